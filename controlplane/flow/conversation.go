@@ -1,0 +1,30 @@
+package flow
+
+import (
+	"time"
+
+	"github.com/fabricscope/fabricscope/controlplane/inventory"
+)
+
+// Conversation joins both directions of a flow over all hops. Forward runs from Client to
+// Server. Counts of a direction are those of the first hop on its way.
+type Conversation struct {
+	ID           string    `json:"id"` // stable for the tuple and the time it began
+	Protocol     Protocol  `json:"protocol"`
+	Client       End       `json:"client"`
+	Server       End       `json:"server"`
+	ICMPType     uint16    `json:"icmp-type,omitempty"` // type<<8|code of the forward direction
+	Forward      Counters  `json:"forward"`
+	Reverse      Counters  `json:"reverse"`
+	ForwardHops  []Hop     `json:"forward-hops,omitempty"` // in the order the packets passed
+	ReverseHops  []Hop     `json:"reverse-hops,omitempty"`
+	ForwardFlags uint8     `json:"forward-tcp-flags,omitempty"`
+	ReverseFlags uint8     `json:"reverse-tcp-flags,omitempty"`
+	First        time.Time `json:"first"`
+	Last         time.Time `json:"last"`
+}
+
+// Ref has the conversation's ID as its ID.
+func (c Conversation) Ref() inventory.Ref {
+	return inventory.Ref{Kind: inventory.KindConversation, ID: c.ID}
+}

@@ -1,0 +1,91 @@
+package inventory
+
+import (
+	"net/netip"
+	"strconv"
+)
+
+// Switch is one P4Runtime target.
+type Switch struct {
+	Name     string `json:"name"`
+	DeviceID uint64 `json:"device-id"`
+	Address  string `json:"address"`           // host:port of its P4Runtime server
+	Role     string `json:"role"`              // leaf, spine or border
+	State    string `json:"state"`             // connecting, ready or unreachable
+	Message  string `json:"message,omitempty"` // the last error while not ready
+}
+
+// Ref has the name as its ID.
+func (s Switch) Ref() Ref { return Ref{Kind: KindSwitch, ID: s.Name} }
+
+// Port is one port of a switch.
+type Port struct {
+	Switch  string `json:"switch"`
+	Number  uint32 `json:"number"` // the data plane's number
+	Name    string `json:"name"`
+	Peer    string `json:"peer,omitempty"` // what the configuration says is behind it
+	Packets uint64 `json:"packets"`        // received, by the switch's port counter
+	Bytes   uint64 `json:"bytes"`
+}
+
+// Ref has switch/name as its ID.
+func (p Port) Ref() Ref { return Ref{Kind: KindPort, ID: p.Switch + "/" + p.Name} }
+
+// Link is a cable between two switches, seen by LLDP at B as sent by A; each direction is
+// a link of its own, so that a one-way failure shows.
+type Link struct {
+	A PortRef `json:"a"`
+	B PortRef `json:"b"`
+}
+
+// PortRef names a port of a switch.
+type PortRef struct {
+	Switch string `json:"switch"`
+	Port   string `json:"port"`
+	Number uint32 `json:"number"`
+}
+
+// String gives switch/port.
+func (p PortRef) String() string { return p.Switch + "/" + p.Port }
+
+// Ref has a-switch/a-port>b-switch/b-port as its ID.
+func (l Link) Ref() Ref { return Ref{Kind: KindLink, ID: l.A.String() + ">" + l.B.String()} }
+
+// Endpoint is an address that a switch learned at a port: a host's own from ARP.
+type Endpoint struct {
+	Switch  string     `json:"switch"`
+	Port    string     `json:"port"`
+	Number  uint32     `json:"number"`
+	Address netip.Addr `json:"address"`
+	MAC     string     `json:"mac"`
+}
+
+// Ref has switch/port/address as its ID.
+func (e Endpoint) Ref() Ref {
+	return Ref{Kind: KindEndpoint, ID: e.Switch + "/" + e.Port + "/" + e.Address.String()}
+}
+
+// Accounting is the invariant of one ingress port: what the port counted against what the
+// flow cache, the exported records and the class buckets explain. Residue is the
+// difference and 0 whenever the port is quiet and nothing was lost.
+type Accounting struct {
+	Switch         string `json:"switch"`
+	Port           string `json:"port"`
+	Number         uint32 `json:"number"`
+	PortPackets    uint64 `json:"port-packets"`
+	PortBytes      uint64 `json:"port-bytes"`
+	RecordPackets  uint64 `json:"record-packets"` // ended generations and live slots as last read
+	RecordBytes    uint64 `json:"record-bytes"`
+	BucketPackets  uint64 `json:"bucket-packets"`
+	BucketBytes    uint64 `json:"bucket-bytes"`
+	BasePackets    int64  `json:"base-packets"` // unexplained at the first read after connecting
+	BaseBytes      int64  `json:"base-bytes"`
+	ResiduePackets int64  `json:"residue-packets"`
+	ResidueBytes   int64  `json:"residue-bytes"`
+}
+
+// Ref has switch/port as its ID.
+func (a Accounting) Ref() Ref { return Ref{Kind: KindAccounting, ID: a.Switch + "/" + a.Port} }
+
+// PortName is the name of a port that the configuration does not name: its number.
+func PortName(number uint32) string { return strconv.FormatUint(uint64(number), 10) }
