@@ -1,0 +1,54 @@
+package history
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/fabricscope/fabricscope/controlplane/inventory"
+)
+
+// Axis says which time a question about the past means.
+type Axis uint8
+
+// The axes of time.
+const (
+	ByEvent  Axis = iota // what was so then, as far as is known today
+	ByCommit             // what was known then
+)
+
+// String gives the axis as "event time" or "commit time".
+func (a Axis) String() string {
+	if a == ByCommit {
+		return "commit time"
+	}
+	return "event time"
+}
+
+// At gives the state of everything at t. A conversation is in its last stored state of the time from t − Linger
+// to t, if its last packet is not older than that either. The error is ErrBeforeRetention for a t that is
+// not kept any more, and ErrNotStored for one that writing has not reached because it fails.
+func (s *Store) At(ctx context.Context, t time.Time, axis Axis) (inventory.View, error) {
+	root, err := s.at(ctx, t, axis)
+	if err != nil {
+		return nil, fmt.Errorf("history: state at %s by %v: %w", t.Format(time.RFC3339Nano), axis, err)
+	}
+	return view{root: root}, nil
+}
+
+func (s *Store) at(ctx context.Context, t time.Time, axis Axis) (*node, error) {
+	s.mu.Lock()
+	phase, reached := s.phase, t.Before(s.storedAt)
+	s.mu.Unlock()
+	if phase == Closed {
+		return nil, ErrClosed
+	}
+	if phase != Opened {
+		if err := s.Flush(ctx); err != nil && !(errors.Is(err, ErrNotStored) && reached) {
+			return nil, err
+		}
+	}
+	root, err := s.disk.at(ctx, t, axis, s.cfg.Linger)
+	return root, classify(err)
+}

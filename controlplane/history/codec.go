@@ -1,0 +1,105 @@
+package history
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+
+	"github.com/fabricscope/fabricscope/controlplane/flow"
+	"github.com/fabricscope/fabricscope/controlplane/inventory"
+)
+
+// sum identifies the content of a fact: the first half of the SHA-256 of its JSON.
+type sum [16]byte
+
+// encode gives the JSON of a fact and its sum. The facts are plain structs of ours, so a
+// fact that does not marshal, or not under its own kind, is a broken invariant.
+func encode(f inventory.Fact) ([]byte, sum) {
+	if k := kindOf(f); k != f.Ref().Kind {
+		panic(fmt.Sprintf("history: %T is not how a fact of kind %q is recorded", f, f.Ref().Kind))
+	}
+	text, err := json.Marshal(f)
+	if err != nil {
+		panic(fmt.Sprintf("history: marshal %v: %v", f.Ref(), err))
+	}
+	return text, sumOf(text)
+}
+
+func sumOf(text []byte) sum {
+	whole := sha256.Sum256(text)
+	return sum(whole[:len(sum{})])
+}
+
+// kindOf gives the kind that values of f's type are, or "" for a type that is no fact.
+func kindOf(f inventory.Fact) inventory.Kind {
+	switch f.(type) {
+	case inventory.Cluster:
+		return inventory.KindCluster
+	case inventory.Namespace:
+		return inventory.KindNamespace
+	case inventory.Node:
+		return inventory.KindNode
+	case inventory.Pod:
+		return inventory.KindPod
+	case inventory.Service:
+		return inventory.KindService
+	case inventory.Member:
+		return inventory.KindMember
+	case inventory.Attachment:
+		return inventory.KindAttachment
+	case inventory.Switch:
+		return inventory.KindSwitch
+	case inventory.Port:
+		return inventory.KindPort
+	case inventory.Link:
+		return inventory.KindLink
+	case inventory.Endpoint:
+		return inventory.KindEndpoint
+	case inventory.Accounting:
+		return inventory.KindAccounting
+	case flow.Conversation:
+		return inventory.KindConversation
+	}
+	return ""
+}
+
+// decode is the inverse of encode for a fact of kind k.
+func decode(k inventory.Kind, text []byte) (inventory.Fact, error) {
+	switch k {
+	case inventory.KindCluster:
+		return decodeAs[inventory.Cluster](text)
+	case inventory.KindNamespace:
+		return decodeAs[inventory.Namespace](text)
+	case inventory.KindNode:
+		return decodeAs[inventory.Node](text)
+	case inventory.KindPod:
+		return decodeAs[inventory.Pod](text)
+	case inventory.KindService:
+		return decodeAs[inventory.Service](text)
+	case inventory.KindMember:
+		return decodeAs[inventory.Member](text)
+	case inventory.KindAttachment:
+		return decodeAs[inventory.Attachment](text)
+	case inventory.KindSwitch:
+		return decodeAs[inventory.Switch](text)
+	case inventory.KindPort:
+		return decodeAs[inventory.Port](text)
+	case inventory.KindLink:
+		return decodeAs[inventory.Link](text)
+	case inventory.KindEndpoint:
+		return decodeAs[inventory.Endpoint](text)
+	case inventory.KindAccounting:
+		return decodeAs[inventory.Accounting](text)
+	case inventory.KindConversation:
+		return decodeAs[flow.Conversation](text)
+	}
+	return nil, fmt.Errorf("%w: unknown kind %q", ErrCorrupt, k)
+}
+
+func decodeAs[F inventory.Fact](text []byte) (inventory.Fact, error) {
+	var f F
+	if err := json.Unmarshal(text, &f); err != nil {
+		return nil, fmt.Errorf("%w: %T: %w", ErrCorrupt, f, err)
+	}
+	return f, nil
+}

@@ -1,0 +1,78 @@
+package history
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Config says where the history is kept, for how long, and how it is written.
+type Config struct {
+	// Dir holds history.db, its write-ahead log and the lock file. It is made when missing.
+	Dir string `yaml:"dir"`
+	// Retention is how long an ended interval is kept, counted from the commit of its end.
+	Retention time.Duration `yaml:"retention"`
+	// FlowRetention is how long a flow record is kept, counted from its commit.
+	FlowRetention time.Duration `yaml:"flow-retention"`
+	// Linger is how long after its last packet a conversation still belongs to the state
+	// of a moment, live or past.
+	Linger time.Duration `yaml:"linger"`
+	// FlowInterval bounds the rows of one conversation: of all its states within one
+	// interval of commit time the last is kept. 0 keeps every state.
+	FlowInterval time.Duration `yaml:"flow-interval"`
+	// BatchDelay is the longest that a change waits to be committed together with others.
+	BatchDelay time.Duration `yaml:"batch-delay"`
+	// QueueSize is how many changes may wait to be written. At that many Record blocks,
+	// or drops and counts while writing fails.
+	QueueSize int `yaml:"queue-size"`
+}
+
+// DefaultConfig keeps objects for 30 days and flows for 7; Dir is left to be set.
+func DefaultConfig() Config {
+	return Config{
+		Retention:     30 * 24 * time.Hour,
+		FlowRetention: 7 * 24 * time.Hour,
+		Linger:        5 * time.Minute,
+		FlowInterval:  time.Second,
+		BatchDelay:    20 * time.Millisecond,
+		QueueSize:     1 << 16,
+	}
+}
+
+// Validate reports every field that cannot be used.
+func (c Config) Validate() error {
+	var errs []error
+	if c.Dir == "" {
+		errs = append(errs, errors.New("dir: must name a directory"))
+	}
+	atLeast := func(field string, d, least time.Duration) {
+		if d < least {
+			errs = append(errs, fmt.Errorf("%s: %v is less than %v", field, d, least))
+		}
+	}
+	atLeast("retention", c.Retention, time.Minute)
+	atLeast("flow-retention", c.FlowRetention, time.Minute)
+	atLeast("linger", c.Linger, time.Second)
+	atLeast("flow-interval", c.FlowInterval, 0)
+	atLeast("batch-delay", c.BatchDelay, 0)
+	if c.BatchDelay > 10*time.Second {
+		errs = append(errs, fmt.Errorf("batch-delay: %v is more than 10s", c.BatchDelay))
+	}
+	if c.QueueSize < 1 {
+		errs = append(errs, fmt.Errorf("queue-size: %d is less than 1", c.QueueSize))
+	}
+	if len(errs) == 0 {
+		return nil
+	}
+	return fmt.Errorf("history: %w", errors.Join(errs...))
+}
+
+// Deps is what the store uses of its surroundings. All may be left nil.
+type Deps struct {
+	Log        *slog.Logger          // nil discards
+	Now        func() time.Time      // clock of commit times; nil is time.Now
+	Registerer prometheus.Registerer // nil registers nowhere
+}

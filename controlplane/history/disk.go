@@ -1,0 +1,223 @@
+package history
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"math"
+	"net/url"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/fabricscope/fabricscope/controlplane/inventory"
+)
+
+// readers is how many questions about the past are answered at once; more wait.
+const readers = 4
+
+// disk is the file. One goroutine at a time writes; any may read.
+type disk struct {
+	path         string
+	lock         *os.File
+	writer       *sql.DB // one connection
+	reader       *sql.DB
+	flowInterval time.Duration
+	inserts      statements
+
+	// What follows is the writer's own.
+	rows         map[inventory.Ref]row // open intervals
+	nextInterval int64
+	nextObject   int64
+}
+
+// row is an open interval in the file.
+type row struct {
+	id, object int64
+	sum        sum
+}
+
+// progress is how far the file is, of the table of that name.
+type progress struct {
+	version uint64
+	commit  time.Time
+}
+
+func openDisk(cfg Config, log *slog.Logger) (*disk, error) {
+	if err := os.MkdirAll(cfg.Dir, 0o750); err != nil {
+		return nil, err
+	}
+	d := &disk{
+		path: filepath.Join(cfg.Dir, fileName), flowInterval: cfg.FlowInterval,
+		rows: map[inventory.Ref]row{},
+	}
+	var err error
+	if d.lock, err = lockFile(filepath.Join(cfg.Dir, lockName)); err != nil {
+		return nil, err
+	}
+	if wal, err := os.Stat(d.path + "-wal"); err == nil && wal.Size() > 0 {
+		log.Info("history was not closed; recovering its write-ahead log", "file", d.path, "bytes", wal.Size())
+	}
+	if err := d.connect(); err != nil {
+		d.close()
+		return nil, fmt.Errorf("%s: %w", d.path, classify(err))
+	}
+	return d, nil
+}
+
+func lockFile(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o640)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = f.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, fmt.Errorf("%s: %w", path, ErrInUse)
+		}
+		return nil, fmt.Errorf("lock %s: %w", path, err)
+	}
+	return f, nil
+}
+
+func (d *disk) connect() error {
+	_, missing := os.Stat(d.path)
+	dsn := func(pragmas ...string) string {
+		u := url.URL{Scheme: "file", Path: d.path, RawQuery: url.Values{
+			"_pragma": append(pragmas, "busy_timeout(5000)"), "_txlock": {"immediate"}}.Encode()}
+		return u.String()
+	}
+	var err error
+	if d.writer, err = sql.Open("sqlite", dsn("auto_vacuum(incremental)", "journal_mode(wal)", "synchronous(full)")); err != nil {
+		return err
+	}
+	d.writer.SetMaxOpenConns(1)
+	if err := d.prepareSchema(errors.Is(missing, fs.ErrNotExist)); err != nil {
+		return err
+	}
+	if err := d.inserts.prepare(d.writer); err != nil {
+		return err
+	}
+	if d.reader, err = sql.Open("sqlite", dsn("query_only(1)")); err != nil {
+		return err
+	}
+	d.reader.SetMaxOpenConns(readers)
+	return nil
+}
+
+// prepareSchema makes the tables of a new file and checks that an old one is ours.
+func (d *disk) prepareSchema(fresh bool) error {
+	var application, version, tables int64
+	for pragma, value := range map[string]*int64{
+		"PRAGMA application_id": &application, "PRAGMA user_version": &version,
+		"SELECT count(*) FROM sqlite_schema": &tables,
+	} {
+		if err := d.writer.QueryRow(pragma).Scan(value); err != nil {
+			return err
+		}
+	}
+	switch {
+	case fresh || tables == 0 && application == 0:
+		return d.create()
+	case application != applicationID:
+		return fmt.Errorf("%w: its application ID is %#x, not %#x", ErrCorrupt, application, applicationID)
+	case version > schemaVersion:
+		return fmt.Errorf("%w: schema %d, this one knows %d", ErrNewerSchema, version, schemaVersion)
+	case version != schemaVersion:
+		return fmt.Errorf("%w: schema %d is none", ErrCorrupt, version)
+	}
+	return nil
+}
+
+func (d *disk) create() error {
+	tx, err := d.writer.Begin()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }()
+	header := fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d;", applicationID, schemaVersion)
+	if _, err := tx.Exec(schema + header); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// classify marks what SQLite says of a damaged file as ErrCorrupt.
+func classify(err error) error {
+	var e *sqlite.Error
+	if errors.As(err, &e) && (e.Code()&0xff == sqlite3.SQLITE_CORRUPT || e.Code()&0xff == sqlite3.SQLITE_NOTADB) {
+		return fmt.Errorf("%w: %w; restore it from a backup, or move it away to begin a new history", ErrCorrupt, err)
+	}
+	return err
+}
+
+func (d *disk) close() error {
+	var errs []error
+	if d.reader != nil {
+		errs = append(errs, d.reader.Close())
+	}
+	if d.writer != nil {
+		errs = append(errs, d.inserts.close(), d.writer.Close())
+	}
+	return errors.Join(append(errs, d.lock.Close())...)
+}
+
+// size is the space that the file and its log take, in bytes.
+func (d *disk) size() float64 {
+	total := int64(0)
+	for _, suffix := range []string{"", "-wal"} {
+		if info, err := os.Stat(d.path + suffix); err == nil {
+			total += info.Size()
+		}
+	}
+	return float64(total)
+}
+
+// nanos is a time as the file has it: nanoseconds since 1970 in UTC, limited to what fits.
+func nanos(t time.Time) int64 {
+	switch s := t.Unix(); {
+	case s <= math.MinInt64/int64(time.Second):
+		return math.MinInt64
+	case s >= math.MaxInt64/int64(time.Second):
+		return open - 1
+	}
+	return t.UnixNano()
+}
+
+func moment(ns int64) time.Time { return time.Unix(0, ns).UTC() }
+
+// load reads what was so when the file was last written: the open intervals, and the
+// conversations that were seen since.
+func (d *disk) load(since time.Time, each func(inventory.Entry, sum)) (p progress, renamed int, err error) {
+	ctx := context.Background()
+	var commit int64
+	if err := d.writer.QueryRow(`SELECT version, commit_ns FROM progress`).Scan(&p.version, &commit); err != nil {
+		return p, 0, classify(err)
+	}
+	if p.commit = moment(commit); commit == 0 {
+		p.commit = time.Time{}
+	}
+	if err := d.writer.QueryRow(`SELECT (SELECT coalesce(max(id), 0) + 1 FROM interval), (SELECT coalesce(max(id), 0) + 1 FROM object)`).
+		Scan(&d.nextInterval, &d.nextObject); err != nil {
+		return p, 0, classify(err)
+	}
+	err = readIntervals(ctx, d.writer, openIntervals, nil, func(r inventory.Ref, e inventory.Entry, at row) {
+		d.rows[r] = at
+		if e.Fact.Ref() == r {
+			each(e, at.sum)
+		} else {
+			renamed++
+		}
+	})
+	if err == nil {
+		err = readFlows(ctx, d.writer, recentFlows, []any{nanos(since)}, each)
+	}
+	return p, renamed, classify(err)
+}

@@ -1,0 +1,63 @@
+package history
+
+import (
+	"errors"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics are the store's own health.
+type metrics struct {
+	rows      *prometheus.CounterVec
+	batches   prometheus.Counter
+	failures  prometheus.Counter
+	dropped   prometheus.Counter
+	unchanged prometheus.Counter
+	latency   prometheus.Histogram
+}
+
+func newMetrics(s *Store, to prometheus.Registerer) (*metrics, error) {
+	counter := func(name, help string) prometheus.Counter {
+		return prometheus.NewCounter(prometheus.CounterOpts{Name: "fabricscope_history_" + name, Help: help})
+	}
+	gauge := func(name, help string, value func() float64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "fabricscope_history_" + name, Help: help}, value)
+	}
+	m := &metrics{
+		rows: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "fabricscope_history_rows_total", Help: "Rows written, by table."}, []string{"table"}),
+		batches:   counter("batches_total", "Transactions committed to disk."),
+		failures:  counter("write_failures_total", "Transactions that failed; each is tried again."),
+		dropped:   counter("dropped_total", "Changes that will never be on disk, dropped while writing failed."),
+		unchanged: counter("unchanged_total", "Facts recorded that were so already."),
+		latency: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "fabricscope_history_commit_seconds", Help: "Time to write one batch to disk.",
+			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 14)}),
+	}
+	if to == nil {
+		return m, nil
+	}
+	var errs []error
+	for _, c := range []prometheus.Collector{m.rows, m.batches, m.failures, m.dropped, m.unchanged, m.latency,
+		gauge("queue", "Changes that wait for the disk.", func() float64 { return float64(s.Status().Queued) }),
+		gauge("version", "Number of the last update.", func() float64 { return float64(s.Status().Version) }),
+		gauge("writing", "1 while changes reach the disk, 0 while that fails.", func() float64 {
+			if s.Status().Err != nil {
+				return 0
+			}
+			return 1
+		}),
+		gauge("disk_bytes", "Size of the file and its write-ahead log.", s.disk.size),
+	} {
+		errs = append(errs, to.Register(c))
+	}
+	return m, errors.Join(errs...)
+}
+
+func (m *metrics) wrote(intervals, flows int, took time.Duration) {
+	m.rows.WithLabelValues("interval").Add(float64(intervals))
+	m.rows.WithLabelValues("flow_record").Add(float64(flows))
+	m.batches.Inc()
+	m.latency.Observe(took.Seconds())
+}

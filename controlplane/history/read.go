@@ -1,0 +1,123 @@
+package history
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"github.com/fabricscope/fabricscope/controlplane/flow"
+	"github.com/fabricscope/fabricscope/controlplane/inventory"
+)
+
+// The queries of the past. An interval holds from its beginning until just before its end.
+const (
+	selectInterval = `SELECT o.kind, o.cluster, o.name, i.id, i.object, i.event_ns, i.commit_ns, i.fact
+		FROM interval i JOIN object o ON o.id = i.object `
+
+	openIntervals = selectInterval + `WHERE i.end_commit_ns = 9223372036854775807`
+
+	intervalsByCommit = selectInterval + `WHERE i.end_commit_ns > ?1 AND i.commit_ns <= ?1`
+
+	// An interval can be overruled: by one recorded later that began, or ended, earlier.
+	intervalsByEvent = selectInterval + `WHERE i.end_event_ns > ?1 AND i.event_ns <= ?1 AND NOT EXISTS (
+		SELECT 1 FROM interval n WHERE n.object = i.object AND n.id > i.id AND (n.event_ns <= ?1 OR n.end_event_ns <= ?1))`
+
+	selectFlow = `SELECT event_ns, commit_ns, last_ns, fact FROM flow_record `
+
+	recentFlows   = selectFlow + `WHERE last_ns >= ?1 ORDER BY id DESC`
+	flowsByEvent  = selectFlow + `WHERE event_ns BETWEEN ?1 AND ?2 ORDER BY id DESC`
+	flowsByCommit = selectFlow + `WHERE commit_ns BETWEEN ?1 AND ?2 ORDER BY id DESC`
+)
+
+// querier is a handle or a transaction.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+func readIntervals(ctx context.Context, q querier, query string, args []any,
+	each func(inventory.Ref, inventory.Entry, row)) error {
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var r inventory.Ref
+		var at row
+		var event, commit int64
+		var text sql.RawBytes
+		if err := rows.Scan(&r.Kind, &r.Cluster, &r.ID, &at.id, &at.object, &event, &commit, &text); err != nil {
+			return err
+		}
+		fact, err := decode(r.Kind, text)
+		if err != nil {
+			return fmt.Errorf("interval %d of %v: %w", at.id, r, err)
+		}
+		at.sum = sumOf(text)
+		each(r, inventory.Entry{Fact: fact, Event: moment(event), Commit: moment(commit)}, at)
+	}
+	return rows.Err()
+}
+
+// readFlows gives the newest row of each conversation that the query, newest first, finds.
+func readFlows(ctx context.Context, q querier, query string, args []any, each func(inventory.Entry, sum)) error {
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	seen := map[string]struct{}{}
+	for rows.Next() {
+		var event, commit, last int64
+		var text sql.RawBytes
+		if err := rows.Scan(&event, &commit, &last, &text); err != nil {
+			return err
+		}
+		fact, err := decodeAs[flow.Conversation](text)
+		if err != nil {
+			return fmt.Errorf("flow record committed at %v: %w", moment(commit), err)
+		}
+		id := fact.Ref().ID
+		if _, old := seen[id]; old {
+			continue
+		}
+		seen[id] = struct{}{}
+		each(inventory.Entry{Fact: fact, Event: moment(event), Commit: moment(commit)}, sumOf(text))
+	}
+	return rows.Err()
+}
+
+// at builds the state of everything at t from one consistent state of the file.
+func (d *disk) at(ctx context.Context, t time.Time, axis Axis, linger time.Duration) (*node, error) {
+	tx, err := d.reader.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = tx.Rollback() }()
+	var horizon, flowHorizon int64
+	if err := tx.QueryRowContext(ctx, `SELECT horizon_ns, flow_horizon_ns FROM progress`).Scan(&horizon, &flowHorizon); err != nil {
+		return nil, err
+	}
+	if nanos(t) < horizon {
+		return nil, fmt.Errorf("%w: it begins at %s", ErrBeforeRetention, moment(horizon).Format(time.RFC3339))
+	}
+	intervals, flows := intervalsByEvent, flowsByEvent
+	if axis == ByCommit {
+		intervals, flows = intervalsByCommit, flowsByCommit
+	}
+	var past tree
+	err = readIntervals(ctx, tx, intervals, []any{nanos(t)}, func(r inventory.Ref, e inventory.Entry, _ row) {
+		past.set(r, record{Entry: e})
+	})
+	if err != nil || nanos(t) < flowHorizon {
+		return past.root, err
+	}
+	from := t.Add(-linger)
+	err = readFlows(ctx, tx, flows, []any{nanos(from), nanos(t)}, func(e inventory.Entry, _ sum) {
+		if c := e.Fact.(flow.Conversation); !c.Last.Before(from) {
+			past.set(c.Ref(), record{Entry: e})
+		}
+	})
+	return past.root, err
+}

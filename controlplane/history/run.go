@@ -1,0 +1,220 @@
+package history
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/fabricscope/fabricscope/controlplane/flow"
+	"github.com/fabricscope/fabricscope/controlplane/inventory"
+)
+
+// Between tries to write again after a failure.
+const (
+	firstRetry = 250 * time.Millisecond
+	lastRetry  = 10 * time.Second
+)
+
+// sweepEvery is how often what is past its retention is looked for, and sweepAgain the
+// pause between two portions of it.
+const (
+	sweepEvery = time.Minute
+	sweepAgain = 20 * time.Millisecond
+)
+
+// Run writes what is recorded, lets conversations leave the live state, and deletes what
+// is past its retention, until ctx ends. Then it writes the rest and closes the store; its error says what
+// could not be written. It is called once.
+func (s *Store) Run(ctx context.Context) error {
+	s.mu.Lock()
+	if s.phase != Opened {
+		s.mu.Unlock()
+		return fmt.Errorf("history: run: %w", ErrClosed)
+	}
+	s.phase = Running
+	s.mu.Unlock()
+	s.nudge()
+
+	expire := time.NewTicker(min(s.cfg.Linger/10, 5*time.Second))
+	defer expire.Stop()
+	sweep := time.NewTimer(sweepAgain)
+	defer sweep.Stop()
+	retry := time.NewTimer(lastRetry)
+	defer retry.Stop()
+	wait := firstRetry
+	for {
+		due := false
+		select {
+		case <-ctx.Done():
+			return s.finish()
+		case <-s.wake:
+			s.gather(ctx)
+			due = !s.failing()
+		case <-retry.C:
+			due = true
+		case <-expire.C:
+			s.expire()
+		case <-sweep.C:
+			sweep.Reset(s.sweep())
+		}
+		if !due {
+			continue
+		}
+		if s.commit() == nil {
+			wait = firstRetry
+			continue
+		}
+		retry.Reset(wait)
+		wait = min(2*wait, lastRetry)
+	}
+}
+
+// Close releases a store that Run is not called for. While Run runs, or after it, it does nothing.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	phase := s.phase
+	if phase == Opened {
+		s.closing = true
+	}
+	s.mu.Unlock()
+	if phase != Opened {
+		return nil
+	}
+	return s.finish()
+}
+
+func (s *Store) failing() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.phase != Running
+}
+
+// gather lets changes come together for a batch, unless somebody waits for it.
+func (s *Store) gather(ctx context.Context) {
+	delay := time.NewTimer(s.cfg.BatchDelay)
+	defer delay.Stop()
+	for {
+		s.mu.Lock()
+		urgent := s.urgent || len(s.queue) >= s.cfg.QueueSize/2
+		s.mu.Unlock()
+		if urgent {
+			return
+		}
+		select {
+		case <-s.wake:
+		case <-delay.C:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// commit writes what is queued.
+func (s *Store) commit() error {
+	s.mu.Lock()
+	items, lossy, p := s.queue, s.lossy, progress{version: s.version, commit: s.lastCommit}
+	var level *view
+	if lossy {
+		level = &view{root: s.current.snapshot()}
+	}
+	s.queue, s.lossy, s.urgent, s.inFlight = nil, false, false, len(items)
+	idle := s.stored == s.version && !lossy
+	s.mu.Unlock()
+	if idle {
+		return nil
+	}
+	begun := time.Now()
+	intervals, flows, err := s.disk.write(items, level, p)
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.inFlight = 0
+	if err != nil {
+		s.queue, s.lossy = append(items, s.queue...), s.lossy || lossy
+		s.fail(err)
+	} else {
+		s.stored, s.storedAt = p.version, p.commit
+		s.succeed()
+		s.metrics.wrote(intervals, flows, time.Since(begun))
+	}
+	close(s.levelled)
+	s.levelled = make(chan struct{})
+	s.room.Broadcast()
+	return err
+}
+
+// fail notes that a write failed. s.mu is held.
+func (s *Store) fail(err error) {
+	s.failure = err
+	s.metrics.failures.Inc()
+	if s.phase == Running {
+		s.phase = Failing
+		s.log.Error("history cannot be written; the live state goes on, changes wait", "file", s.disk.path, "error", err)
+	}
+}
+
+// succeed notes that all is on disk up to s.stored. s.mu is held.
+func (s *Store) succeed() {
+	if s.phase == Failing || s.phase == Dropping {
+		s.log.Info("history is written again", "file", s.disk.path, "dropped", s.dropped)
+		s.phase = Running
+	}
+	s.failure = nil
+}
+
+// finish writes the rest and closes everything.
+func (s *Store) finish() error {
+	s.mu.Lock()
+	s.closing = true
+	s.room.Broadcast()
+	s.mu.Unlock()
+	err := s.commit()
+
+	s.mu.Lock()
+	lost := s.version - s.stored
+	s.phase = Closed
+	for f := range s.feeds {
+		f.finish()
+	}
+	clear(s.feeds)
+	close(s.levelled)
+	s.levelled = make(chan struct{})
+	s.room.Broadcast()
+	s.mu.Unlock()
+	if err != nil {
+		err = fmt.Errorf("history: %w: the last %d changes: %w", ErrNotStored, lost, err)
+	}
+	if closing := s.disk.close(); closing != nil {
+		err = errors.Join(err, fmt.Errorf("history: close %s: %w", s.disk.path, closing))
+	}
+	return err
+}
+
+// expire ends the conversations in the live state that were quiet for longer than Linger.
+func (s *Store) expire() {
+	before := s.now().Add(-s.cfg.Linger)
+	quiet := func(e inventory.Entry) bool {
+		c, ok := e.Fact.(flow.Conversation)
+		return ok && c.Last.Before(before)
+	}
+	var refs []inventory.Ref
+	for e := range s.Now().All(inventory.KindConversation) {
+		if quiet(e) {
+			refs = append(refs, e.Fact.Ref())
+		}
+	}
+	if len(refs) == 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	commit := s.commitTime()
+	for _, r := range refs {
+		if rec, ok := s.current.root.find(r); ok && quiet(rec.Entry) {
+			s.apply(item{Update: inventory.Update{Ref: r}, endKnown: true}, commit)
+		}
+	}
+	s.nudge()
+}

@@ -1,0 +1,133 @@
+package history
+
+import (
+	"math/rand/v2"
+
+	"github.com/fabricscope/fabricscope/controlplane/inventory"
+)
+
+// record is a fact of the current state. sum identifies its content.
+type record struct {
+	inventory.Entry
+	sum sum
+}
+
+// tree is an ordered map of the current state: a treap whose nodes are shared with the
+// snapshots taken of it. A node made since the last snapshot is changed in place; an
+// older one is copied first. The zero value is an empty tree.
+type tree struct {
+	root  *node
+	epoch uint64 // of nodes that no snapshot shares
+}
+
+type node struct {
+	ref         inventory.Ref
+	rec         record
+	left, right *node
+	epoch       uint64
+	priority    uint32 // not less than that of the children
+}
+
+// snapshot gives a root that no later change touches.
+func (t *tree) snapshot() *node {
+	t.epoch++
+	return t.root
+}
+
+func (t *tree) set(r inventory.Ref, rec record) { t.root = t.insert(t.root, r, rec) }
+
+func (t *tree) insert(n *node, r inventory.Ref, rec record) *node {
+	if n == nil {
+		return &node{ref: r, rec: rec, epoch: t.epoch, priority: rand.Uint32()}
+	}
+	n = t.own(n)
+	switch c := r.Compare(n.ref); {
+	case c < 0:
+		n.left = t.insert(n.left, r, rec)
+		if l := n.left; l.priority > n.priority {
+			n.left, l.right = l.right, n
+			return l
+		}
+	case c > 0:
+		n.right = t.insert(n.right, r, rec)
+		if g := n.right; g.priority > n.priority {
+			n.right, g.left = g.left, n
+			return g
+		}
+	default:
+		n.rec = rec
+	}
+	return n
+}
+
+// remove takes r out; r must be present.
+func (t *tree) remove(r inventory.Ref) { t.root = t.without(t.root, r) }
+
+func (t *tree) without(n *node, r inventory.Ref) *node {
+	switch c := r.Compare(n.ref); {
+	case c < 0:
+		n = t.own(n)
+		n.left = t.without(n.left, r)
+	case c > 0:
+		n = t.own(n)
+		n.right = t.without(n.right, r)
+	default:
+		return t.join(n.left, n.right)
+	}
+	return n
+}
+
+// join makes one tree of two, all of a before all of b.
+func (t *tree) join(a, b *node) *node {
+	switch {
+	case a == nil:
+		return b
+	case b == nil:
+		return a
+	case a.priority >= b.priority:
+		a = t.own(a)
+		a.right = t.join(a.right, b)
+		return a
+	default:
+		b = t.own(b)
+		b.left = t.join(a, b.left)
+		return b
+	}
+}
+
+func (t *tree) own(n *node) *node {
+	if n.epoch == t.epoch {
+		return n
+	}
+	c := *n
+	c.epoch = t.epoch
+	return &c
+}
+
+// find gives the record under r in the tree below n.
+func (n *node) find(r inventory.Ref) (record, bool) {
+	for n != nil {
+		switch c := r.Compare(n.ref); {
+		case c < 0:
+			n = n.left
+		case c > 0:
+			n = n.right
+		default:
+			return n.rec, true
+		}
+	}
+	return record{}, false
+}
+
+// ascend yields what is not before from, in order, until yield says no.
+func (n *node) ascend(from inventory.Ref, yield func(*node) bool) bool {
+	if n == nil {
+		return true
+	}
+	if from.Compare(n.ref) <= 0 {
+		if !n.left.ascend(from, yield) || !yield(n) {
+			return false
+		}
+	}
+	return n.right.ascend(from, yield)
+}
