@@ -1,0 +1,53 @@
+// Command generate makes the Go package models from the YANG modules: the project's own under
+// models/yang, and the standard ones that they build on, which are read from the module
+// github.com/openconfig/ygot and not kept here.
+//
+//	go run ./models/generate               writes the package into ./models
+//	go run ./models/generate -bundle DIR   writes every YANG module into DIR
+//
+// Both are run from the root of the repository.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+func main() {
+	bundle := flag.String("bundle", "", "write the YANG modules, own and standard, into this `directory` and nothing else")
+	flag.Parse()
+	if err := run(*bundle); err != nil {
+		fmt.Fprintln(os.Stderr, "generate:", err)
+		os.Exit(1)
+	}
+}
+
+func run(bundle string) error {
+	modules, err := readModules(".")
+	if err != nil {
+		return err
+	}
+	if bundle != "" {
+		if err := os.MkdirAll(bundle, 0o755); err != nil {
+			return fmt.Errorf("make the bundle: %w", err)
+		}
+		return writeFiles(bundle, modules)
+	}
+	code, err := generate(modules)
+	if err != nil {
+		return err
+	}
+	return writeFiles("models", code)
+}
+
+// writeFiles writes each file of files, by name, into dir.
+func writeFiles(dir string, files map[string][]byte) error {
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o644); err != nil {
+			return fmt.Errorf("write a file: %w", err)
+		}
+	}
+	return nil
+}
