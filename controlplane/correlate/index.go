@@ -1,0 +1,171 @@
+package correlate
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/fabricscope/fabricscope/controlplane/inventory"
+)
+
+// index finds what stands behind an address. It is kept up to date by the updates of a
+// store's feed, and has one owner at a time.
+type index struct {
+	pods      map[inventory.Ref]*podSpan
+	byAddress map[netip.Addr][]*podSpan // newest last
+	gone      []*podSpan                // ended, by the time they ended
+	nodes     map[inventory.Ref]inventory.Node
+	nodeAt    map[netip.Addr][]inventory.Ref
+	members   map[inventory.Ref]inventory.Member
+	memberAt  map[netip.Addr][]inventory.Ref
+	services  map[inventory.Ref]inventory.Service
+	vipAt     map[netip.Addr][]inventory.Ref
+	nodePorts map[nodePort][]inventory.Ref
+	endpoints map[inventory.Ref]inventory.Entry
+	seenAt    map[netip.Addr][]inventory.Ref // endpoints by address
+	uplinks   map[portKey]string             // ports behind which another switch is
+}
+
+// podSpan is a pod and the time for which it was one.
+type podSpan struct {
+	inventory.Pod
+	from, to time.Time // to is zero while it lives
+}
+
+type nodePort struct {
+	cluster string
+	port    uint16
+}
+
+type portKey struct{ sw, port string }
+
+func newIndex() *index {
+	return &index{
+		pods: map[inventory.Ref]*podSpan{}, byAddress: map[netip.Addr][]*podSpan{},
+		nodes: map[inventory.Ref]inventory.Node{}, nodeAt: map[netip.Addr][]inventory.Ref{},
+		members: map[inventory.Ref]inventory.Member{}, memberAt: map[netip.Addr][]inventory.Ref{},
+		services: map[inventory.Ref]inventory.Service{}, vipAt: map[netip.Addr][]inventory.Ref{},
+		nodePorts: map[nodePort][]inventory.Ref{},
+		endpoints: map[inventory.Ref]inventory.Entry{}, seenAt: map[netip.Addr][]inventory.Ref{},
+		uplinks: map[portKey]string{},
+	}
+}
+
+// update takes one change. Kinds that identify nobody are ignored.
+func (x *index) update(r inventory.Ref, e inventory.Entry) {
+	switch r.Kind {
+	case inventory.KindPod:
+		x.updatePod(r, e)
+	case inventory.KindNode:
+		old := x.nodes[r]
+		replace(x.nodeAt, r, old.Addresses, nil)
+		delete(x.nodes, r)
+		if n, ok := e.Fact.(inventory.Node); ok {
+			x.nodes[r] = n
+			replace(x.nodeAt, r, nil, n.Addresses)
+		}
+	case inventory.KindMember:
+		replace(x.memberAt, r, []netip.Addr{x.members[r].Address}, nil)
+		delete(x.members, r)
+		if m, ok := e.Fact.(inventory.Member); ok {
+			x.members[r] = m
+			replace(x.memberAt, r, nil, []netip.Addr{m.Address})
+		}
+	case inventory.KindService:
+		x.updateService(r, e)
+	case inventory.KindEndpoint:
+		if old, ok := x.endpoints[r]; ok {
+			replace(x.seenAt, r, []netip.Addr{old.Fact.(inventory.Endpoint).Address}, nil)
+			delete(x.endpoints, r)
+		}
+		if p, ok := e.Fact.(inventory.Endpoint); ok {
+			x.endpoints[r] = e
+			replace(x.seenAt, r, nil, []netip.Addr{p.Address})
+		}
+	case inventory.KindLink:
+		// A port that once had a switch behind it stays one between switches when the link is
+		// down: what entered there before still came from inside.
+		if l, ok := e.Fact.(inventory.Link); ok {
+			x.uplinks[portKey{l.B.Switch, l.B.Port}] = l.A.Switch
+		}
+	}
+}
+
+func (x *index) updatePod(r inventory.Ref, e inventory.Entry) {
+	span := x.pods[r]
+	p, ok := e.Fact.(inventory.Pod)
+	if !ok {
+		if span != nil {
+			span.to = e.Event
+			x.gone = append(x.gone, span)
+			delete(x.pods, r)
+		}
+		return
+	}
+	if span == nil {
+		span = &podSpan{from: p.Created}
+		x.pods[r] = span
+	}
+	for _, a := range p.IPs {
+		if !p.HostNetwork && !slices.Contains(x.byAddress[a], span) {
+			x.byAddress[a] = append(x.byAddress[a], span)
+		}
+	}
+	span.Pod = p
+}
+
+func (x *index) updateService(r inventory.Ref, e inventory.Entry) {
+	old := x.services[r]
+	for _, v := range old.VIPs {
+		replace(x.vipAt, r, []netip.Addr{v.Address}, nil)
+	}
+	for _, p := range old.Ports {
+		remove(x.nodePorts, nodePort{r.Cluster, p.NodePort}, r)
+	}
+	delete(x.services, r)
+	s, ok := e.Fact.(inventory.Service)
+	if !ok {
+		return
+	}
+	x.services[r] = s
+	for _, v := range s.VIPs {
+		replace(x.vipAt, r, nil, []netip.Addr{v.Address})
+	}
+	for _, p := range s.Ports {
+		if p.NodePort != 0 {
+			k := nodePort{r.Cluster, p.NodePort}
+			x.nodePorts[k] = append(x.nodePorts[k], r)
+		}
+	}
+}
+
+// forget drops pods that ended before t.
+func (x *index) forget(t time.Time) {
+	for len(x.gone) > 0 && x.gone[0].to.Before(t) {
+		span := x.gone[0]
+		x.gone = x.gone[1:]
+		for _, a := range span.IPs {
+			remove(x.byAddress, a, span)
+		}
+	}
+}
+
+// replace moves r from the old keys to the new ones.
+func replace(m map[netip.Addr][]inventory.Ref, r inventory.Ref, old, new []netip.Addr) {
+	for _, a := range old {
+		remove(m, a, r)
+	}
+	for _, a := range new {
+		m[a] = append(m[a], r)
+	}
+}
+
+// remove takes v out of the list under k, and the list with its last element.
+func remove[K, V comparable](m map[K][]V, k K, v V) {
+	list := slices.DeleteFunc(m[k], func(o V) bool { return o == v })
+	if len(list) == 0 {
+		delete(m, k)
+	} else {
+		m[k] = list
+	}
+}
