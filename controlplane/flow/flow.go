@@ -115,10 +115,10 @@ func (c Counters) Sub(o Counters) Counters {
 	return Counters{c.Packets - o.Packets, c.Bytes - o.Bytes}
 }
 
-// Slot is a place in a switch's flow cache and the generation of its use. Generations of
-// one place rise by one (modulo 2^16) each time another flow takes it.
+// Slot is a place in a switch's flow cache (way times slots per way plus index in the way)
+// and the generation of its use. Generations of one place rise by one (modulo 2^16) each
+// time another flow takes it.
 type Slot struct {
-	Way        uint8
 	Index      uint32
 	Generation uint16
 }

@@ -1,0 +1,212 @@
+package track
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/fabricscope/fabricscope/controlplane/flow"
+	"github.com/fabricscope/fabricscope/controlplane/inventory"
+)
+
+// account is all that a Tracker holds of one switch.
+type account struct {
+	name   string
+	ledger *ledger
+	clock  clock
+	fresh  bool // counters and cache began at zero with this account
+	ports  map[uint32]*portBooks
+
+	// While connected:
+	sw       Switch
+	scan     uint32               // next slot of the full read-out
+	asked    map[uint32]time.Time // slots whose answer is awaited, by when they were asked
+	requests chan request
+	cancel   context.CancelFunc
+	workers  sync.WaitGroup
+}
+
+// portBooks are the last counters of a port, and what was counted before the account began.
+type portBooks struct {
+	counters PortCounters
+	base     flow.Counters
+	settled  bool          // base means something
+	previous flow.Counters // unexplained at the poll before
+	polled   bool
+	changed  bool
+}
+
+type request struct {
+	slot uint32
+	idle time.Duration
+}
+
+func newAccount(name string) *account {
+	return &account{name: name, ledger: newLedger(), ports: map[uint32]*portBooks{}}
+}
+
+// connect starts the full read-out and the polling of counters. Whatever the switch holds is
+// read even when it is fresh, because flows may have come before the digest was set up.
+func (a *account) connect(ctx context.Context, t *Tracker, sw Switch) {
+	ctx, a.cancel = context.WithCancel(ctx)
+	a.sw, a.scan, a.asked = sw, 0, map[uint32]time.Time{}
+	a.clock = clock{}
+	a.requests = make(chan request, t.cfg.MaxInFlight)
+	a.workers.Go(func() { a.ask(ctx, t, sw, a.requests) })
+	a.workers.Go(func() { a.poll(ctx, t, sw) })
+	a.next(t, time.Now())
+}
+
+// stop ends what connect started.
+func (a *account) stop() {
+	if a.cancel == nil {
+		return
+	}
+	a.cancel()
+	a.workers.Wait()
+	a.sw, a.cancel, a.asked, a.requests = nil, nil, nil, nil
+}
+
+// ask sends requests in order; it is the one goroutine of this switch that may block on it.
+func (a *account) ask(ctx context.Context, t *Tracker, sw Switch, requests <-chan request) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case r := <-requests:
+			if err := sw.RequestSlot(ctx, r.slot, r.idle); err != nil && ctx.Err() == nil {
+				t.metrics.requestErrors.WithLabelValues(a.name).Inc()
+			}
+		}
+	}
+}
+
+func (a *account) poll(ctx context.Context, t *Tracker, sw Switch) {
+	timer := time.NewTicker(t.cfg.CounterInterval)
+	defer timer.Stop()
+	for {
+		counters, err := sw.ReadCounters(ctx)
+		if err != nil {
+			if ctx.Err() != nil {
+				return
+			}
+			t.metrics.counterErrors.WithLabelValues(a.name).Inc()
+			t.deps.Log.Warn("read port counters", "switch", a.name, "error", err)
+		} else if t.send(ctx, func(b *books) { a.count(counters) }) != nil {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+	}
+}
+
+// answered matches a report with the question it answers, for the clock and the window.
+func (a *account) answered(r *Report, received time.Time) {
+	if r.Cause != flow.CauseRead && r.Cause != flow.CauseFreed {
+		return
+	}
+	if sent, ok := a.asked[r.Slot]; ok {
+		delete(a.asked, r.Slot)
+		a.clock.sample(sent, received, r.Now)
+	}
+}
+
+// sweep asks for what is due: the rest of the full read-out, silent slots, lost answers.
+func (a *account) sweep(t *Tracker, now time.Time, yield func(delta)) {
+	if a.sw == nil {
+		return
+	}
+	for slot, sent := range a.asked {
+		if now.Sub(sent) >= t.cfg.AnswerTimeout {
+			t.metrics.unanswered.WithLabelValues(a.name).Inc()
+			delete(a.asked, slot)
+			if slot < a.scan {
+				a.request(t, now, slot, 0)
+			}
+		}
+	}
+	micros := a.clock.micros(now)
+	for index, s := range a.ledger.slots {
+		a.ledger.reap(s, micros, uint64(reapGrace.Microseconds()), yield)
+		if len(s.live) == 0 {
+			continue
+		}
+		idle := t.cfg.IdleTimeout
+		if s.ended {
+			idle = t.cfg.EndedTimeout
+		}
+		if micros >= s.heard+uint64(idle.Microseconds()) && !a.request(t, now, index, idle) {
+			break
+		}
+	}
+	a.next(t, now)
+}
+
+// next goes on with the full read-out as far as the window allows.
+func (a *account) next(t *Tracker, now time.Time) {
+	if a.sw == nil {
+		return
+	}
+	for a.scan < t.cfg.Slots && a.request(t, now, a.scan, 0) {
+		a.scan++
+	}
+}
+
+// request asks for a slot unless the window is full; true when it is asked or on its way.
+func (a *account) request(t *Tracker, now time.Time, slot uint32, idle time.Duration) bool {
+	if _, waiting := a.asked[slot]; waiting {
+		return true
+	}
+	if len(a.asked) >= t.cfg.MaxInFlight {
+		return false
+	}
+	select {
+	case a.requests <- request{slot, idle}:
+		a.asked[slot] = now
+		return true
+	default:
+		return false
+	}
+}
+
+func (a *account) count(counters []PortCounters) {
+	for _, c := range counters {
+		p := a.ports[c.Number]
+		if p == nil {
+			p = &portBooks{settled: a.fresh}
+			a.ports[c.Number] = p
+		}
+		p.changed = p.changed || !p.polled || p.counters != c
+		p.counters = c
+		unexplained := c.Total.Sub(c.Buckets).Sub(a.ledger.total[c.Number])
+		// Counters and reports are not read in one moment; when two polls agree they were.
+		if !p.settled && p.polled && a.scan > 0 && len(a.asked) == 0 && unexplained == p.previous {
+			p.base, p.settled = unexplained, true
+		}
+		p.previous, p.polled = unexplained, true
+	}
+}
+
+// accounting gives the invariant of every port as it stands.
+func (a *account) accounting(portName func(string, uint32) string) []inventory.Fact {
+	facts := make([]inventory.Fact, 0, len(a.ports))
+	for number, p := range a.ports {
+		records := a.ledger.total[number]
+		f := inventory.Accounting{
+			Switch: a.name, Port: portName(a.name, number), Number: number,
+			PortPackets: p.counters.Total.Packets, PortBytes: p.counters.Total.Bytes,
+			RecordPackets: records.Packets, RecordBytes: records.Bytes,
+			BucketPackets: p.counters.Buckets.Packets, BucketBytes: p.counters.Buckets.Bytes,
+			BasePackets: int64(p.base.Packets), BaseBytes: int64(p.base.Bytes),
+		}
+		if p.settled {
+			rest := p.counters.Total.Sub(p.counters.Buckets).Sub(records).Sub(p.base)
+			f.ResiduePackets, f.ResidueBytes = int64(rest.Packets), int64(rest.Bytes)
+		}
+		facts = append(facts, f)
+	}
+	return facts
+}

@@ -1,0 +1,40 @@
+package track
+
+import "time"
+
+// clock relates one switch's time to ours, by read-outs: the switch's answer was stamped
+// between our question and its arrival, so the shortest round trip bounds the error best.
+// Until the first answer the newest report stands in, which is late by its way here.
+type clock struct {
+	epoch  time.Time // our time at the switch's zero
+	bound  time.Duration
+	probed bool
+}
+
+// sample takes a question sent at sent and answered at received with the switch time micros.
+func (c *clock) sample(sent, received time.Time, micros uint64) {
+	trip := received.Sub(sent)
+	if c.probed && trip/2 >= c.bound {
+		return
+	}
+	c.epoch = sent.Add(trip / 2).Add(-time.Duration(micros) * time.Microsecond)
+	c.bound = trip / 2
+	c.probed = true
+}
+
+// guess stands in with a report of micros that was received now.
+func (c *clock) guess(received time.Time, micros uint64) {
+	if epoch := received.Add(-time.Duration(micros) * time.Microsecond); !c.probed && (c.epoch.IsZero() || epoch.Before(c.epoch)) {
+		c.epoch = epoch
+	}
+}
+
+// at gives our time for the switch's.
+func (c *clock) at(micros uint64) time.Time {
+	return c.epoch.Add(time.Duration(micros) * time.Microsecond)
+}
+
+// micros gives the switch's time for ours; 0 before its start.
+func (c *clock) micros(t time.Time) uint64 {
+	return uint64(max(0, t.Sub(c.epoch).Microseconds()))
+}

@@ -1,0 +1,75 @@
+package track
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/fabricscope/fabricscope/controlplane/inventory"
+)
+
+// Config are the times and bounds of a Tracker.
+type Config struct {
+	Slots           uint32        // places in a switch's flow cache
+	IdleTimeout     time.Duration // a flow silent for this long is taken out of the cache
+	EndedTimeout    time.Duration // the same for a TCP flow that ended
+	PublishInterval time.Duration // conversations are published at most this often
+	CounterInterval time.Duration // port and class counters are read this often
+	Linger          time.Duration // a conversation silent for this long is forgotten
+	AnswerTimeout   time.Duration // a read-out unanswered for this long is asked again
+	MaxInFlight     int           // read-outs of one switch under way at once
+	Queue           int           // reports waiting
+}
+
+// DefaultConfig suits a fabric of tens of switches.
+func DefaultConfig() Config {
+	return Config{
+		IdleTimeout: 5 * time.Second, EndedTimeout: time.Second,
+		PublishInterval: time.Second, CounterInterval: time.Second,
+		Linger: 5 * time.Minute, AnswerTimeout: 2 * time.Second,
+		MaxInFlight: 32, Queue: 4096,
+	}
+}
+
+// Validate names the first field that cannot be.
+func (c Config) Validate() error {
+	for _, f := range []struct {
+		name string
+		ok   bool
+	}{
+		{"Slots", c.Slots > 0},
+		{"IdleTimeout", c.IdleTimeout > 0},
+		{"EndedTimeout", c.EndedTimeout > 0},
+		{"PublishInterval", c.PublishInterval > 0},
+		{"CounterInterval", c.CounterInterval > 0},
+		{"Linger", c.Linger > 0},
+		{"AnswerTimeout", c.AnswerTimeout > 0},
+		{"MaxInFlight", c.MaxInFlight > 0},
+		{"Queue", c.Queue > 0},
+	} {
+		if !f.ok {
+			return fmt.Errorf("track: %s must be positive", f.name)
+		}
+	}
+	return nil
+}
+
+// Deps are what a Tracker needs of others.
+type Deps struct {
+	Sink       Sink
+	PortName   func(sw string, number uint32) string
+	Log        *slog.Logger
+	Registerer prometheus.Registerer
+}
+
+// Sink takes what a Tracker found out: conversations as they stand, and the accounting of
+// ports. Calls come from one goroutine.
+type Sink interface {
+	Record(changes ...inventory.Change)
+}
+
+// ErrStopped is what a Tracker answers when it does not run any more.
+var ErrStopped = errors.New("track: stopped")

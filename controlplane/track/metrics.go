@@ -1,0 +1,81 @@
+package track
+
+import (
+	"errors"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/fabricscope/fabricscope/controlplane/flow"
+)
+
+type metrics struct {
+	reports       *prometheus.CounterVec
+	requestErrors *prometheus.CounterVec
+	counterErrors *prometheus.CounterVec
+	unanswered    *prometheus.CounterVec
+	duplicates    *prometheus.GaugeVec
+	gaps          *prometheus.GaugeVec
+	unfinished    *prometheus.GaugeVec
+	slots         *prometheus.GaugeVec
+	residue       *prometheus.GaugeVec
+	conversations prometheus.Gauge
+}
+
+func newMetrics(r prometheus.Registerer) (*metrics, error) {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "fabricscope_track_" + name, Help: help}, labels)
+	}
+	gauge := func(name, help string, labels ...string) *prometheus.GaugeVec {
+		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "fabricscope_track_" + name, Help: help}, labels)
+	}
+	m := &metrics{
+		reports:       counter("reports_total", "Reports of flow cache slots.", "switch", "cause"),
+		requestErrors: counter("request_errors_total", "Read-outs that could not be asked for.", "switch"),
+		counterErrors: counter("counter_errors_total", "Reads of port counters that failed.", "switch"),
+		unanswered:    counter("unanswered_total", "Read-outs that the switch did not answer.", "switch"),
+		duplicates:    gauge("duplicate_reports", "Reports that said nothing new.", "switch"),
+		gaps:          gauge("lost_generations", "Slot generations of which no report came.", "switch"),
+		unfinished:    gauge("unfinished_generations", "Slot generations whose last report did not come.", "switch"),
+		slots:         gauge("live_slots", "Slots of the flow cache that hold a flow.", "switch"),
+		residue:       gauge("residue_packets", "Packets that a port counted and nothing explains.", "switch", "port"),
+		conversations: prometheus.NewGauge(prometheus.GaugeOpts{Name: "fabricscope_track_conversations", Help: "Conversations in memory."}),
+	}
+	if r == nil {
+		return m, nil
+	}
+	var errs []error
+	for _, c := range []prometheus.Collector{m.reports, m.requestErrors, m.counterErrors, m.unanswered,
+		m.duplicates, m.gaps, m.unfinished, m.slots, m.residue, m.conversations} {
+		errs = append(errs, r.Register(c))
+	}
+	return m, errors.Join(errs...)
+}
+
+func (m *metrics) ledger(a *account) {
+	live := 0
+	for _, s := range a.ledger.slots {
+		live += len(s.live)
+	}
+	m.slots.WithLabelValues(a.name).Set(float64(live))
+	m.duplicates.WithLabelValues(a.name).Set(float64(a.ledger.stats.duplicates))
+	m.gaps.WithLabelValues(a.name).Set(float64(a.ledger.stats.gaps))
+	m.unfinished.WithLabelValues(a.name).Set(float64(a.ledger.stats.unfinished))
+}
+
+func causeName(c flow.Cause) string {
+	switch c {
+	case flow.CauseNew:
+		return "new"
+	case flow.CauseEvict:
+		return "evict"
+	case flow.CauseTCPEnd:
+		return "tcp-end"
+	case flow.CauseActive:
+		return "active"
+	case flow.CauseRead:
+		return "read"
+	case flow.CauseFreed:
+		return "freed"
+	}
+	return "unknown"
+}

@@ -1,0 +1,23 @@
+package track
+
+import "github.com/fabricscope/fabricscope/controlplane/flow"
+
+// Report is one message of a switch about one slot, in the switch's own time.
+type Report struct {
+	Cause      flow.Cause
+	Slot       uint32
+	Generation uint16 // of Old; of New with CauseNew
+	Now        uint64 // microseconds since the switch started, when it reported
+	Old        Half   // the slot as it stands; without meaning with CauseNew
+	New        Half   // the flow that took the slot; with CauseNew and CauseEvict only
+}
+
+// Half is a flow and its counters in one generation of one slot.
+type Half struct {
+	Key      flow.Key
+	Counters flow.Counters
+	First    uint64 // microseconds since the switch started
+	Last     uint64
+	TCPFlags uint8
+	SynSeq   uint32
+}

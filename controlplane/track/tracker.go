@@ -1,0 +1,183 @@
+package track
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/fabricscope/fabricscope/controlplane/flow"
+	"github.com/fabricscope/fabricscope/controlplane/inventory"
+)
+
+// tick is how often a Tracker looks for silent slots and unanswered read-outs.
+const tick = 250 * time.Millisecond
+
+// reapGrace is how long an older generation of a slot may wait for its last report.
+const reapGrace = 5 * time.Second
+
+// Switch is what a Tracker asks of a connected switch.
+type Switch interface {
+	Name() string
+	// RequestSlot asks for a slot's report, and for the slot to be emptied when its flow was
+	// silent for idle; 0 only reads. The answer comes through Tracker.Report.
+	RequestSlot(ctx context.Context, slot uint32, idle time.Duration) error
+	// ReadCounters reads what the switch's ports counted.
+	ReadCounters(ctx context.Context) ([]PortCounters, error)
+}
+
+// PortCounters are the counters of one port: all frames, and those in class buckets.
+type PortCounters struct {
+	Number  uint32
+	Total   flow.Counters
+	Buckets flow.Counters
+}
+
+// Tracker keeps the books of all switches and the conversations made of them.
+type Tracker struct {
+	cfg     Config
+	deps    Deps
+	metrics *metrics
+	inbox   chan func(*books)
+	done    chan struct{}
+}
+
+// New gives a Tracker that does nothing until Run.
+func New(cfg Config, deps Deps) (*Tracker, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	m, err := newMetrics(deps.Registerer)
+	if err != nil {
+		return nil, fmt.Errorf("track: register metrics: %w", err)
+	}
+	return &Tracker{cfg: cfg, deps: deps, metrics: m,
+		inbox: make(chan func(*books), cfg.Queue), done: make(chan struct{})}, nil
+}
+
+// Connected says that a switch can be asked now. Fresh says that its counters and flow cache
+// began empty; otherwise whatever it holds is read out.
+func (t *Tracker) Connected(ctx context.Context, sw Switch, fresh bool) error {
+	return t.send(ctx, func(b *books) { b.connected(sw, fresh) })
+}
+
+// Disconnected says that a switch cannot be asked for now.
+func (t *Tracker) Disconnected(ctx context.Context, name string) error {
+	return t.send(ctx, func(b *books) { b.disconnected(name) })
+}
+
+// Report delivers a report that was received at the given time. It blocks while the queue is
+// full, so that the session in front of it counts what is dropped.
+func (t *Tracker) Report(ctx context.Context, name string, r Report, received time.Time) error {
+	return t.send(ctx, func(b *books) { b.report(name, &r, received) })
+}
+
+func (t *Tracker) send(ctx context.Context, f func(*books)) error {
+	select {
+	case t.inbox <- f:
+		return nil
+	case <-t.done:
+		return ErrStopped
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Run keeps the books until ctx ends. What was not published by then is published last.
+func (t *Tracker) Run(ctx context.Context) error {
+	defer close(t.done)
+	b := &books{t: t, ctx: ctx, switches: map[string]*account{}, joiner: newJoiner()}
+	defer b.stop()
+	timer := time.NewTicker(tick)
+	defer timer.Stop()
+	published := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			b.publish(time.Now())
+			return nil
+		case f := <-t.inbox:
+			f(b)
+		case now := <-timer.C:
+			b.sweep(now)
+			if now.Sub(published) >= t.cfg.PublishInterval {
+				b.publish(now)
+				published = now
+			}
+		}
+	}
+}
+
+// books are all of a Tracker's state, owned by Run's goroutine.
+type books struct {
+	t        *Tracker
+	ctx      context.Context
+	switches map[string]*account
+	joiner   *joiner
+}
+
+func (b *books) account(name string) *account {
+	a := b.switches[name]
+	if a == nil {
+		a = newAccount(name)
+		b.switches[name] = a
+	}
+	return a
+}
+
+func (b *books) connected(sw Switch, fresh bool) {
+	old := b.account(sw.Name())
+	old.stop()
+	a := old
+	if fresh {
+		a = newAccount(sw.Name())
+		b.switches[sw.Name()] = a
+	}
+	a.fresh = a.fresh || fresh
+	a.connect(b.ctx, b.t, sw)
+}
+
+func (b *books) disconnected(name string) { b.account(name).stop() }
+
+func (b *books) stop() {
+	for _, a := range b.switches {
+		a.stop()
+	}
+}
+
+func (b *books) report(name string, r *Report, received time.Time) {
+	a := b.account(name)
+	a.answered(r, received)
+	a.clock.guess(received, r.Now)
+	b.t.metrics.reports.WithLabelValues(name, causeName(r.Cause)).Inc()
+	a.ledger.apply(r, func(d delta) { b.add(a, d) })
+	a.next(b.t, received)
+}
+
+func (b *books) add(a *account, d delta) {
+	b.joiner.add(a.name, d, a.clock.at(d.first), a.clock.at(d.last), b.t.deps.PortName)
+}
+
+// sweep asks for the slots that fell silent, and asks again what was not answered.
+func (b *books) sweep(now time.Time) {
+	for _, a := range b.switches {
+		a.sweep(b.t, now, func(d delta) { b.add(a, d) })
+	}
+	b.joiner.forget(now.Add(-b.t.cfg.Linger))
+}
+
+func (b *books) publish(now time.Time) {
+	var changes []inventory.Change
+	for _, c := range b.joiner.take() {
+		changes = append(changes, inventory.Became(c, c.Last))
+	}
+	for _, a := range b.switches {
+		for _, f := range a.accounting(b.t.deps.PortName) {
+			changes = append(changes, inventory.Became(f, now))
+		}
+		b.t.metrics.ledger(a)
+	}
+	b.t.metrics.conversations.Set(float64(len(b.joiner.conversations)))
+	if len(changes) > 0 {
+		b.t.deps.Sink.Record(changes...)
+	}
+}
