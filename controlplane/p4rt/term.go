@@ -1,0 +1,157 @@
+package p4rt
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc/codes"
+
+	p4v1 "github.com/p4lang/p4runtime/go/p4/v1"
+)
+
+// term is the time in which the session is primary on one connection. Each subscriber has
+// a queue and a goroutine that ends with the term.
+type term struct {
+	queues  []*queue // as Deps.Subscribers
+	cancel  context.CancelFunc
+	done    sync.WaitGroup
+	started bool
+	end     error // why it ended; written before the queues are closed
+}
+
+// govern follows the arbitration: primary means pipeline, digests and events; anything else
+// means to read only. It stops the dial timer with the first answer.
+func (s *Session) govern(ctx context.Context, c *connection, timer *time.Timer, served *bool) (err error) {
+	defer func() {
+		s.setConnection(nil)
+		s.endTerm(c, cause(ctx, err))
+	}()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case a := <-c.arbitration:
+			timer.Stop()
+			*served = true
+			s.setConnection(c)
+			if a.GetStatus().GetCode() != int32(codes.OK) {
+				s.standby(c, a)
+				continue
+			}
+			if c.primary.Load() {
+				continue
+			}
+			if err := s.beginTerm(ctx, c); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// standby says who is primary instead.
+func (s *Session) standby(c *connection, a *p4v1.MasterArbitrationUpdate) {
+	s.endTerm(c, ErrNotPrimary)
+	message := ErrNotPrimary.Error() + ": " + statusText(a.GetStatus())
+	if s.state(StateStandby, message) {
+		s.log.Warn("another controller is primary; reading only", "election-id", s.cfg.ElectionID,
+			"primary", a.GetElectionId().GetLow(), "status", statusText(a.GetStatus()))
+	}
+}
+
+// beginTerm puts the switch into the state that subscribers rely on, and starts them.
+// The queues are there first, so that nothing that comes meanwhile is lost.
+func (s *Session) beginTerm(ctx context.Context, c *connection) error {
+	rctx, cancel := context.WithCancel(ctx)
+	r := &term{cancel: cancel}
+	for range s.deps.Subscribers {
+		r.queues = append(r.queues, newQueue(s.cfg.QueueDigests, s.cfg.QueuePackets))
+	}
+	c.term.Store(r)
+	c.primary.Store(true)
+	if err := s.ensurePipeline(ctx, c); err != nil {
+		return err
+	}
+	if err := s.enableDigests(ctx); err != nil {
+		return err
+	}
+	s.metrics.connects.WithLabelValues(s.cfg.Name).Inc()
+	s.metrics.ready.WithLabelValues(s.cfg.Name).Set(1)
+	s.state(StateReady, "")
+	s.log.Info("switch is ready")
+	r.started = true
+	for i, sub := range s.deps.Subscribers {
+		r.done.Add(1)
+		go func() {
+			defer r.done.Done()
+			s.deliver(rctx, r, r.queues[i], sub.Handler)
+		}()
+	}
+	return nil
+}
+
+// endTerm waits until the subscribers have seen everything that came, and why it ended.
+func (s *Session) endTerm(c *connection, err error) {
+	r := c.term.Swap(nil)
+	c.primary.Store(false)
+	if r == nil {
+		return
+	}
+	s.metrics.ready.WithLabelValues(s.cfg.Name).Set(0)
+	r.end = err
+	r.cancel()
+	for _, q := range r.queues {
+		q.close()
+	}
+	r.done.Wait()
+}
+
+// deliver is a subscriber's goroutine.
+func (s *Session) deliver(ctx context.Context, r *term, q *queue, h Handler) {
+	h.Connected(ctx, s)
+	for {
+		events, open := q.take()
+		for _, e := range events {
+			if e.digests != nil {
+				h.Digests(s, *e.digests)
+			} else {
+				h.PacketIn(s, *e.packet)
+			}
+		}
+		if !open {
+			h.Disconnected(s, r.end)
+			return
+		}
+	}
+}
+
+// dispatchDigests gives a list to every subscriber that wants digests.
+func (s *Session) dispatchDigests(c *connection, l *DigestList) {
+	r := c.term.Load()
+	if r == nil {
+		s.metrics.drops.WithLabelValues(s.cfg.Name, "none", "digest").Add(float64(len(l.Digests)))
+		return
+	}
+	for i, sub := range s.deps.Subscribers {
+		if sub.Digests && !r.queues[i].put(event{digests: l}) {
+			s.metrics.drops.WithLabelValues(s.cfg.Name, sub.Name, "digest").Add(float64(len(l.Digests)))
+		}
+	}
+}
+
+// dispatchPacket gives a packet to every subscriber that accepts it.
+func (s *Session) dispatchPacket(c *connection, p *PacketIn) {
+	r := c.term.Load()
+	if r == nil {
+		s.metrics.drops.WithLabelValues(s.cfg.Name, "none", "packet-in").Inc()
+		return
+	}
+	for i, sub := range s.deps.Subscribers {
+		if sub.Accept != nil && !sub.Accept(p) {
+			continue
+		}
+		if !r.queues[i].put(event{packet: p}) {
+			s.metrics.drops.WithLabelValues(s.cfg.Name, sub.Name, "packet-in").Inc()
+		}
+	}
+}
