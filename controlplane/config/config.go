@@ -1,0 +1,165 @@
+// Package config is the daemon's configuration file: YAML, strict, with every error naming
+// the file, the line or the field. docs/CONFIGURATION.md describes the keys.
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"regexp"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Config is a whole configuration file.
+type Config struct {
+	StateDir string    `yaml:"state-dir"` // history and generated certificates
+	LogLevel string    `yaml:"log-level"` // debug, info, warn or error
+	GNMI     GNMI      `yaml:"gnmi"`
+	HTTP     HTTP      `yaml:"http"`
+	Clusters []Cluster `yaml:"clusters"`
+	Switches []Switch  `yaml:"switches"`
+	Fabric   Fabric    `yaml:"fabric"`
+	Flows    Flows     `yaml:"flows"`
+	History  History   `yaml:"history"`
+}
+
+// GNMI is the northbound server. Without certificate files a self-signed certificate is
+// made in the state directory.
+type GNMI struct {
+	Listen   string `yaml:"listen"`
+	CertFile string `yaml:"cert-file"`
+	KeyFile  string `yaml:"key-file"`
+}
+
+// HTTP serves /metrics and /healthz; an empty address serves nothing.
+type HTTP struct {
+	Listen string `yaml:"listen"`
+}
+
+// Cluster is one Kubernetes API, by its kubeconfig.
+type Cluster struct {
+	Name       string `yaml:"name"`
+	Kubeconfig string `yaml:"kubeconfig"`
+}
+
+// Switch is one P4Runtime target.
+type Switch struct {
+	Name     string `yaml:"name"`
+	Address  string `yaml:"address"` // host:port of its P4Runtime server
+	DeviceID uint64 `yaml:"device-id"`
+	Role     string `yaml:"role"` // leaf, spine or border
+	Ports    []Port `yaml:"ports"`
+}
+
+// Port names a port of the data plane.
+type Port struct {
+	Number uint32 `yaml:"number"`
+	Name   string `yaml:"name"`
+	Peer   string `yaml:"peer"` // what is behind it, for people
+}
+
+// Fabric says whether the daemon routes, and which subnets are behind which switch.
+type Fabric struct {
+	Routing      bool          `yaml:"routing"` // false where another system forwards
+	LLDPInterval time.Duration `yaml:"lldp-interval"`
+	Gateways     []Gateway     `yaml:"gateways"`
+	VXLANPorts   []uint16      `yaml:"vxlan-ports"` // UDP ports that carry VXLAN
+}
+
+// Gateway is an address of a switch in a subnet of hosts.
+type Gateway struct {
+	Switch  string   `yaml:"switch"`
+	Address Prefix   `yaml:"address"` // the switch's own address and the subnet's length
+	Ports   []string `yaml:"ports"`
+}
+
+// Prefix is an address with a prefix length, like 10.1.1.1/24.
+type Prefix struct{ netip.Prefix }
+
+// UnmarshalYAML implements yaml.Unmarshaler, for an error that names the line.
+func (p *Prefix) UnmarshalYAML(n *yaml.Node) (err error) {
+	if p.Prefix, err = netip.ParsePrefix(n.Value); err != nil {
+		return fmt.Errorf("line %d: %q is not an address with a prefix length, like 10.1.1.1/24", n.Line, n.Value)
+	}
+	return nil
+}
+
+// Flows are the times of flow accounting.
+type Flows struct {
+	IdleTimeout time.Duration `yaml:"idle-timeout"` // a silent flow leaves the switch's cache
+	Linger      time.Duration `yaml:"linger"`       // a silent conversation stays on the screen
+}
+
+// History is how long things are kept.
+type History struct {
+	Retention     time.Duration `yaml:"retention"`
+	FlowRetention time.Duration `yaml:"flow-retention"`
+}
+
+// Default is what a file that sets nothing else means.
+func Default() Config {
+	return Config{
+		StateDir: "/var/lib/fabricscope", LogLevel: "info",
+		GNMI: GNMI{Listen: ":9339"},
+		HTTP: HTTP{Listen: "127.0.0.1:9464"},
+		Fabric: Fabric{Routing: true, LLDPInterval: 2 * time.Second,
+			VXLANPorts: []uint16{4789, 8472}},
+		Flows:   Flows{IdleTimeout: 5 * time.Second, Linger: 5 * time.Minute},
+		History: History{Retention: 30 * 24 * time.Hour, FlowRetention: 7 * 24 * time.Hour},
+	}
+}
+
+// Load reads and validates a file.
+func Load(path string) (Config, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return Config{}, fmt.Errorf("configuration: %w", err)
+	}
+	c, err := Parse(text)
+	if err != nil {
+		return Config{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return c, nil
+}
+
+// Parse reads and validates a configuration; keys that do not exist are errors.
+func Parse(text []byte) (Config, error) {
+	c := Default()
+	d := yaml.NewDecoder(bytes.NewReader(text))
+	d.KnownFields(true)
+	if err := d.Decode(&c); err != nil && !errors.Is(err, io.EOF) {
+		return Config{}, plain(err)
+	}
+	if err := d.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return Config{}, errors.New("more than one YAML document")
+	}
+	if err := c.Validate(); err != nil {
+		return Config{}, err
+	}
+	return c, nil
+}
+
+var unknownField = regexp.MustCompile(`^line (\d+): field (\S+) not found in type config\.(\w+)$`)
+
+// plain says what the decoder found without the names of Go types.
+func plain(err error) error {
+	var te *yaml.TypeError
+	if !errors.As(err, &te) {
+		return err
+	}
+	var errs []error
+	for _, e := range te.Errors {
+		if m := unknownField.FindStringSubmatch(e); m != nil {
+			e = fmt.Sprintf("line %s: unknown key %q%s", m[1], m[2], hint(m[3], m[2]))
+		}
+		e = strings.ReplaceAll(e, "into time.Duration", "as a duration, like 5s")
+		errs = append(errs, errors.New(e))
+	}
+	return errors.Join(errs...)
+}

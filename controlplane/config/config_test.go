@@ -1,0 +1,70 @@
+package config
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+const good = `
+state-dir: /tmp/state
+clusters:
+  - {name: blue, kubeconfig: blue.kubeconfig}
+switches:
+  - name: leaf1
+    address: 127.0.0.1:50051
+    device-id: 1
+    role: leaf
+    ports:
+      - {number: 1, name: leaf1-eth1, peer: worker1}
+fabric:
+  gateways:
+    - {switch: leaf1, address: 10.1.1.1/24, ports: [leaf1-eth1]}
+flows: {idle-timeout: 3s}
+`
+
+func TestParse(t *testing.T) {
+	c, err := Parse([]byte(good))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Flows.IdleTimeout != 3*time.Second || c.Fabric.Gateways[0].Address.Bits() != 24 || !c.Fabric.Routing || c.GNMI.Listen != ":9339" {
+		t.Errorf("%+v", c)
+	}
+	if _, err := Parse(nil); err != nil {
+		t.Errorf("an empty file: %v", err)
+	}
+}
+
+func TestErrorsNameLineOrField(t *testing.T) {
+	for _, c := range []struct{ old, new, want string }{
+		{"state-dir", "state-dri", `line 2: unknown key "state-dri" (did you mean "state-dir"?)`},
+		{"kubeconfig: blue", "xyzzy: blue", `line 4: unknown key "xyzzy" (known here: name, kubeconfig)`},
+		{"device-id: 1", "device-id: one", "line 8: cannot unmarshal"},
+		{"device-id: 1", "device-id: 0", "switches[0].device-id: must not be 0"},
+		{"127.0.0.1:50051", "127.0.0.1", `switches[0].address: "127.0.0.1" is not host:port`},
+		{"role: leaf", "role: tree", `switches[0].role: "tree" is not leaf, spine or border`},
+		{"number: 1", "number: 510", "switches[0].ports[0].number: 510 is not 1 to 509"},
+		{"switch: leaf1", "switch: leaf9", `fabric.gateways[0].switch: "leaf9" is not one of the switches`},
+		{"[leaf1-eth1]", "[leaf1-eth2]", `fabric.gateways[0].ports: leaf1 has no port "leaf1-eth2"`},
+		{"10.1.1.1/24", "10.1.1.1", "line 14: "},
+		{"name: blue,", "name: \"b l\",", `clusters[0].name: "b l" must be`},
+		{"idle-timeout: 3s", "idle-timeout: 3", "line 15: cannot unmarshal !!int `3` as a duration, like 5s"},
+		{"idle-timeout: 3s", "idle-timeout: -3s", "flows.idle-timeout: -3s is not positive"},
+		{"flows:", "---\nflows:", "more than one YAML document"},
+		{"state-dir: /tmp/state", "log-level: loud", `log-level: "loud" is not debug`},
+	} {
+		_, err := Parse([]byte(strings.Replace(good, c.old, c.new, 1)))
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q in it", c.new, err, c.want)
+		}
+	}
+}
+
+func TestAllProblemsAtOnce(t *testing.T) {
+	text := strings.NewReplacer("role: leaf", "role: x", "device-id: 1", "device-id: 0").Replace(good)
+	_, err := Parse([]byte(text))
+	if err == nil || !strings.Contains(err.Error(), "role") || !strings.Contains(err.Error(), "device-id") {
+		t.Errorf("%v", err)
+	}
+}

@@ -1,0 +1,163 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// name is what clusters, switches and ports may be called: it goes into paths and columns.
+var name = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+
+// maxPort is the largest port number of the data plane; those above are the CPU's and drop.
+const maxPort = 509
+
+// problems collects every error of a configuration, so that one run of --check shows all.
+type problems []error
+
+func (p *problems) add(field, format string, args ...any) {
+	*p = append(*p, fmt.Errorf("%s: %s", field, fmt.Sprintf(format, args...)))
+}
+
+// Validate reports every field that cannot be.
+func (c Config) Validate() error {
+	var p problems
+	if c.StateDir == "" {
+		p.add("state-dir", "must not be empty")
+	}
+	if err := new(slog.Level).UnmarshalText([]byte(c.LogLevel)); err != nil {
+		p.add("log-level", "%q is not debug, info, warn or error", c.LogLevel)
+	}
+	p.address("gnmi.listen", c.GNMI.Listen)
+	if c.HTTP.Listen != "" {
+		p.address("http.listen", c.HTTP.Listen)
+	}
+	if (c.GNMI.CertFile == "") != (c.GNMI.KeyFile == "") {
+		p.add("gnmi", "cert-file and key-file go together")
+	}
+	p.file("gnmi.cert-file", c.GNMI.CertFile)
+	p.file("gnmi.key-file", c.GNMI.KeyFile)
+	p.clusters(c.Clusters)
+	p.switches(c.Switches)
+	p.fabric(c)
+	p.positive("flows.idle-timeout", c.Flows.IdleTimeout)
+	p.positive("flows.linger", c.Flows.Linger)
+	p.positive("history.retention", c.History.Retention)
+	p.positive("history.flow-retention", c.History.FlowRetention)
+	return errors.Join(p...)
+}
+
+func (p *problems) address(field, a string) {
+	if _, port, err := net.SplitHostPort(a); err != nil {
+		p.add(field, "%q is not host:port", a)
+	} else if n, err := strconv.ParseUint(port, 10, 16); err != nil || (n == 0 && field != "gnmi.listen" && field != "http.listen") {
+		p.add(field, "%q is not a port", port)
+	}
+}
+
+func (p *problems) file(field, path string) {
+	if path == "" {
+		return
+	}
+	if _, err := os.Stat(path); err != nil {
+		p.add(field, "%v", err)
+	}
+}
+
+func (p *problems) positive(field string, d time.Duration) {
+	if d <= 0 {
+		p.add(field, "%v is not positive", d)
+	}
+}
+
+func (p *problems) clusters(clusters []Cluster) {
+	seen := map[string]bool{}
+	for i, c := range clusters {
+		field := fmt.Sprintf("clusters[%d]", i)
+		p.named(field+".name", c.Name, seen)
+		if c.Kubeconfig == "" {
+			p.add(field+".kubeconfig", "must not be empty")
+		}
+	}
+}
+
+func (p *problems) named(field, n string, seen map[string]bool) {
+	switch {
+	case !name.MatchString(n):
+		p.add(field, "%q must be letters, digits, dots, dashes and underscores", n)
+	case seen[n]:
+		p.add(field, "%q is there twice", n)
+	}
+	seen[n] = true
+}
+
+func (p *problems) switches(switches []Switch) {
+	seen, devices := map[string]bool{}, map[string]string{}
+	for i, s := range switches {
+		field := fmt.Sprintf("switches[%d]", i)
+		p.named(field+".name", s.Name, seen)
+		p.address(field+".address", s.Address)
+		if s.DeviceID == 0 {
+			p.add(field+".device-id", "must not be 0")
+		}
+		device := fmt.Sprintf("%s device %d", s.Address, s.DeviceID)
+		if other, twice := devices[device]; twice {
+			p.add(field+".address", "%s is %s already", device, other)
+		}
+		devices[device] = s.Name
+		if !slices.Contains([]string{"leaf", "spine", "border"}, s.Role) {
+			p.add(field+".role", "%q is not leaf, spine or border", s.Role)
+		}
+		names, numbers := map[string]bool{}, map[uint32]bool{}
+		for j, port := range s.Ports {
+			at := fmt.Sprintf("%s.ports[%d]", field, j)
+			p.named(at+".name", port.Name, names)
+			if port.Number == 0 || port.Number > maxPort {
+				p.add(at+".number", "%d is not 1 to %d", port.Number, maxPort)
+			}
+			if numbers[port.Number] {
+				p.add(at+".number", "%d is there twice", port.Number)
+			}
+			numbers[port.Number] = true
+		}
+	}
+}
+
+func (p *problems) fabric(c Config) {
+	p.positive("fabric.lldp-interval", c.Fabric.LLDPInterval)
+	subnets := map[netip.Prefix]string{}
+	for i, g := range c.Fabric.Gateways {
+		field := fmt.Sprintf("fabric.gateways[%d]", i)
+		at := slices.IndexFunc(c.Switches, func(s Switch) bool { return s.Name == g.Switch })
+		if at < 0 {
+			p.add(field+".switch", "%q is not one of the switches", g.Switch)
+			continue
+		}
+		if !g.Address.IsValid() || !g.Address.Addr().Is4() {
+			p.add(field+".address", "%q is not an IPv4 address with a prefix length", g.Address)
+		} else if other, twice := subnets[g.Address.Masked()]; twice {
+			p.add(field+".address", "subnet %s is behind %s already", g.Address.Masked(), other)
+		}
+		subnets[g.Address.Masked()] = g.Switch
+		if len(g.Ports) == 0 {
+			p.add(field+".ports", "must not be empty")
+		}
+		for _, n := range g.Ports {
+			if !slices.ContainsFunc(c.Switches[at].Ports, func(port Port) bool { return port.Name == n }) {
+				p.add(field+".ports", "%s has no port %q", g.Switch, n)
+			}
+		}
+	}
+	for i, port := range c.Fabric.VXLANPorts {
+		if port == 0 || slices.Contains(c.Fabric.VXLANPorts[:i], port) {
+			p.add(fmt.Sprintf("fabric.vxlan-ports[%d]", i), "%d is 0 or there twice", port)
+		}
+	}
+}
