@@ -1,0 +1,107 @@
+package ports
+
+import (
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// linkMonitor asks the kernel about interfaces (netdevice(7)).
+type linkMonitor struct{ fd int }
+
+type link struct {
+	index int
+	up    bool // administratively, and with a carrier
+}
+
+func openLinkMonitor() (*linkMonitor, error) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("ports: control socket: %w", err)
+	}
+	return &linkMonitor{fd: fd}, nil
+}
+
+func (m *linkMonitor) close() { unix.Close(m.fd) }
+
+func (m *linkMonitor) look(name string) (link, error) {
+	req, err := unix.NewIfreq(name)
+	if err != nil {
+		return link{}, fmt.Errorf("interface name %q: %w", name, err)
+	}
+	if err := unix.IoctlIfreq(m.fd, unix.SIOCGIFINDEX, req); err != nil {
+		return link{}, fmt.Errorf("interface %q: %w", name, err)
+	}
+	l := link{index: int(req.Uint32())}
+	if err := unix.IoctlIfreq(m.fd, unix.SIOCGIFFLAGS, req); err != nil {
+		return link{}, fmt.Errorf("interface %q: %w", name, err)
+	}
+	const running = unix.IFF_UP | unix.IFF_RUNNING
+	l.up = req.Uint16()&running == running
+	return l, nil
+}
+
+// bind gives a port a new socket on its interface.
+func (s *Set) bind(i int, l link) error {
+	p := s.ports[i]
+	if p.sock != nil {
+		p.sock.close() // and leaves epoll with it
+		p.sock = nil
+	}
+	sock, err := openSocket(p.Interface, l.index, s.cfg.ReceiveBuffer)
+	if err != nil {
+		return err
+	}
+	if err := s.watch(sock.fd, i); err != nil {
+		sock.close()
+		return err
+	}
+	p.sock, p.suspect = sock, false
+	p.up.Store(l.up)
+	return nil
+}
+
+// lookAfter follows the interfaces through going down, up, away and coming back, and takes
+// the kernel's drop counts, once a tick.
+func (s *Set) lookAfter(now time.Duration) {
+	if now-s.ticked < s.tick() {
+		return
+	}
+	s.ticked = now
+	for i, p := range s.ports {
+		if p.Interface == "" {
+			continue
+		}
+		if p.sock != nil {
+			p.counts.rxDropped.Add(p.sock.drops())
+		}
+		s.follow(i, p)
+	}
+}
+
+// follow brings a port in line with its interface. A socket survives its interface's being
+// down; one that was deleted and made again has another index and needs another socket.
+func (s *Set) follow(i int, p *port) {
+	l, err := s.links.look(p.Interface)
+	switch {
+	case err != nil:
+		if p.sock != nil {
+			p.sock.close()
+			p.sock = nil
+			p.up.Store(false)
+			s.deps.Log.Warn("interface is gone", "port", p.Number, "interface", p.Interface, "error", err)
+		}
+	case p.sock == nil || p.sock.index != l.index:
+		if err := s.bind(i, l); err != nil {
+			s.deps.Log.Warn("interface is back and cannot be opened", "port", p.Number, "error", err)
+			return
+		}
+		s.deps.Log.Info("interface is back", "port", p.Number, "interface", p.Interface, "up", l.up)
+	default:
+		if p.up.Swap(l.up) != l.up {
+			s.deps.Log.Info("link changed", "port", p.Number, "interface", p.Interface, "up", l.up)
+		}
+		p.suspect = !l.up
+	}
+}

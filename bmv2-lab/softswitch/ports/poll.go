@@ -1,0 +1,135 @@
+package ports
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// wakeEvent marks the eventfd among epoll's events; other values are indices of ports.
+const wakeEvent = -1
+
+func (s *Set) drainWake() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var b [8]byte
+	_, _ = unix.Read(s.wake, b[:])
+}
+
+func (s *Set) watch(fd, event int) error {
+	ev := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(event)}
+	if err := unix.EpollCtl(s.epoll, unix.EPOLL_CTL_ADD, fd, &ev); err != nil {
+		return fmt.Errorf("ports: epoll: %w", err)
+	}
+	return nil
+}
+
+// Poll waits for frames, for Wake, or for a second, and hands over at most one batch from
+// every port, then sends what the ports were given. A frame's memory is valid during the call
+// only. Owner only.
+func (s *Set) Poll(receive func(port uint32, frame []byte)) error {
+	s.sleeping.Store(true)
+	timeout := s.timeout()
+	if s.woken.Swap(false) || len(s.inject) > 0 {
+		timeout = 0
+	}
+	var events [batch]unix.EpollEvent
+	n, err := unix.EpollWait(s.epoll, events[:], timeout)
+	s.sleeping.Store(false)
+	if err != nil && !errors.Is(err, unix.EINTR) {
+		return fmt.Errorf("ports: epoll: %w", err)
+	}
+	for _, ev := range events[:max(n, 0)] {
+		if ev.Fd == wakeEvent {
+			s.drainWake()
+			continue
+		}
+		s.receive(s.ports[ev.Fd], receive)
+	}
+	s.receiveInjected(receive)
+	now := time.Since(s.start)
+	s.imp.release(now)
+	for _, p := range s.ports {
+		if p.tx != nil {
+			p.flush()
+		}
+	}
+	s.flushCaptures()
+	s.lookAfter(now)
+	return nil
+}
+
+// timeout is how long Poll may wait, in milliseconds.
+func (s *Set) timeout() int {
+	now := time.Since(s.start)
+	wait := max(s.ticked+s.tick()-now, 0)
+	if next, ok := s.imp.next(now); ok {
+		wait = min(wait, next)
+	}
+	return int((wait + time.Millisecond - 1) / time.Millisecond)
+}
+
+func (s *Set) tick() time.Duration {
+	for _, p := range s.ports {
+		if p.Interface != "" && (p.suspect || p.sock == nil) {
+			return recoverTick
+		}
+	}
+	return tick
+}
+
+// receive hands over one batch of a port's frames.
+func (s *Set) receive(p *port, handle func(uint32, []byte)) {
+	if p.sock == nil {
+		return
+	}
+	n, err := s.rx.receive(p.sock)
+	if err != nil {
+		if !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EINTR) {
+			p.suspect = true // ENETDOWN, mostly: lookAfter finds out
+		}
+		return
+	}
+	for i := range n {
+		switch {
+		case s.rx.outgoing(i):
+		case s.rx.oversize(i):
+			p.counts.rxOversize.Add(1)
+		default:
+			s.arrive(p, s.rx.frame(i), handle)
+		}
+	}
+}
+
+func (s *Set) receiveInjected(handle func(uint32, []byte)) {
+	for range batch {
+		select {
+		case in := <-s.inject:
+			s.arrive(in.port, in.frame, handle)
+		default:
+			return
+		}
+	}
+}
+
+func (s *Set) arrive(p *port, frame []byte, handle func(uint32, []byte)) {
+	p.counts.rxFrames.Add(1)
+	p.counts.rxBytes.Add(uint64(len(frame)))
+	p.in.write(frame)
+	handle(p.Number, frame)
+}
+
+func (s *Set) flushCaptures() {
+	if s.cfg.PcapDir == "" {
+		return
+	}
+	for _, p := range s.ports {
+		for _, c := range []*capture{p.in, p.out} {
+			if err := c.flush(); err != nil {
+				s.deps.Log.Error("capture ends", "port", p.Number, "interface", p.Name(), "error", err)
+			}
+		}
+	}
+}

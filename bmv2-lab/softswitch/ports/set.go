@@ -1,0 +1,265 @@
+package ports
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// port is one port. All but the atomics belongs to the Set's owner.
+type port struct {
+	Port
+	counts     counts
+	impairment atomic.Pointer[Impairment]
+	up         atomic.Bool
+
+	sock     *socket // nil in memory, and while the interface does not exist
+	suspect  bool    // the kernel said that the interface is down or gone
+	tx       *sender
+	in, out  *capture
+	transmit func(uint32, []byte)
+}
+
+// injected is a frame on its way from Inject to Poll.
+type injected struct {
+	port  *port
+	frame []byte
+}
+
+// Set is the ports of one switch.
+type Set struct {
+	cfg      Config
+	deps     Deps
+	ports    []*port
+	byNumber []*port // by port number
+	start    time.Time
+
+	epoll    int // file descriptor, the owner's
+	inject   chan injected
+	sleeping atomic.Bool // Poll is about to wait, or waits
+	woken    atomic.Bool // Wake was called since Poll last looked
+	unknown  atomic.Uint64
+
+	mu   sync.Mutex // guards wake
+	wake int        // file descriptor of an eventfd in epoll; -1 while closed
+
+	rx     *receiver
+	imp    *impairer
+	links  *linkMonitor
+	ticked time.Duration
+}
+
+// tick is how often Poll looks after links and the kernel's drop counts.
+const tick = time.Second
+
+// recoverTick is the same while a port's interface is down or gone.
+const recoverTick = 100 * time.Millisecond
+
+// New prepares a Set; Open makes it live.
+func New(cfg Config, deps Deps) (*Set, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if deps.Log == nil {
+		return nil, errors.New("ports: no logger")
+	}
+	s := &Set{
+		cfg: cfg, deps: deps, epoll: -1, wake: -1,
+		inject: make(chan injected, cfg.QueueLength),
+		rx:     newReceiver(), imp: newImpairer(cfg.DelayLength), start: time.Now(),
+	}
+	for _, c := range cfg.Ports {
+		p := &port{Port: c, transmit: deps.Transmit}
+		if c.Interface != "" {
+			p.tx = newSender()
+		} else {
+			p.up.Store(true)
+		}
+		s.ports = append(s.ports, p)
+		for int(c.Number) >= len(s.byNumber) {
+			s.byNumber = append(s.byNumber, nil)
+		}
+		s.byNumber[c.Number] = p
+	}
+	return s, nil
+}
+
+// Open binds the ports to their interfaces, all of which must exist, and creates the capture
+// files. After an error nothing is open.
+func (s *Set) Open() (err error) {
+	defer func() {
+		if err != nil {
+			s.Close()
+		}
+	}()
+	if s.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+		return fmt.Errorf("ports: epoll: %w", err)
+	}
+	if err = s.openWake(); err != nil {
+		return err
+	}
+	if s.links, err = openLinkMonitor(); err != nil {
+		return err
+	}
+	for i, p := range s.ports {
+		if p.Interface != "" {
+			link, err := s.links.look(p.Interface)
+			if err != nil {
+				return fmt.Errorf("port %d@%s: %w", p.Number, p.Interface, err)
+			}
+			if err := s.bind(i, link); err != nil {
+				return fmt.Errorf("port %d@%s: %w", p.Number, p.Interface, err)
+			}
+		}
+		if err := s.openCaptures(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Set) openWake() error {
+	fd, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
+	if err != nil {
+		return fmt.Errorf("ports: eventfd: %w", err)
+	}
+	s.mu.Lock()
+	s.wake = fd
+	s.mu.Unlock()
+	return s.watch(fd, wakeEvent)
+}
+
+func (s *Set) openCaptures(p *port) (err error) {
+	if s.cfg.PcapDir == "" {
+		return nil
+	}
+	if p.in, err = createCapture(s.cfg.PcapDir, p.Name(), "in"); err != nil {
+		return err
+	}
+	p.out, err = createCapture(s.cfg.PcapDir, p.Name(), "out")
+	return err
+}
+
+// Close gives everything back. The owner calls it after the last Poll.
+func (s *Set) Close() {
+	for _, p := range s.ports {
+		if p.sock != nil {
+			p.sock.close()
+			p.sock = nil
+		}
+		p.in.close()
+		p.out.close()
+		p.up.Store(false)
+	}
+	if s.links != nil {
+		s.links.close()
+		s.links = nil
+	}
+	if s.epoll >= 0 {
+		unix.Close(s.epoll)
+		s.epoll = -1
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.wake >= 0 {
+		unix.Close(s.wake)
+		s.wake = -1
+	}
+}
+
+// Transmit sends a frame out of a port. The memory is not kept. Owner only.
+func (s *Set) Transmit(number uint32, frame []byte) {
+	p := s.find(number)
+	if p == nil || len(frame) == 0 {
+		s.unknown.Add(1)
+		return
+	}
+	if imp := p.impairment.Load(); imp != nil {
+		s.imp.send(time.Since(s.start), p, imp, frame)
+		return
+	}
+	p.send(frame)
+}
+
+// UnknownPort counts the frames that were sent to port numbers that no port has.
+func (s *Set) UnknownPort() uint64 { return s.unknown.Load() }
+
+// Inject makes a frame arrive at a port, in order with the other injected ones. The memory
+// is not kept. It never blocks: ErrQueueFull says that the frame was dropped.
+func (s *Set) Inject(number uint32, frame []byte) error {
+	p := s.find(number)
+	if p == nil {
+		return fmt.Errorf("inject at port %d: %w", number, ErrNoPort)
+	}
+	if len(frame) == 0 || len(frame) > MaxFrame {
+		return fmt.Errorf("inject at port %d: %w: %d bytes", number, ErrFrame, len(frame))
+	}
+	select {
+	case s.inject <- injected{p, append([]byte(nil), frame...)}:
+	default:
+		p.counts.rxDropped.Add(1)
+		return fmt.Errorf("inject at port %d: %w", number, ErrQueueFull)
+	}
+	s.signal()
+	return nil
+}
+
+// Wake makes the current or the next Poll return soon.
+func (s *Set) Wake() {
+	s.woken.Store(true)
+	s.signal()
+}
+
+// signal interrupts Poll if it waits.
+func (s *Set) signal() {
+	if s.sleeping.CompareAndSwap(true, false) {
+		one := [8]byte{0: 1, 7: 1} // not zero in either byte order
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.wake >= 0 {
+			_, _ = unix.Write(s.wake, one[:])
+		}
+	}
+}
+
+// Impair makes a port a bad wire from now on; the zero Impairment makes it good again.
+func (s *Set) Impair(number uint32, imp Impairment) error {
+	p := s.find(number)
+	if p == nil {
+		return fmt.Errorf("impairment of port %d: %w", number, ErrNoPort)
+	}
+	if err := imp.Validate(); err != nil {
+		return fmt.Errorf("impairment of port %d: %w", number, err)
+	}
+	if imp == (Impairment{}) {
+		p.impairment.Store(nil)
+	} else {
+		p.impairment.Store(&imp)
+	}
+	return nil
+}
+
+// Stats lists the ports' counts, in the configuration's order.
+func (s *Set) Stats() []Stats {
+	out := make([]Stats, 0, len(s.ports))
+	for _, p := range s.ports {
+		st := p.counts.snapshot()
+		st.Number, st.Interface, st.Up = p.Number, p.Interface, p.up.Load()
+		if imp := p.impairment.Load(); imp != nil {
+			st.Impairment = *imp
+		}
+		out = append(out, st)
+	}
+	return out
+}
+
+func (s *Set) find(number uint32) *port {
+	if uint64(number) >= uint64(len(s.byNumber)) {
+		return nil
+	}
+	return s.byNumber[number]
+}

@@ -1,0 +1,223 @@
+package ports
+
+import (
+	"bytes"
+	"fmt"
+	"os/exec"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// inNamespace runs a test on a thread of its own in a new network namespace, which ends with
+// the thread. Sockets that the test opens belong to the namespace.
+func inNamespace(t *testing.T, test func(t *testing.T)) {
+	t.Helper()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+			t.Errorf("new network namespace: %v (the tests of real ports need root)", err)
+			return
+		}
+		test(t)
+	}()
+	<-done
+}
+
+// ip runs ip(8) in the namespace of the calling thread.
+func ip(t *testing.T, args ...string) {
+	t.Helper()
+	if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
+		t.Fatalf("ip %s: %v: %s", strings.Join(args, " "), err, out)
+	}
+}
+
+// veth makes a pair NAME0 and NAME1 that sends nothing on its own.
+func veth(t *testing.T, name string) {
+	t.Helper()
+	ip(t, "link", "add", name+"0", "mtu", "9500", "type", "veth", "peer", "name", name+"1", "mtu", "9500")
+	for _, end := range []string{name + "0", name + "1"} {
+		ip(t, "link", "set", end, "addrgenmode", "none")
+		ip(t, "link", "set", end, "up")
+	}
+}
+
+func ethernet(etherType uint16, payload int, fill byte) []byte {
+	f := []byte{2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, byte(etherType >> 8), byte(etherType)}
+	return append(f, bytes.Repeat([]byte{fill}, payload)...)
+}
+
+func tagged(tpid uint16, vid uint16, f []byte) []byte {
+	out := append([]byte(nil), f[:macsLen]...)
+	out = append(out, byte(tpid>>8), byte(tpid), byte(vid>>8), byte(vid))
+	return append(out, f[macsLen:]...)
+}
+
+func interfaces(ports ...Port) Config {
+	cfg := DefaultConfig()
+	cfg.Ports = ports
+	return cfg
+}
+
+// pollUntil polls sets in turn until ok.
+func pollUntil(t *testing.T, ok func() bool, polls ...func() error) {
+	t.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	for !ok() {
+		if time.Now().After(deadline) {
+			t.Fatal("gave up after 10 s")
+		}
+		for _, poll := range polls {
+			if err := poll(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// Frames pass two switch ports and come out as they went in, whatever tags they carry.
+func TestFramesPassUnchanged(t *testing.T) {
+	inNamespace(t, func(t *testing.T) {
+		veth(t, "a")
+		veth(t, "b")
+		sw := openSet(t, interfaces(Port{1, "a0"}, Port{2, "b0"}), Deps{})
+		hosts := openSet(t, interfaces(Port{1, "a1"}, Port{2, "b1"}), Deps{})
+
+		plain := ethernet(0x0800, 46, 1)
+		frames := [][]byte{
+			plain,
+			ethernet(0x88b5, 1, 2), // shorter than Ethernet's minimum, as veth allows
+			ethernet(0x86dd, 9000, 3),
+			tagged(0x8100, 7, plain),
+			tagged(0x8100, 0xe00a, plain), // priority 7
+			tagged(0x88a8, 100, tagged(0x8100, 200, plain)),
+			tagged(0x8100, 100, tagged(0x8100, 200, plain)),
+			tagged(0x8100, 5, ethernet(0x0800, 9000, 4)),
+			tagged(0x8100, 0, plain), // priority tag
+			ethernet(60, 60, 5),      // IEEE 802.3 with a length
+		}
+		for _, f := range frames {
+			hosts.Transmit(1, f)
+		}
+		var atSwitch, atHost [][]byte
+		pollUntil(t, func() bool { return len(atHost) >= len(frames) },
+			func() error {
+				return hosts.Poll(func(port uint32, f []byte) {
+					if port != 2 {
+						t.Errorf("a frame came back to its sender")
+					}
+					atHost = append(atHost, bytes.Clone(f))
+				})
+			},
+			func() error {
+				return sw.Poll(func(port uint32, f []byte) {
+					if port != 1 {
+						t.Errorf("the switch received its own frame on port %d", port)
+					}
+					atSwitch = append(atSwitch, bytes.Clone(f))
+					sw.Transmit(3-port, f)
+				})
+			})
+		for i, want := range frames {
+			if !bytes.Equal(atSwitch[i], want) {
+				t.Errorf("frame %d at the switch: %x…, want %x…", i, head(atSwitch[i]), head(want))
+			}
+			if !bytes.Equal(atHost[i], want) {
+				t.Errorf("frame %d at the host: %x…, want %x…", i, head(atHost[i]), head(want))
+			}
+		}
+		st := sw.Stats()
+		if n := uint64(len(frames)); st[0].RxFrames != n || st[1].TxFrames != n || st[0].TxFrames != 0 ||
+			st[0].RxBytes != st[1].TxBytes {
+			t.Errorf("stats %+v", st)
+		}
+	})
+}
+
+func head(f []byte) []byte { return f[:min(len(f), 24)] }
+
+// What does not fit the kernel's queue is counted, and nothing else is missing.
+func TestKernelDropsAreCounted(t *testing.T) {
+	inNamespace(t, func(t *testing.T) {
+		veth(t, "a")
+		cfg := interfaces(Port{1, "a0"})
+		cfg.ReceiveBuffer = 64 << 10
+		sw := openSet(t, cfg, Deps{})
+		host := openSet(t, interfaces(Port{1, "a1"}), Deps{})
+		const n = 500
+		for i := range n {
+			host.Transmit(1, ethernet(0x88b5, 1000, byte(i)))
+		}
+		pollUntil(t, func() bool { return host.Stats()[0].TxFrames == n },
+			func() error { return host.Poll(func(uint32, []byte) {}) })
+		received := 0
+		pollUntil(t, func() bool { st := sw.Stats()[0]; return st.RxFrames+st.RxDropped >= n },
+			func() error { return sw.Poll(func(uint32, []byte) { received++ }) })
+		st := sw.Stats()[0]
+		if st.RxFrames+st.RxDropped != n || st.RxDropped == 0 || received != int(st.RxFrames) {
+			t.Errorf("sent %d, received %d, stats %+v", n, received, st)
+		}
+	})
+}
+
+func TestTooLongForTheLink(t *testing.T) {
+	inNamespace(t, func(t *testing.T) {
+		veth(t, "a")
+		ip(t, "link", "set", "a0", "mtu", "1500")
+		sw := openSet(t, interfaces(Port{1, "a0"}), Deps{})
+		for _, payload := range []int{1500, 1501, 100, 9001, 1500} {
+			sw.Transmit(1, ethernet(0x0800, payload, 1))
+		}
+		pollUntil(t, func() bool { st := sw.Stats()[0]; return st.TxFrames+st.TxDropped == 5 },
+			func() error { return sw.Poll(func(uint32, []byte) {}) })
+		if st := sw.Stats()[0]; st.TxFrames != 3 || st.TxDropped != 2 {
+			t.Errorf("stats %+v", st)
+		}
+	})
+}
+
+// A port survives its link's going down and its interface's being deleted and made again.
+func TestLinkComesBack(t *testing.T) {
+	inNamespace(t, func(t *testing.T) {
+		veth(t, "a")
+		sw := openSet(t, interfaces(Port{1, "a0"}), Deps{})
+		up := func(want bool) func() bool {
+			return func() bool { return sw.Stats()[0].Up == want }
+		}
+		poll := func() error { return sw.Poll(func(uint32, []byte) {}) }
+		ping := func(what string) {
+			t.Helper()
+			pollUntil(t, up(true), poll)
+			host := openSet(t, interfaces(Port{1, "a1"}), Deps{})
+			before := sw.Stats()[0].RxFrames
+			host.Transmit(1, ethernet(0x88b5, 46, 9))
+			if err := host.Poll(func(uint32, []byte) {}); err != nil {
+				t.Fatal(err)
+			}
+			pollUntil(t, func() bool { return sw.Stats()[0].RxFrames == before+1 }, poll)
+			t.Log(what)
+		}
+		ping("at the start")
+		for _, end := range []string{"a0", "a1"} {
+			ip(t, "link", "set", end, "down")
+			pollUntil(t, up(false), poll)
+			sw.Transmit(1, ethernet(0x88b5, 46, 9)) // leaves with the next Poll, into the void
+			if err := poll(); err != nil {
+				t.Fatal(err)
+			}
+			ip(t, "link", "set", end, "up")
+			ping(fmt.Sprintf("after %s went down", end))
+		}
+		ip(t, "link", "del", "a0")
+		pollUntil(t, up(false), poll)
+		sw.Transmit(1, ethernet(0x88b5, 46, 9))
+		pollUntil(t, func() bool { return sw.Stats()[0].TxDropped == 2 }, poll)
+		veth(t, "a")
+		ping("after the interface was made again")
+	})
+}
