@@ -65,7 +65,7 @@ func (s *Set) bind(i int, l link) error {
 // lookAfter follows the interfaces through going down, up, away and coming back, and takes
 // the kernel's drop counts, once a tick.
 func (s *Set) lookAfter(now time.Duration) {
-	if now-s.ticked < s.tick() {
+	if now-s.ticked < s.period() {
 		return
 	}
 	s.ticked = now

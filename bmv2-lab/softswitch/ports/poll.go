@@ -64,20 +64,21 @@ func (s *Set) Poll(receive func(port uint32, frame []byte)) error {
 // timeout is how long Poll may wait, in milliseconds.
 func (s *Set) timeout() int {
 	now := time.Since(s.start)
-	wait := max(s.ticked+s.tick()-now, 0)
+	wait := max(s.ticked+s.period()-now, 0)
 	if next, ok := s.imp.next(now); ok {
 		wait = min(wait, next)
 	}
 	return int((wait + time.Millisecond - 1) / time.Millisecond)
 }
 
-func (s *Set) tick() time.Duration {
+// period is the time between two looks at the links.
+func (s *Set) period() time.Duration {
 	for _, p := range s.ports {
 		if p.Interface != "" && (p.suspect || p.sock == nil) {
-			return recoverTick
+			return s.recoverTick
 		}
 	}
-	return tick
+	return s.tick
 }
 
 // receive hands over one batch of a port's frames.

@@ -47,17 +47,15 @@ type Set struct {
 	mu   sync.Mutex // guards wake
 	wake int        // file descriptor of an eventfd in epoll; -1 while closed
 
-	rx     *receiver
-	imp    *impairer
-	links  *linkMonitor
-	ticked time.Duration
+	rx    *receiver
+	imp   *impairer
+	links *linkMonitor
+
+	// tick is how often Poll looks after links and the kernel's drop counts; recoverTick is
+	// the same while a port's interface is down or gone.
+	tick, recoverTick time.Duration
+	ticked            time.Duration
 }
-
-// tick is how often Poll looks after links and the kernel's drop counts.
-const tick = time.Second
-
-// recoverTick is the same while a port's interface is down or gone.
-const recoverTick = 100 * time.Millisecond
 
 // New prepares a Set; Open makes it live.
 func New(cfg Config, deps Deps) (*Set, error) {
@@ -71,6 +69,7 @@ func New(cfg Config, deps Deps) (*Set, error) {
 		cfg: cfg, deps: deps, epoll: -1, wake: -1,
 		inject: make(chan injected, cfg.QueueLength),
 		rx:     newReceiver(), imp: newImpairer(cfg.DelayLength), start: time.Now(),
+		tick: time.Second, recoverTick: 100 * time.Millisecond,
 	}
 	for _, c := range cfg.Ports {
 		p := &port{Port: c, transmit: deps.Transmit}

@@ -64,6 +64,12 @@ func interfaces(ports ...Port) Config {
 	return cfg
 }
 
+// pollNow polls without waiting.
+func pollNow(s *Set, receive func(uint32, []byte)) error {
+	s.Wake()
+	return s.Poll(receive)
+}
+
 // pollUntil polls sets in turn until ok.
 func pollUntil(t *testing.T, ok func() bool, polls ...func() error) {
 	t.Helper()
@@ -107,7 +113,7 @@ func TestFramesPassUnchanged(t *testing.T) {
 		var atSwitch, atHost [][]byte
 		pollUntil(t, func() bool { return len(atHost) >= len(frames) },
 			func() error {
-				return hosts.Poll(func(port uint32, f []byte) {
+				return pollNow(hosts, func(port uint32, f []byte) {
 					if port != 2 {
 						t.Errorf("a frame came back to its sender")
 					}
@@ -115,7 +121,7 @@ func TestFramesPassUnchanged(t *testing.T) {
 				})
 			},
 			func() error {
-				return sw.Poll(func(port uint32, f []byte) {
+				return pollNow(sw, func(port uint32, f []byte) {
 					if port != 1 {
 						t.Errorf("the switch received its own frame on port %d", port)
 					}
@@ -148,16 +154,17 @@ func TestKernelDropsAreCounted(t *testing.T) {
 		cfg := interfaces(Port{1, "a0"})
 		cfg.ReceiveBuffer = 64 << 10
 		sw := openSet(t, cfg, Deps{})
+		sw.tick = 20 * time.Millisecond
 		host := openSet(t, interfaces(Port{1, "a1"}), Deps{})
 		const n = 500
 		for i := range n {
 			host.Transmit(1, ethernet(0x88b5, 1000, byte(i)))
 		}
 		pollUntil(t, func() bool { return host.Stats()[0].TxFrames == n },
-			func() error { return host.Poll(func(uint32, []byte) {}) })
+			func() error { return pollNow(host, func(uint32, []byte) {}) })
 		received := 0
 		pollUntil(t, func() bool { st := sw.Stats()[0]; return st.RxFrames+st.RxDropped >= n },
-			func() error { return sw.Poll(func(uint32, []byte) { received++ }) })
+			func() error { return pollNow(sw, func(uint32, []byte) { received++ }) })
 		st := sw.Stats()[0]
 		if st.RxFrames+st.RxDropped != n || st.RxDropped == 0 || received != int(st.RxFrames) {
 			t.Errorf("sent %d, received %d, stats %+v", n, received, st)
@@ -174,7 +181,7 @@ func TestTooLongForTheLink(t *testing.T) {
 			sw.Transmit(1, ethernet(0x0800, payload, 1))
 		}
 		pollUntil(t, func() bool { st := sw.Stats()[0]; return st.TxFrames+st.TxDropped == 5 },
-			func() error { return sw.Poll(func(uint32, []byte) {}) })
+			func() error { return pollNow(sw, func(uint32, []byte) {}) })
 		if st := sw.Stats()[0]; st.TxFrames != 3 || st.TxDropped != 2 {
 			t.Errorf("stats %+v", st)
 		}
@@ -186,17 +193,18 @@ func TestLinkComesBack(t *testing.T) {
 	inNamespace(t, func(t *testing.T) {
 		veth(t, "a")
 		sw := openSet(t, interfaces(Port{1, "a0"}), Deps{})
+		sw.tick, sw.recoverTick = 20*time.Millisecond, 20*time.Millisecond
 		up := func(want bool) func() bool {
 			return func() bool { return sw.Stats()[0].Up == want }
 		}
-		poll := func() error { return sw.Poll(func(uint32, []byte) {}) }
+		poll := func() error { return pollNow(sw, func(uint32, []byte) {}) }
 		ping := func(what string) {
 			t.Helper()
 			pollUntil(t, up(true), poll)
 			host := openSet(t, interfaces(Port{1, "a1"}), Deps{})
 			before := sw.Stats()[0].RxFrames
 			host.Transmit(1, ethernet(0x88b5, 46, 9))
-			if err := host.Poll(func(uint32, []byte) {}); err != nil {
+			if err := pollNow(host, func(uint32, []byte) {}); err != nil {
 				t.Fatal(err)
 			}
 			pollUntil(t, func() bool { return sw.Stats()[0].RxFrames == before+1 }, poll)
