@@ -45,6 +45,22 @@ func veth(t *testing.T, name string) {
 		ip(t, "link", "set", end, "addrgenmode", "none")
 		ip(t, "link", "set", end, "up")
 	}
+	m, err := openLinkMonitor()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.close()
+	// Until the kernel's link watch has seen the carrier, it drops what is sent.
+	deadline := time.Now().Add(10 * time.Second)
+	for _, end := range []string{name + "0", name + "1"} {
+		for l, err := m.look(end); !l.up; l, err = m.look(end) {
+			if err != nil || time.Now().After(deadline) {
+				t.Fatalf("link %s does not come up: %v", end, err)
+			}
+			time.Sleep(time.Millisecond)
+		}
+		ip(t, "link", "set", end, "up") // takes its turn behind the link watch
+	}
 }
 
 func ethernet(etherType uint16, payload int, fill byte) []byte {
@@ -218,6 +234,8 @@ func TestLinkComesBack(t *testing.T) {
 			if err := poll(); err != nil {
 				t.Fatal(err)
 			}
+			ip(t, "link", "set", end, "up")
+			pollUntil(t, up(true), poll)
 			ip(t, "link", "set", end, "up")
 			ping(fmt.Sprintf("after %s went down", end))
 		}
