@@ -11,8 +11,10 @@ import (
 // one after the other; a slow one fills the subscriber's queue.
 type Handler interface {
 	// Connected says that the session is primary, the pipeline is in place and digests are
-	// on. It may write and read; events wait meanwhile. ctx ends just before Disconnected.
-	Connected(ctx context.Context, s *Session)
+	// on. fresh says that the pipeline was just pushed: tables, counters and registers began
+	// empty. Connected may write and read; events wait meanwhile. ctx ends just before
+	// Disconnected.
+	Connected(ctx context.Context, s *Session, fresh bool)
 	// Digests brings one list. The handler may keep it.
 	Digests(s *Session, l DigestList)
 	// PacketIn brings one packet. The handler may keep it.

@@ -13,7 +13,7 @@ import (
 
 // ensurePipeline pushes the program unless the switch says that it runs it already: a push
 // empties the tables and resets the counters.
-func (s *Session) ensurePipeline(ctx context.Context, c *connection) error {
+func (s *Session) ensurePipeline(ctx context.Context, c *connection) (pushed bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.RPCTimeout)
 	defer cancel()
 	have, err := c.client.GetForwardingPipelineConfig(ctx, &p4v1.GetForwardingPipelineConfigRequest{
@@ -22,11 +22,11 @@ func (s *Session) ensurePipeline(ctx context.Context, c *connection) error {
 	})
 	// A switch without a pipeline answers with nothing or refuses to; both mean to push.
 	if err != nil && status.Code(err) != codes.FailedPrecondition && status.Code(err) != codes.NotFound {
-		return fmt.Errorf("read the pipeline's cookie: %s", rpcText(err))
+		return false, fmt.Errorf("read the pipeline's cookie: %s", rpcText(err))
 	}
 	if err == nil && have.GetConfig().GetCookie().GetCookie() == s.program.cookie {
 		s.log.Info("the switch runs the pipeline already", "cookie", fmt.Sprintf("%#x", s.program.cookie))
-		return nil
+		return false, nil
 	}
 	_, err = c.client.SetForwardingPipelineConfig(ctx, &p4v1.SetForwardingPipelineConfigRequest{
 		DeviceId:   s.cfg.DeviceID,
@@ -40,10 +40,10 @@ func (s *Session) ensurePipeline(ctx context.Context, c *connection) error {
 		},
 	})
 	if err != nil {
-		return fmt.Errorf("push the pipeline: %s", rpcText(err))
+		return false, fmt.Errorf("push the pipeline: %s", rpcText(err))
 	}
 	s.log.Info("pushed the pipeline", "cookie", fmt.Sprintf("%#x", s.program.cookie))
-	return nil
+	return true, nil
 }
 
 // enableDigests asks for every digest of the program in lists that wait a bounded time. An

@@ -38,7 +38,13 @@ type recorder struct {
 
 func newRecorder() *recorder { return &recorder{events: make(chan string, 1000)} }
 
-func (r *recorder) Connected(ctx context.Context, s *Session) { r.events <- "connected" }
+func (r *recorder) Connected(ctx context.Context, s *Session, fresh bool) {
+	if fresh {
+		r.events <- "connected fresh"
+		return
+	}
+	r.events <- "connected"
+}
 
 func (r *recorder) Disconnected(s *Session, err error) {
 	what := "disconnected"
@@ -161,7 +167,7 @@ func TestPushesThePipelineOnceAndDeliversEvents(t *testing.T) {
 	p := newPeer()
 	address, stop := p.serve(t, "127.0.0.1:0")
 	s, r, m := run(t, testConfig(address))
-	r.expect(t, "connected")
+	r.expect(t, "connected fresh")
 	if got := r.lastState(); got != StateReady {
 		t.Errorf("state %s", got)
 	}
@@ -224,7 +230,7 @@ func TestStartsWithoutTheSwitchAndRecovers(t *testing.T) {
 		return testutil.ToFloat64(m.failures.WithLabelValues("leaf1")) > 2 && r.lastState() == StateUnreachable
 	})
 	p.serve(t, address)
-	r.expect(t, "connected")
+	r.expect(t, "connected fresh")
 	if diff := cmp.Diff([]string{StateConnecting, StateUnreachable, StateReady}, r.states); diff != "" {
 		t.Error("states: ", diff)
 	}
@@ -238,7 +244,7 @@ func TestNoticesASwitchThatHangs(t *testing.T) {
 	cfg := testConfig(address)
 	cfg.ProbeInterval, cfg.ProbeTimeout = 20*time.Millisecond, 100*time.Millisecond
 	_, r, _ := run(t, cfg)
-	r.expect(t, "connected")
+	r.expect(t, "connected fresh")
 	hang := make(chan struct{})
 	p.mu.Lock()
 	p.hang = hang
@@ -252,7 +258,7 @@ func TestStandbyReadsAndDoesNotWrite(t *testing.T) {
 	p := newPeer()
 	address, _ := p.serve(t, "127.0.0.1:0")
 	s, r, _ := run(t, testConfig(address))
-	r.expect(t, "connected")
+	r.expect(t, "connected fresh")
 	ctx := t.Context()
 	entry := Entry{Table: "C.hop", Match: []Match{Exact("id", Uint(1))}, Action: "C.send",
 		Params: []Param{{"port", Uint(1)}, {"mac", Uint(2)}}}
@@ -282,7 +288,7 @@ func TestReconcileCountersAndMulticast(t *testing.T) {
 	cfg := testConfig(address)
 	cfg.WriteBatch = 2
 	s, r, _ := run(t, cfg)
-	r.expect(t, "connected")
+	r.expect(t, "connected fresh")
 	ctx := t.Context()
 	var want []Entry
 	for i := range uint64(5) {
@@ -328,7 +334,7 @@ func TestWriteErrorNamesWhatWasRefused(t *testing.T) {
 	}
 	address, _ := p.serve(t, "127.0.0.1:0")
 	s, r, _ := run(t, testConfig(address))
-	r.expect(t, "connected")
+	r.expect(t, "connected fresh")
 	var updates []Update
 	for i := range uint64(3) {
 		updates = append(updates, Update{Insert, Entry{Table: "C.hop", Match: []Match{Exact("id", Uint(i))}, Action: "C.send",
@@ -359,8 +365,8 @@ func TestSlowSubscriberLosesOnlyItsOwnAndIsCounted(t *testing.T) {
 	_, _, m := runWith(t, cfg, fast,
 		Subscriber{Name: "slow", Handler: slow, Accept: func(p *PacketIn) bool { return p.Field("reason").Uint64() == 1 }},
 		Subscriber{Name: "fast", Handler: fast})
-	fast.expect(t, "connected")
-	slow.expect(t, "connected")
+	fast.expect(t, "connected fresh")
+	slow.expect(t, "connected fresh")
 	p.send(t, packetMessage(2, 1, "not for slow"))
 	fast.expect(t, "packet")
 	const sent = 20

@@ -13,11 +13,10 @@ import (
 // term is the time in which the session is primary on one connection. Each subscriber has
 // a queue and a goroutine that ends with the term.
 type term struct {
-	queues  []*queue // as Deps.Subscribers
-	cancel  context.CancelFunc
-	done    sync.WaitGroup
-	started bool
-	end     error // why it ended; written before the queues are closed
+	queues []*queue // as Deps.Subscribers
+	cancel context.CancelFunc
+	done   sync.WaitGroup
+	end    error // why it ended; written before the queues are closed
 }
 
 // govern follows the arbitration: primary means pipeline, digests and events; anything else
@@ -69,7 +68,8 @@ func (s *Session) beginTerm(ctx context.Context, c *connection) error {
 	}
 	c.term.Store(r)
 	c.primary.Store(true)
-	if err := s.ensurePipeline(ctx, c); err != nil {
+	fresh, err := s.ensurePipeline(ctx, c)
+	if err != nil {
 		return err
 	}
 	if err := s.enableDigests(ctx); err != nil {
@@ -79,12 +79,11 @@ func (s *Session) beginTerm(ctx context.Context, c *connection) error {
 	s.metrics.ready.WithLabelValues(s.cfg.Name).Set(1)
 	s.state(StateReady, "")
 	s.log.Info("switch is ready")
-	r.started = true
 	for i, sub := range s.deps.Subscribers {
 		r.done.Add(1)
 		go func() {
 			defer r.done.Done()
-			s.deliver(rctx, r, r.queues[i], sub.Handler)
+			s.deliver(rctx, r, r.queues[i], sub.Handler, fresh)
 		}()
 	}
 	return nil
@@ -107,8 +106,8 @@ func (s *Session) endTerm(c *connection, err error) {
 }
 
 // deliver is a subscriber's goroutine.
-func (s *Session) deliver(ctx context.Context, r *term, q *queue, h Handler) {
-	h.Connected(ctx, s)
+func (s *Session) deliver(ctx context.Context, r *term, q *queue, h Handler, fresh bool) {
+	h.Connected(ctx, s, fresh)
 	for {
 		events, open := q.take()
 		for _, e := range events {
