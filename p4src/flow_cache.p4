@@ -1,0 +1,259 @@
+// Stage: the exact two-way flow cache. Every FLOW frame is added to exactly one slot; a slot
+// that another flow needs is reported before it is overwritten, and one digest carries the
+// report of the old flow together with the new one. Reports say what the slot's generation
+// has counted since it began, so the newest replaces the one before.
+//
+// The registers are as narrow as their fields: a single wide one would have to be taken
+// apart by shifts over its full width in every packet.
+
+#ifndef FABRICSCOPE_FLOW_CACHE_P4
+#define FABRICSCOPE_FLOW_CACHE_P4
+
+#include "headers.p4"
+#include "metadata.p4"
+
+#define FLOW_SLOTS (2 * FLOW_SLOTS_PER_WAY)
+
+struct flow_state_t {
+    bit<16> generation;
+    bit<64> packets;      // 0: the slot is empty
+    bit<64> bytes;
+    bit<48> first;
+    bit<48> last;
+    bit<48> exported;     // when the flow was last reported
+    bit<8>  tcp_flags;
+    bit<32> syn_seq;
+    bit<1>  ended;        // TCP_END was reported
+}
+
+// Old half: the slot that is reported, as it stands after this packet (NEW: without meaning).
+// New half: the flow of this packet, which took the slot with NEW and EVICT.
+struct flow_digest_t {
+    bit<8>   cause;       // Cause
+    bit<32>  slot;
+    bit<16>  generation;  // of the old half; NEW: of the new one
+    bit<48>  now;
+    bit<64>  old_keymeta;
+    bit<128> old_outer_src;
+    bit<128> old_outer_dst;
+    bit<128> old_src;
+    bit<128> old_dst;
+    bit<32>  old_ports;
+    bit<64>  old_packets;
+    bit<64>  old_bytes;
+    bit<48>  old_first;
+    bit<48>  old_last;
+    bit<8>   old_tcp_flags;
+    bit<32>  old_syn_seq;
+    bit<64>  new_keymeta;
+    bit<128> new_outer_src;
+    bit<128> new_outer_dst;
+    bit<128> new_src;
+    bit<128> new_dst;
+    bit<32>  new_ports;
+    bit<32>  new_bytes;
+    bit<8>   new_tcp_flags;
+    bit<32>  new_syn_seq;
+}
+
+control FlowCache(inout headers_t hdr, inout metadata_t meta, in standard_metadata_t standard_metadata) {
+    register<bit<64>>(FLOW_SLOTS)  key_meta;
+    register<bit<128>>(FLOW_SLOTS) key_outer_src;
+    register<bit<128>>(FLOW_SLOTS) key_outer_dst;
+    register<bit<128>>(FLOW_SLOTS) key_src;
+    register<bit<128>>(FLOW_SLOTS) key_dst;
+    register<bit<32>>(FLOW_SLOTS)  key_ports;
+    register<bit<16>>(FLOW_SLOTS)  slot_generation;
+    register<bit<64>>(FLOW_SLOTS)  slot_packets;
+    register<bit<64>>(FLOW_SLOTS)  slot_bytes;
+    register<bit<48>>(FLOW_SLOTS)  slot_first;
+    register<bit<48>>(FLOW_SLOTS)  slot_last;
+    register<bit<48>>(FLOW_SLOTS)  slot_exported;
+    register<bit<8>>(FLOW_SLOTS)   slot_tcp_flags;
+    register<bit<32>>(FLOW_SLOTS)  slot_syn_seq;
+    register<bit<1>>(FLOW_SLOTS)   slot_ended;
+
+    flow_key_t   old_key;
+    flow_state_t state;
+    bit<32>      slot = 0;
+    bit<48>      now = standard_metadata.ingress_global_timestamp;
+    Cause        cause = Cause.NONE;
+    bit<32>      syn_seq = 0;
+
+    action read_key(in bit<32> index, out bit<64> packets) {
+        slot_packets.read(packets, index);
+        key_meta.read(old_key.keymeta, index);
+        key_outer_src.read(old_key.outer_src, index);
+        key_outer_dst.read(old_key.outer_dst, index);
+        key_src.read(old_key.src, index);
+        key_dst.read(old_key.dst, index);
+        key_ports.read(old_key.ports, index);
+    }
+
+    action read_state(in bit<32> index) {
+        slot_generation.read(state.generation, index);
+        slot_packets.read(state.packets, index);
+        slot_bytes.read(state.bytes, index);
+        slot_first.read(state.first, index);
+        slot_last.read(state.last, index);
+        slot_exported.read(state.exported, index);
+        slot_tcp_flags.read(state.tcp_flags, index);
+        slot_syn_seq.read(state.syn_seq, index);
+        slot_ended.read(state.ended, index);
+    }
+
+    action write_new_key() {
+        key_meta.write(slot, meta.key.keymeta);
+        key_outer_src.write(slot, meta.key.outer_src);
+        key_outer_dst.write(slot, meta.key.outer_dst);
+        key_src.write(slot, meta.key.src);
+        key_dst.write(slot, meta.key.dst);
+        key_ports.write(slot, meta.key.ports);
+    }
+
+    action write_new_state(in bit<16> generation) {
+        slot_generation.write(slot, generation);
+        slot_packets.write(slot, 1);
+        slot_bytes.write(slot, (bit<64>)standard_metadata.packet_length);
+        slot_first.write(slot, now);
+        slot_last.write(slot, now);
+        slot_exported.write(slot, now);
+        slot_tcp_flags.write(slot, meta.tcp_flags);
+        slot_syn_seq.write(slot, syn_seq);
+        slot_ended.write(slot, 0);
+    }
+
+    action add_packet() {
+        state.packets = state.packets + 1;
+        state.bytes = state.bytes + (bit<64>)standard_metadata.packet_length;
+        state.last = now;
+        state.tcp_flags = state.tcp_flags | meta.tcp_flags;
+        slot_packets.write(slot, state.packets);
+        slot_bytes.write(slot, state.bytes);
+        slot_last.write(slot, state.last);
+        slot_tcp_flags.write(slot, state.tcp_flags);
+    }
+
+    action mark_exported() {
+        slot_exported.write(slot, now);
+    }
+
+    // The answer to a read-out is a frame of its own behind the packet-in header.
+    action report(in Cause why) {
+        hdr.slot_report.setValid();
+        hdr.slot_report.slot = slot;
+        hdr.slot_report.generation = state.generation;
+        hdr.slot_report.cause = why;
+        hdr.slot_report.tcp_flags = state.tcp_flags;
+        hdr.slot_report.keymeta = old_key.keymeta;
+        hdr.slot_report.outer_src = old_key.outer_src;
+        hdr.slot_report.outer_dst = old_key.outer_dst;
+        hdr.slot_report.src = old_key.src;
+        hdr.slot_report.dst = old_key.dst;
+        hdr.slot_report.ports = old_key.ports;
+        hdr.slot_report.packets = state.packets;
+        hdr.slot_report.bytes = state.bytes;
+        hdr.slot_report.first = state.first;
+        hdr.slot_report.last = state.last;
+        hdr.slot_report.syn_seq = state.syn_seq;
+        meta.punt = PuntReason.SLOT;
+    }
+
+    apply {
+        @atomic {
+            if (hdr.packet_out.isValid()) {
+                bit<64> held;
+                slot = hdr.packet_out.slot;
+                read_key(slot, held);
+                read_state(slot);
+                if (hdr.packet_out.op == PacketOutOp.EVICT_IF_IDLE && held != 0 &&
+                    now - state.last >= (bit<48>)hdr.packet_out.idle_us) {
+                    slot_packets.write(slot, 0);
+                    report(Cause.FREED);
+                } else {
+                    report(Cause.READ);
+                }
+            } else {
+                bit<64> packets0;
+                bit<64> packets1 = 0;
+                bit<32> index0;
+                bit<16> index1;
+                bit<1> hit = 0;
+
+                if (meta.tcp_flags & TCP_SYN != 0) {
+                    syn_seq = meta.tcp_seq;
+                }
+                hash(index0, HashAlgorithm.crc32, 32w0,
+                    { meta.key.keymeta, meta.key.outer_src, meta.key.outer_dst,
+                      meta.key.src, meta.key.dst, meta.key.ports },
+                    (bit<32>)FLOW_SLOTS_PER_WAY);
+                slot = index0;
+                read_key(slot, packets0);
+                if (packets0 != 0 && old_key == meta.key) {
+                    hit = 1;
+                } else {
+                    hash(index1, HashAlgorithm.crc16, 16w0,
+                        { meta.key.keymeta, meta.key.outer_src, meta.key.outer_dst,
+                          meta.key.src, meta.key.dst, meta.key.ports },
+                        (bit<32>)FLOW_SLOTS_PER_WAY);
+                    slot = (bit<32>)index1 + FLOW_SLOTS_PER_WAY;
+                    read_key(slot, packets1);
+                    if (packets1 != 0 && old_key == meta.key) {
+                        hit = 1;
+                    }
+                }
+
+                if (hit == 1) {
+                    read_state(slot);
+                    add_packet();
+                    if (state.syn_seq == 0 && syn_seq != 0) {
+                        state.syn_seq = syn_seq;
+                        slot_syn_seq.write(slot, syn_seq);
+                    }
+                    if (meta.tcp_flags & (TCP_FIN | TCP_RST) != 0 && state.ended == 0) {
+                        cause = Cause.TCP_END;
+                        slot_ended.write(slot, 1);
+                        mark_exported();
+                    } else if (now - state.exported >= FLOW_ACTIVE_INTERVAL_US) {
+                        cause = Cause.ACTIVE;
+                        mark_exported();
+                    }
+                } else {
+                    // An empty way, else the one that has been silent for longer.
+                    bit<48> last0;
+                    bit<48> last1;
+                    slot_last.read(last0, index0);
+                    slot_last.read(last1, slot);
+                    if (packets0 == 0 || (packets1 != 0 && last0 < last1)) {
+                        slot = index0;
+                        read_key(slot, packets0);
+                    }
+                    read_state(slot);
+                    write_new_key();
+                    write_new_state(state.generation + 1);
+                    if (state.packets == 0) {
+                        cause = Cause.NEW;
+                        state.generation = state.generation + 1;
+                    } else {
+                        cause = Cause.EVICT;
+                    }
+                }
+
+                if (cause != Cause.NONE) {
+                    digest<flow_digest_t>(1, {
+                        (bit<8>)cause, slot, state.generation, now,
+                        old_key.keymeta, old_key.outer_src, old_key.outer_dst,
+                        old_key.src, old_key.dst, old_key.ports,
+                        state.packets, state.bytes, state.first, state.last,
+                        state.tcp_flags, state.syn_seq,
+                        meta.key.keymeta, meta.key.outer_src, meta.key.outer_dst,
+                        meta.key.src, meta.key.dst, meta.key.ports,
+                        standard_metadata.packet_length, meta.tcp_flags, syn_seq
+                    });
+                }
+            }
+        }
+    }
+}
+
+#endif
