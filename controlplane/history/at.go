@@ -38,17 +38,22 @@ func (s *Store) At(ctx context.Context, t time.Time, axis Axis) (inventory.View,
 }
 
 func (s *Store) at(ctx context.Context, t time.Time, axis Axis) (*node, error) {
-	s.mu.Lock()
-	phase, reached := s.phase, t.Before(s.storedAt)
-	s.mu.Unlock()
-	if phase == Closed {
+	switch s.Status().Phase {
+	case Closed:
 		return nil, ErrClosed
-	}
-	if phase != Opened {
-		if err := s.Flush(ctx); err != nil && !(errors.Is(err, ErrNotStored) && reached) {
+	case Opened:
+	default:
+		if err := s.Flush(ctx); err != nil && !(errors.Is(err, ErrNotStored) && s.reached(t)) {
 			return nil, err
 		}
 	}
 	root, err := s.disk.at(ctx, t, axis, s.cfg.Linger)
 	return root, classify(err)
+}
+
+// reached says whether everything that was known before t is on disk.
+func (s *Store) reached(t time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.failure == nil || t.Before(s.failedFrom)
 }

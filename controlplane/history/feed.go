@@ -79,9 +79,10 @@ func (f *Feed) Next(ctx context.Context) ([]inventory.Update, error) {
 
 func (f *Feed) take() ([]inventory.Update, bool) {
 	f.mu.Lock()
-	taken, closed := f.waiting, f.closed
-	if len(taken) > 0 {
-		f.waiting = map[inventory.Ref]waiting{}
+	closed := f.closed
+	var taken map[inventory.Ref]waiting
+	if len(f.waiting) > 0 {
+		taken, f.waiting = f.waiting, map[inventory.Ref]waiting{}
 	}
 	f.mu.Unlock()
 	updates := make([]inventory.Update, 0, len(taken))

@@ -6,7 +6,7 @@ import (
 )
 
 // portion is how many rows are deleted at once, so that writing is not held up.
-const portion = 2000
+const portion = 500
 
 // sweep deletes a portion of what is past its retention and says when to go on.
 func (s *Store) sweep() time.Duration {

@@ -132,10 +132,13 @@ func (s *Store) commit() error {
 	defer s.mu.Unlock()
 	s.inFlight = 0
 	if err != nil {
-		s.queue, s.lossy = append(items, s.queue...), s.lossy || lossy
+		if s.queue = append(items, s.queue...); s.failure == nil && len(items) > 0 {
+			s.failedFrom = items[0].Commit
+		}
+		s.lossy = s.lossy || lossy
 		s.fail(err)
 	} else {
-		s.stored, s.storedAt = p.version, p.commit
+		s.stored = p.version
 		s.succeed()
 		s.metrics.wrote(intervals, flows, time.Since(begun))
 	}

@@ -30,10 +30,10 @@ type Store struct {
 	urgent     bool               // guarded by mu; somebody waits in Flush
 	lossy      bool               // guarded by mu; changes were dropped since the disk was last level
 	stored     uint64             // guarded by mu; the last version that is on disk with all before it
-	storedAt   time.Time          // guarded by mu; commit time of that version
 	levelled   chan struct{}      // guarded by mu; closed and replaced when stored or phase changes
 	phase      Phase              // guarded by mu
 	failure    error              // guarded by mu; why phase is Failing or Dropping
+	failedFrom time.Time          // guarded by mu; commit time of the first change that is not on disk, while failure is set
 	dropped    uint64             // guarded by mu
 	inFlight   int                // guarded by mu; changes that the writer has taken and not written
 	closing    bool               // guarded by mu; nothing is taken any more
@@ -116,7 +116,7 @@ func (s *Store) load() error {
 		s.lossy = true
 	}
 	s.version, s.stored = m.version, m.version
-	s.lastCommit, s.storedAt = m.commit, m.commit
+	s.lastCommit = m.commit
 	return nil
 }
 
