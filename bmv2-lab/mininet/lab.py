@@ -1,0 +1,208 @@
+#!/usr/bin/python3
+"""The lab's fabric in Mininet: P4 switches, hosts and cables from a topology file.
+
+Switches are softswitch or simple_switch_grpc, whichever --switch names: both take the same
+arguments. They start without a pipeline; a controller pushes one over P4Runtime.
+
+The one who starts the script follows it by two pipes: on --ready-fd it writes a JSON object
+with the process IDs of the hosts once every switch listens; on --control-fd it reads one
+line: "cli" gives the terminal to Mininet's prompt, and "stop" or the end of the pipe stops
+the fabric.
+"""
+
+import argparse
+import json
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+from mininet.cli import CLI
+from mininet.link import Link
+from mininet.log import setLogLevel
+from mininet.net import Mininet
+from mininet.node import Host, Switch
+
+OFFLOADS = ["rx", "off", "tx", "off", "sg", "off", "tso", "off", "gso", "off", "gro", "off",
+            "rxvlan", "off", "txvlan", "off"]
+CPU_PORT = 510
+DROP_PORT = 511
+LISTEN_TIMEOUT = 20  # seconds
+
+
+def run(*args):
+    """Run a command; whether it succeeds is not this call's business."""
+    subprocess.run(args, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+
+
+class P4Switch(Switch):
+    """A switch process in the root namespace, with this node's interfaces as its ports."""
+
+    def __init__(self, name, program, device_id, grpc_port, log_dir, **params):
+        super().__init__(name, **params)
+        self.program = program
+        self.device_id = device_id
+        self.grpc_port = grpc_port
+        self.log_dir = log_dir
+        self.process = None
+
+    def start(self, controllers):
+        args = shlex.split(self.program) + ["--device-id", str(self.device_id)]
+        for number, intf in sorted(self.intfs.items()):
+            if intf.name == "lo":
+                continue
+            # The kernel's own IPv6 would talk out of the switch's ports.
+            run("sysctl", "-qw", f"net.ipv6.conf.{intf.name}.disable_ipv6=1")
+            run("ethtool", "-K", intf.name, *OFFLOADS)
+            args += ["-i", f"{number}@{intf.name}"]
+        if os.path.basename(shlex.split(self.program)[0]) == "simple_switch_grpc":
+            # Its Thrift server has one default port for all instances.
+            args += ["--thrift-port", str(self.grpc_port + 1000)]
+        args += ["--no-p4", "--", "--grpc-server-addr", f"127.0.0.1:{self.grpc_port}",
+                 "--cpu-port", str(CPU_PORT), "--drop-port", str(DROP_PORT)]
+        with open(os.path.join(self.log_dir, f"{self.name}.log"), "wb") as log:
+            self.process = subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                            preexec_fn=os.setpgrp)
+
+    def wait(self):
+        """Wait until the P4Runtime server listens."""
+        deadline = time.monotonic() + LISTEN_TIMEOUT
+        while True:
+            if self.process.poll() is not None:
+                raise RuntimeError(f"{self.name} ended with status {self.process.returncode}; "
+                                   f"see {self.log_dir}/{self.name}.log")
+            try:
+                socket.create_connection(("127.0.0.1", self.grpc_port), timeout=1).close()
+                return
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise RuntimeError(f"{self.name} does not listen on port {self.grpc_port}") from None
+                time.sleep(0.05)
+
+    def stop(self, deleteIntfs=True):
+        if self.process is not None:
+            self.process.terminate()
+            try:
+                self.process.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        super().stop(deleteIntfs)
+
+
+class LabHost(Host):
+    """A host with one routed interface and offloads off, or its packets would not count as they cross."""
+
+    def config(self, address=None, gateway=None, **params):
+        result = super().config(**params)
+        run_in = self.cmd
+        run_in(f"ethtool -K {self.defaultIntf()} {' '.join(OFFLOADS)}")
+        run_in(f"ip address replace {address} dev {self.defaultIntf()}")
+        run_in(f"ip route replace default via {gateway}")
+        run_in("ip link set lo up")
+        return result
+
+
+def split(port):
+    name, number = port.split(":")
+    return name, int(number)
+
+
+def clear(topology):
+    """Remove the switch interfaces that an interrupted run left behind."""
+    ports = [p for link in topology["links"] for p in (link["a"], link["b"])]
+    ports += [host["port"] for host in topology["hosts"]]
+    for port in ports:
+        name, number = split(port)
+        run("ip", "link", "delete", f"{name}-eth{number}")
+
+
+def build(topology, program, log_dir):
+    """Build the network without starting it."""
+    net = Mininet(topo=None, controller=None, autoSetMacs=False, build=False, link=Link)
+    for sw in topology["switches"]:
+        net.addSwitch(sw["name"], cls=P4Switch, inNamespace=False, program=program, log_dir=log_dir,
+                      device_id=sw["device-id"], grpc_port=sw["grpc-port"])
+    for link in topology["links"]:
+        (a, a_port), (b, b_port) = split(link["a"]), split(link["b"])
+        net.addLink(net[a], net[b], port1=a_port, port2=b_port)
+    gateways = {g["switch"]: g["address"].split("/")[0] for g in topology["gateways"]}
+    for number, host in enumerate(topology["hosts"], 1):
+        sw, port = split(host["port"])
+        net.addHost(host["name"], cls=LabHost, ip=None, mac=f"02:00:0a:00:00:{number:02x}",
+                    address=host["address"], gateway=gateways[sw])
+        net.addLink(net[host["name"]], net[sw], port1=0, port2=port)
+    return net
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--topology", required=True, help="topology file (JSON)")
+    parser.add_argument("--switch", required=True, help="command of the switch: softswitch or simple_switch_grpc")
+    parser.add_argument("--log-dir", required=True, help="where the switches' logs go")
+    parser.add_argument("--ready-fd", type=int, required=True)
+    parser.add_argument("--control-fd", type=int, required=True)
+    parser.add_argument("--capture", help="a pcapng file for every frame that enters a switch port")
+    args = parser.parse_args()
+
+    with open(args.topology, encoding="utf-8") as text:
+        topology = json.load(text)
+    setLogLevel("warning")
+    # Interrupts are for whoever started the script; it stops by the control pipe.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    clear(topology)
+    net = build(topology, args.switch, args.log_dir)
+    capture = None
+    try:
+        net.build()
+        capture = start_capture(topology, args.capture, args.log_dir)
+        net.start()
+        for sw in net.switches:
+            sw.wait()
+        with os.fdopen(args.ready_fd, "w") as ready:
+            json.dump({host.name: host.pid for host in net.hosts}, ready)
+        with os.fdopen(args.control_fd) as control:
+            if control.readline().strip() == "cli":
+                signal.signal(signal.SIGINT, signal.default_int_handler)
+                CLI(net)
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
+    except RuntimeError as error:
+        sys.exit(f"lab.py: {error}")
+    finally:
+        if capture is not None:
+            capture.terminate()
+            capture.wait()
+        net.stop()
+
+
+def start_capture(topology, path, log_dir):
+    """Capture what enters at any switch port, from before the switches start."""
+    if not path:
+        return None
+    args = ["dumpcap", "-q", "-B", "64", "-w", path]
+    for sw in topology["switches"]:
+        for port in sorted(ports_of(topology, sw["name"])):
+            args += ["-i", f"{sw['name']}-eth{port}", "-f", "inbound", "-s", "256"]
+    log = os.path.join(log_dir, "dumpcap.log")
+    with open(log, "wb") as out:
+        capture = subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=out, stderr=out, preexec_fn=os.setpgrp)
+    deadline = time.monotonic() + LISTEN_TIMEOUT
+    while b"File:" not in open(log, "rb").read():
+        if capture.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"dumpcap does not capture; see {log}")
+        time.sleep(0.05)
+    return capture
+
+
+def ports_of(topology, name):
+    """The port numbers of a switch that a cable is in."""
+    cabled = [p for link in topology["links"] for p in (link["a"], link["b"])]
+    cabled += [host["port"] for host in topology["hosts"]]
+    return [number for sw, number in map(split, cabled) if sw == name]
+
+
+if __name__ == "__main__":
+    main()
