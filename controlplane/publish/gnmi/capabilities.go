@@ -1,0 +1,40 @@
+package gnmi
+
+import (
+	"context"
+	"strings"
+
+	gpb "github.com/openconfig/gnmi/proto/gnmi"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/fabricscope/fabricscope/models"
+)
+
+// Capabilities implements gNMI's Capabilities (specification, section 3.2).
+func (s *Server) Capabilities(context.Context, *gpb.CapabilityRequest) (*gpb.CapabilityResponse, error) {
+	resp := &gpb.CapabilityResponse{
+		SupportedEncodings: []gpb.Encoding{gpb.Encoding_JSON, gpb.Encoding_JSON_IETF, gpb.Encoding_PROTO},
+		GNMIVersion:        gnmiVersion(),
+	}
+	for _, m := range models.ΓModelData {
+		if strings.HasPrefix(m.GetName(), "fabricscope-") || m.GetName() == "openconfig-interfaces" {
+			resp.SupportedModels = append(resp.SupportedModels, proto.CloneOf(m))
+		}
+	}
+	s.metrics.rpcs.WithLabelValues("capabilities", codes.OK.String()).Inc()
+	return resp, nil
+}
+
+// Set implements gNMI's Set: there is nothing to set.
+func (s *Server) Set(context.Context, *gpb.SetRequest) (*gpb.SetResponse, error) {
+	s.metrics.rpcs.WithLabelValues("set", codes.Unimplemented.String()).Inc()
+	return nil, status.Error(codes.Unimplemented, "Set is not supported: Fabricscope only shows")
+}
+
+// gnmiVersion is the version that the service definition carries.
+func gnmiVersion() string {
+	version, _ := proto.GetExtension(gpb.File_github_com_openconfig_gnmi_proto_gnmi_gnmi_proto.Options(), gpb.E_GnmiService).(string)
+	return version
+}

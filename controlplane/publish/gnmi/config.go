@@ -1,0 +1,105 @@
+package gnmi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/fabricscope/fabricscope/controlplane/history"
+	"github.com/fabricscope/fabricscope/controlplane/inventory"
+)
+
+// Config says where the server listens and what it grants its clients.
+type Config struct {
+	// Address is host:port to listen on.
+	Address string `yaml:"address"`
+	// Certificate and Key are PEM files. When both are empty a certificate for the lab is
+	// made in LabDir and used again by later starts.
+	Certificate string `yaml:"certificate"`
+	Key         string `yaml:"key"`
+	// LabDir is where the lab certificate is kept, as gnmi.crt and gnmi.key.
+	LabDir string `yaml:"lab-dir"`
+	// LabNames are DNS names and addresses in the lab certificate, besides the loopback's
+	// and the host's.
+	LabNames []string `yaml:"lab-names"`
+	// SampleDefault is the interval of counters whose subscription leaves it to the server.
+	SampleDefault time.Duration `yaml:"sample-default"`
+	// SampleMinimum is the shortest interval that may be asked for.
+	SampleMinimum time.Duration `yaml:"sample-minimum"`
+	// SendTimeout is how long a subscriber may take nothing before it is cut off.
+	SendTimeout time.Duration `yaml:"send-timeout"`
+	// MaxSubscribers bounds the Subscribe calls going on at once.
+	MaxSubscribers int `yaml:"max-subscribers"`
+	// MaxPaths bounds the paths of one request.
+	MaxPaths int `yaml:"max-paths"`
+}
+
+// DefaultConfig listens on all addresses at gNMI's registered port; LabDir is left to be set.
+func DefaultConfig() Config {
+	return Config{
+		Address:        ":9339",
+		SampleDefault:  10 * time.Second,
+		SampleMinimum:  time.Second,
+		SendTimeout:    30 * time.Second,
+		MaxSubscribers: 1024,
+		MaxPaths:       256,
+	}
+}
+
+// Validate reports every field that cannot be used.
+func (c Config) Validate() error {
+	var errs []error
+	if _, _, err := net.SplitHostPort(c.Address); err != nil {
+		errs = append(errs, fmt.Errorf("address: %q is not host:port", c.Address))
+	}
+	if (c.Certificate == "") != (c.Key == "") {
+		errs = append(errs, errors.New("certificate, key: one is set without the other"))
+	}
+	if c.Certificate == "" && c.LabDir == "" {
+		errs = append(errs, errors.New("lab-dir: must name a directory when there is no certificate"))
+	}
+	positive := func(field string, d time.Duration) {
+		if d <= 0 {
+			errs = append(errs, fmt.Errorf("%s: %v is not positive", field, d))
+		}
+	}
+	positive("sample-minimum", c.SampleMinimum)
+	positive("send-timeout", c.SendTimeout)
+	if c.SampleDefault < c.SampleMinimum {
+		errs = append(errs, fmt.Errorf("sample-default: %v is less than sample-minimum, %v", c.SampleDefault, c.SampleMinimum))
+	}
+	if c.MaxSubscribers < 1 {
+		errs = append(errs, fmt.Errorf("max-subscribers: %d is less than 1", c.MaxSubscribers))
+	}
+	if c.MaxPaths < 1 {
+		errs = append(errs, fmt.Errorf("max-paths: %d is less than 1", c.MaxPaths))
+	}
+	if len(errs) == 0 {
+		return nil
+	}
+	return fmt.Errorf("gnmi: %w", errors.Join(errs...))
+}
+
+// Source is where the server reads. *history.Store is one.
+type Source interface {
+	// Now gives the current state.
+	Now() inventory.View
+	// At gives the state of a past moment.
+	At(ctx context.Context, t time.Time, axis history.Axis) (inventory.View, error)
+	// Subscribe gives the current state and every update after it.
+	Subscribe() (inventory.View, *history.Feed)
+}
+
+// Deps is what the server uses of its surroundings. Only Source is required.
+type Deps struct {
+	Source     Source
+	Log        *slog.Logger          // nil discards
+	Now        func() time.Time      // nil is time.Now
+	Registerer prometheus.Registerer // nil registers nowhere
+	Listener   net.Listener          // nil listens on Config.Address; Run closes it
+}

@@ -1,0 +1,125 @@
+// Package gnmitest runs a gNMI server over loopback with a real history for tests.
+package gnmitest
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/fabricscope/fabricscope/controlplane/history"
+	"github.com/fabricscope/fabricscope/controlplane/inventory"
+	"github.com/fabricscope/fabricscope/controlplane/publish/gnmi"
+	"github.com/fabricscope/fabricscope/controlplane/publish/gnmi/gnmitest/shop"
+)
+
+// Lab is a running server with its history.
+type Lab struct {
+	Address string // host:port
+	CA      string // PEM file that the server's certificate verifies with
+	Config  gnmi.Config
+	Store   *history.Store
+	Server  *gnmi.Server
+
+	mu  sync.Mutex
+	now time.Time // guarded by mu; of the commits
+}
+
+// Option changes a lab before it starts.
+type Option func(*history.Config, *gnmi.Config)
+
+// Start runs a server that knows facts, all since shop.Epoch(), until the test ends. Its clock
+// stands five minutes after that, and moves with SetNow.
+func Start(t testing.TB, facts []inventory.Fact, options ...Option) *Lab {
+	t.Helper()
+	dir := t.TempDir()
+	hcfg, gcfg := history.DefaultConfig(), gnmi.DefaultConfig()
+	hcfg.Dir = filepath.Join(dir, "history")
+	hcfg.BatchDelay = 0
+	hcfg.Linger = 24 * time.Hour
+	gcfg.LabDir = filepath.Join(dir, "tls")
+	gcfg.SampleMinimum = 10 * time.Millisecond
+	for _, o := range options {
+		o(&hcfg, &gcfg)
+	}
+	l := &Lab{CA: filepath.Join(gcfg.LabDir, "gnmi.crt"), Config: gcfg, now: shop.Epoch()}
+	log := slog.New(slog.NewTextHandler(t.Output(), nil))
+	store, err := history.New(hcfg, history.Deps{Log: log, Now: l.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Store = store
+	ctx, cancel := context.WithCancel(context.Background())
+	var group sync.WaitGroup
+	run := func(name string, f func(context.Context) error) {
+		group.Go(func() {
+			if err := f(ctx); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
+	}
+	t.Cleanup(func() {
+		cancel()
+		group.Wait()
+	})
+	run("history", store.Run)
+	l.Record(facts...)
+	if err := store.Flush(ctx); err != nil {
+		t.Fatal(err)
+	}
+	l.SetNow(shop.Epoch().Add(5 * time.Minute))
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Address = listener.Addr().String()
+	l.Server, err = gnmi.New(gcfg, gnmi.Deps{Source: store, Log: log, Listener: listener})
+	if err != nil {
+		t.Fatal(err)
+	}
+	run("gnmi", l.Server.Run)
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		if _, err := os.Stat(l.CA); err == nil {
+			return l
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("no certificate %s", l.CA)
+		}
+	}
+}
+
+// Record makes facts so, at the lab's time.
+func (l *Lab) Record(facts ...inventory.Fact) {
+	changes := make([]inventory.Change, len(facts))
+	for i, f := range facts {
+		changes[i] = inventory.Became(f, l.Now())
+	}
+	l.Store.Record(changes...)
+}
+
+// End makes facts end, at the lab's time.
+func (l *Lab) End(facts ...inventory.Fact) {
+	changes := make([]inventory.Change, len(facts))
+	for i, f := range facts {
+		changes[i] = inventory.Ended(f.Ref(), l.Now())
+	}
+	l.Store.Record(changes...)
+}
+
+// Now is the lab's time.
+func (l *Lab) Now() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.now
+}
+
+// SetNow sets the lab's time.
+func (l *Lab) SetNow(t time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.now = t
+}

@@ -1,0 +1,164 @@
+// Package shop has facts for tests: a small fabric that carries a web shop.
+package shop
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/fabricscope/fabricscope/controlplane/flow"
+	"github.com/fabricscope/fabricscope/controlplane/inventory"
+)
+
+// Epoch is when everything in Facts became so. Conversations go on for some minutes more.
+func Epoch() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
+
+// Facts is a small fabric with one cluster: two leaves and a spine; two workers and a client
+// outside; a web shop whose frontend calls a cart. Every leaf of the models that the server
+// gives occurs in it.
+func Facts() []inventory.Fact {
+	facts := append(cluster(), fabric()...)
+	for _, c := range conversations() {
+		facts = append(facts, c)
+	}
+	return facts
+}
+
+// Pod gives a pod of the shop. app is also its service and its workload.
+func Pod(app, suffix, uid, node, ip string) inventory.Pod {
+	return inventory.Pod{
+		Cluster: "blue", Namespace: "shop", Name: app + "-" + suffix, UID: uid, Node: node,
+		Labels:   map[string]string{"app": app, "tier": tier(app)},
+		Workload: inventory.Workload{Kind: "Deployment", Name: app},
+		IPs:      []netip.Addr{netip.MustParseAddr(ip)}, Phase: "Running", Ready: true,
+		Created: Epoch().Add(-time.Minute), ReadySince: Epoch(),
+	}
+}
+
+func tier(app string) string {
+	if app == "frontend" {
+		return "web"
+	}
+	return "backend"
+}
+
+// Attachment gives where a pod sits.
+func Attachment(uid, on string, port uint32, name string) inventory.Attachment {
+	return inventory.Attachment{Cluster: "blue", PodUID: uid, Switch: on, Port: port, PortName: name,
+		Since: Epoch(), How: inventory.ByBoth, Confidence: 100}
+}
+
+func member(p inventory.Pod, service string, port uint16) inventory.Member {
+	return inventory.Member{Cluster: p.Cluster, Namespace: p.Namespace, Service: service, Address: p.IPs[0],
+		PodUID: p.UID, Pod: p.Name, Node: p.Node, Ready: true, Serving: true,
+		Ports: []inventory.MemberPort{{Name: "http", Protocol: "TCP", Port: port}}}
+}
+
+func cluster() []inventory.Fact {
+	addr := netip.MustParseAddr
+	frontend := Pod("frontend", "5d9c-aaaaa", "uid-frontend-1", "worker1", "10.244.1.5")
+	cart1 := Pod("cart", "7f6b-bbbbb", "uid-cart-1", "worker2", "10.244.2.7")
+	cart2 := Pod("cart", "7f6b-ccccc", "uid-cart-2", "worker1", "10.244.1.6")
+	proxy := inventory.Pod{Cluster: "blue", Namespace: "kube-system", Name: "node-agent-x", UID: "uid-agent-1",
+		Node: "worker1", IPs: []netip.Addr{addr("172.16.1.11"), addr("fd00:1::11")}, HostNetwork: true, Phase: "Running",
+		Restarts: 2, Created: Epoch()}
+	return []inventory.Fact{
+		inventory.Cluster{Name: "blue", Server: "https://172.16.0.10:6443", State: "synced"},
+		inventory.Cluster{Name: "green", Server: "https://172.16.9.10:6443", State: "unreachable", Message: "connection refused"},
+		inventory.Namespace{Cluster: "blue", Name: "shop", Labels: map[string]string{"team": "shop"}},
+		inventory.Namespace{Cluster: "blue", Name: "kube-system"},
+		node("worker1", "172.16.1.11", "10.244.1.0/24"), node("worker2", "172.16.2.12", "10.244.2.0/24"),
+		frontend, cart1, cart2, proxy,
+		inventory.Service{Cluster: "blue", Namespace: "shop", Name: "frontend", UID: "uid-svc-1", Type: "LoadBalancer",
+			Labels: map[string]string{"app": "frontend"}, Selector: map[string]string{"app": "frontend"},
+			VIPs: []inventory.VIP{{Kind: "cluster-ip", Address: addr("10.96.0.20")},
+				{Kind: "external-ip", Address: addr("198.51.100.4")}, {Kind: "load-balancer", Address: addr("198.51.100.5")}},
+			Ports:   []inventory.ServicePort{{Name: "http", Protocol: "TCP", Port: 80, TargetPort: "http", NodePort: 30080}},
+			Created: Epoch()},
+		inventory.Service{Cluster: "blue", Namespace: "shop", Name: "cart", UID: "uid-svc-2", Type: "ClusterIP",
+			Selector: map[string]string{"app": "cart"}, VIPs: []inventory.VIP{{Kind: "cluster-ip", Address: addr("10.96.0.21")}},
+			Ports: []inventory.ServicePort{{Protocol: "TCP", Port: 8080, TargetPort: "8080"}}, Created: Epoch()},
+		member(frontend, "frontend", 8000), member(cart1, "cart", 8080), member(cart2, "cart", 8080),
+		inventory.Member{Cluster: "blue", Namespace: "shop", Service: "cart", Address: addr("192.0.2.99"), Terminating: true},
+		Attachment("uid-frontend-1", "leaf1", 3, "swp3"), Attachment("uid-cart-2", "leaf1", 3, "swp3"),
+		Attachment("uid-cart-1", "leaf2", 3, "swp3"),
+		inventory.Attachment{Cluster: "blue", PodUID: "uid-agent-1", Switch: "leaf1", Port: 3, PortName: "swp3",
+			Since: Epoch(), How: inventory.ByNodeAddress, Confidence: 90},
+	}
+}
+
+func node(name, ip, cidr string) inventory.Node {
+	return inventory.Node{Cluster: "blue", Name: name, Labels: map[string]string{"kubernetes.io/hostname": name},
+		Addresses: []netip.Addr{netip.MustParseAddr(ip)}, PodCIDRs: []netip.Prefix{netip.MustParsePrefix(cidr)},
+		Ready: true, Created: Epoch()}
+}
+
+func fabric() []inventory.Fact {
+	facts := []inventory.Fact{
+		inventory.Switch{Name: "leaf1", DeviceID: 1, Address: "127.0.0.1:9559", Role: "leaf", State: "ready"},
+		inventory.Switch{Name: "leaf2", DeviceID: 2, Address: "127.0.0.1:9560", Role: "leaf", State: "ready"},
+		inventory.Switch{Name: "spine1", DeviceID: 3, Address: "127.0.0.1:9561", Role: "spine", State: "unreachable",
+			Message: "dial: connection refused"},
+		link("leaf1", "swp1", 1, "spine1", "swp1", 1), link("spine1", "swp1", 1, "leaf1", "swp1", 1),
+		link("leaf2", "swp1", 1, "spine1", "swp2", 2),
+		inventory.Endpoint{Switch: "leaf1", Port: "swp3", Number: 3, Address: netip.MustParseAddr("172.16.1.11"), MAC: "02:00:00:00:01:0b"},
+		inventory.Endpoint{Switch: "leaf2", Port: "swp3", Number: 3, Address: netip.MustParseAddr("172.16.2.12"), MAC: "02:00:00:00:02:0c"},
+	}
+	for _, p := range []inventory.Port{
+		{Switch: "leaf1", Number: 1, Name: "swp1", Peer: "spine1", Packets: 900, Bytes: 90000},
+		{Switch: "leaf1", Number: 3, Name: "swp3", Peer: "worker1", Packets: 1234567, Bytes: 987654321},
+		{Switch: "leaf2", Number: 1, Name: "swp1", Packets: 10, Bytes: 1000},
+		{Switch: "leaf2", Number: 3, Name: "swp3", Peer: "worker2", Packets: 20, Bytes: 2000},
+		{Switch: "spine1", Number: 1, Name: "swp1", Packets: 30, Bytes: 3000},
+		{Switch: "spine1", Number: 2, Name: "swp2", Packets: 40, Bytes: 4000},
+	} {
+		facts = append(facts, p, inventory.Accounting{Switch: p.Switch, Port: p.Name, Number: p.Number,
+			PortPackets: p.Packets, PortBytes: p.Bytes, RecordPackets: p.Packets - 5, RecordBytes: p.Bytes - 500,
+			BucketPackets: 5, BucketBytes: 500})
+	}
+	return facts
+}
+
+func link(a, ap string, an uint32, b, bp string, bn uint32) inventory.Link {
+	return inventory.Link{A: inventory.PortRef{Switch: a, Port: ap, Number: an}, B: inventory.PortRef{Switch: b, Port: bp, Number: bn}}
+}
+
+// conversations are the frontend's call of the cart through the overlay, a ping from
+// outside and a question by ARP.
+func conversations() []flow.Conversation {
+	addr := netip.MustParseAddr
+	tunnel := func(src, dst string) flow.Outer {
+		return flow.Outer{Kind: flow.VXLAN, VNI: 1, Src: addr(src), Dst: addr(dst)}
+	}
+	hop := func(sw, port string, n uint32, o flow.Outer, packets, bytes uint64) flow.Hop {
+		return flow.Hop{Switch: sw, Port: port, Number: n, Outer: o, Counters: flow.Counters{Packets: packets, Bytes: bytes},
+			First: Epoch(), Last: Epoch().Add(2 * time.Minute)}
+	}
+	there, back := tunnel("172.16.1.11", "172.16.2.12"), tunnel("172.16.2.12", "172.16.1.11")
+	return []flow.Conversation{{
+		ID: "c0ffee", Protocol: flow.TCP,
+		Client: flow.End{Address: addr("10.244.1.5"), Port: 40001, Identity: flow.Identity{Cluster: "blue", Namespace: "shop",
+			Pod: "frontend-5d9c-aaaaa", PodUID: "uid-frontend-1", Service: "shop/frontend", Node: "worker1", Switch: "leaf1", Port: "swp3"}},
+		Server: flow.End{Address: addr("10.244.2.7"), Port: 8080, Identity: flow.Identity{Cluster: "blue", Namespace: "shop",
+			Pod: "cart-7f6b-bbbbb", PodUID: "uid-cart-1", Service: "shop/cart", Node: "worker2", Switch: "leaf2", Port: "swp3"}},
+		Forward: flow.Counters{Packets: 12, Bytes: 3456}, Reverse: flow.Counters{Packets: 10, Bytes: 2345678},
+		ForwardHops: []flow.Hop{hop("leaf1", "swp3", 3, there, 12, 3456), hop("spine1", "swp1", 1, there, 12, 3456),
+			hop("leaf2", "swp1", 1, there, 12, 3456)},
+		ReverseHops: []flow.Hop{hop("leaf2", "swp3", 3, back, 10, 2345678), hop("spine1", "swp2", 2, back, 10, 2345678),
+			hop("leaf1", "swp1", 1, back, 10, 2345678)},
+		ForwardFlags: flow.SYN | flow.ACK | flow.FIN, ReverseFlags: flow.SYN | flow.ACK,
+		First: Epoch(), Last: Epoch().Add(2 * time.Minute),
+	}, {
+		ID: "f00d", Protocol: flow.ICMP, ICMPType: 8 << 8,
+		Client:  flow.End{Address: addr("203.0.113.9"), Port: 77, Identity: flow.Identity{Why: "outside every cluster", Switch: "leaf1", Port: "swp3"}},
+		Server:  flow.End{Address: addr("172.16.2.12"), Identity: flow.Identity{Cluster: "blue", Node: "worker2"}},
+		Forward: flow.Counters{Packets: 3, Bytes: 294}, Reverse: flow.Counters{Packets: 3, Bytes: 294},
+		ForwardHops: []flow.Hop{hop("leaf1", "swp3", 3, flow.Outer{}, 3, 294)},
+		First:       Epoch(), Last: Epoch().Add(time.Minute),
+	}, {
+		ID: "a4b", Protocol: flow.ARP,
+		Client: flow.End{Address: addr("172.16.1.11"), Identity: flow.Identity{Cluster: "blue", Node: "worker1"}},
+		Server: flow.End{Address: addr("172.16.1.1"), Identity: flow.Identity{Why: "not a host"}}, Forward: flow.Counters{Packets: 1, Bytes: 60},
+		ForwardHops: []flow.Hop{hop("leaf1", "swp3", 3, flow.Outer{}, 1, 60)},
+		First:       Epoch(), Last: Epoch(),
+	}}
+}

@@ -1,0 +1,205 @@
+package gnmi
+
+import (
+	gpb "github.com/openconfig/gnmi/proto/gnmi"
+
+	"github.com/fabricscope/fabricscope/controlplane/inventory"
+)
+
+// kind says how the facts of one kind appear in a target: where, and with which leaves.
+type kind struct {
+	fact inventory.Kind
+	node *node    // the list that the facts are entries of
+	path []*node  // from the root to node
+	name []string // the names in path, for the table
+	// keys appends the values of all keys on path.
+	keys func(f inventory.Fact, values []string) []string
+	// ref is the reverse of keys; device is the switch of the target.
+	ref func(device string, keys []string) inventory.Ref
+	// leaves renders a fact.
+	leaves func(e inventory.Entry, w *writer)
+	// parent says that facts of other kinds appear beneath the entry.
+	parent bool
+}
+
+// kinds gives the kinds of a target, bound to its schema.
+func (s schema) kinds(device bool) []*kind {
+	root, table := s.fabric, fabricKinds()
+	if device {
+		root, table = s.device, deviceKinds()
+	}
+	for _, k := range table {
+		at := root
+		for _, name := range k.name {
+			at = at.child(name)
+			k.path = append(k.path, at)
+		}
+		k.node = at
+	}
+	return table
+}
+
+// child gives a node of the schema that the renderers rely on.
+func (n *node) child(name string) *node {
+	c, ok := n.children[name]
+	if !ok {
+		panic("gnmi: the schema has no " + name + " in " + n.name)
+	}
+	return c
+}
+
+// elem is one element of a data path.
+type elem struct {
+	node   *node
+	values []string // of the node's keys, in their order
+}
+
+func (e elem) proto() *gpb.PathElem {
+	p := &gpb.PathElem{Name: e.node.name}
+	if len(e.values) > 0 {
+		p.Key = make(map[string]string, len(e.values))
+		for i, name := range e.node.keys {
+			p.Key[name] = e.values[i]
+		}
+	}
+	return p
+}
+
+func (e elem) appendText(b []byte) []byte {
+	b = append(b, '/')
+	b = append(b, e.node.name...)
+	for _, v := range e.values {
+		b = append(b, 0)
+		b = append(b, v...)
+	}
+	return b
+}
+
+func protoPath(elems []elem) []*gpb.PathElem {
+	out := make([]*gpb.PathElem, len(elems))
+	for i, e := range elems {
+		out[i] = e.proto()
+	}
+	return out
+}
+
+// leaf is a leaf with its place beneath the entry of its fact.
+type leaf struct {
+	path  []elem
+	node  *node
+	value value
+}
+
+// filter selects leaves by their node; nil selects all.
+type filter func(n *node) bool
+
+// rendered is a fact as its target shows it, as far as it was asked for.
+type rendered struct {
+	kind   *kind
+	entry  []elem // the path of the list entry
+	leaves []leaf
+	time   int64 // nanoseconds since the epoch
+}
+
+// writer collects the leaves of a fact that a program matches.
+type writer struct {
+	program *program
+	filter  filter
+	state   states
+	node    *node
+	path    []elem
+	out     []leaf
+}
+
+// match follows the path of an entry with the given keys. The result is empty when nothing
+// of the entry was asked for.
+func (k *kind) match(p *program, values []string) states {
+	s := p.start
+	for _, n := range k.path {
+		here := values[:len(n.keys)]
+		values = values[len(n.keys):]
+		if s = p.step(s, n.name, n.keys, here); s.empty() {
+			break
+		}
+	}
+	return s
+}
+
+// render gives what p and f select of a fact. ok is false when that is nothing.
+func (k *kind) render(e inventory.Entry, p *program, f filter) (r rendered, ok bool) {
+	var room [8]string
+	values := k.keys(e.Fact, room[:0])
+	s := k.match(p, values)
+	if s.empty() {
+		return r, false
+	}
+	r.kind, r.time = k, e.Event.UnixNano()
+	w := writer{program: p, filter: f, state: s, node: k.node}
+	own := values[len(values)-len(k.node.keys):]
+	for i, name := range k.node.keys {
+		w.leaf(name, str(own[i]))
+	}
+	k.leaves(e, &w)
+	if len(w.out) == 0 {
+		return r, false
+	}
+	r.leaves = w.out
+	rest := append([]string(nil), values...)
+	for _, n := range k.path {
+		r.entry = append(r.entry, elem{n, rest[:len(n.keys):len(n.keys)]})
+		rest = rest[len(n.keys):]
+	}
+	return r, true
+}
+
+// leaf writes a leaf of the container that the writer is in. An empty text or list is a
+// leaf that is not there.
+func (w *writer) leaf(name string, v value) {
+	if (v.kind == text || v.kind == identity) && v.text == "" || v.kind == texts && len(v.list) == 0 {
+		return
+	}
+	w.always(name, v)
+}
+
+// always is leaf for a text that may be empty.
+func (w *writer) always(name string, v value) {
+	n := w.node.child(name)
+	if w.filter != nil && !w.filter(n) || !w.program.accepts(w.program.step(w.state, name, nil, nil)) {
+		return
+	}
+	path := make([]elem, len(w.path)+1)
+	copy(path, w.path)
+	path[len(w.path)] = elem{node: n}
+	w.out = append(w.out, leaf{path: path, node: n, value: v})
+}
+
+// in calls f for the container that a name leads to, unless nothing of it was asked for.
+func (w *writer) in(name string, f func()) { w.descend(name, nil, f) }
+
+// entry calls f for an entry of a list and writes its keys.
+func (w *writer) entry(name string, keys []value, f func()) {
+	values := make([]string, len(keys))
+	for i, v := range keys {
+		values[i] = v.key()
+	}
+	w.descend(name, values, func() {
+		for i, key := range w.node.keys {
+			w.leaf(key, keys[i])
+		}
+		f()
+	})
+}
+
+func (w *writer) descend(name string, values []string, f func()) {
+	node, state := w.node, w.state
+	n := node.child(name)
+	next := w.program.step(state, name, n.keys, values)
+	if next.empty() {
+		return
+	}
+	w.node, w.state = n, next
+	w.path = append(w.path, elem{n, values})
+	f()
+	w.path = w.path[:len(w.path)-1]
+	w.node, w.state = node, state
+}

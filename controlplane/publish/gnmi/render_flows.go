@@ -1,0 +1,99 @@
+package gnmi
+
+import (
+	"github.com/fabricscope/fabricscope/controlplane/flow"
+	"github.com/fabricscope/fabricscope/controlplane/inventory"
+)
+
+func conversationKind() *kind {
+	return &kind{
+		fact: inventory.KindConversation, name: []string{"flows", "conversations", "conversation"},
+		keys: func(f inventory.Fact, v []string) []string { return append(v, f.(flow.Conversation).ID) },
+		ref:  bySlash(inventory.KindConversation), leaves: conversationLeaves,
+	}
+}
+
+func conversationLeaves(e inventory.Entry, w *writer) {
+	c := e.Fact.(flow.Conversation)
+	w.in("state", func() {
+		w.leaf("id", str(c.ID))
+		w.leaf("protocol", num(uint16(c.Protocol)))
+		if c.Protocol == flow.ICMP || c.Protocol == flow.ICMPv6 {
+			w.leaf("icmp-type", num(uint8(c.ICMPType>>8)))
+			w.leaf("icmp-code", num(uint8(c.ICMPType)))
+		}
+		w.leaf("first-seen", instant(c.First))
+	})
+	w.in("client", func() { endLeaves(c.Client, w) })
+	w.in("server", func() { endLeaves(c.Server, w) })
+	w.in("counters", func() {
+		w.leaf("last-seen", instant(c.Last))
+		directionLeaves("forward", c.Forward, c.ForwardFlags, c.Protocol, w)
+		directionLeaves("reverse", c.Reverse, c.ReverseFlags, c.Protocol, w)
+	})
+	w.in("hops", func() {
+		hopLeaves("FORWARD", c.ForwardHops, w)
+		hopLeaves("REVERSE", c.ReverseHops, w)
+	})
+}
+
+func endLeaves(end flow.End, w *writer) {
+	w.in("state", func() {
+		id := end.Identity
+		w.leaf("address", address(end.Address))
+		w.leaf("port", num(end.Port))
+		w.leaf("cluster", str(id.Cluster))
+		w.leaf("namespace", str(id.Namespace))
+		w.leaf("pod", str(id.Pod))
+		w.leaf("pod-uid", str(id.PodUID))
+		w.leaf("service", str(id.Service))
+		w.leaf("node", str(id.Node))
+		w.leaf("switch", str(id.Switch))
+		w.leaf("interface", str(id.Port))
+		w.leaf("reason", str(id.Why))
+	})
+}
+
+func directionLeaves(name string, c flow.Counters, flags uint8, p flow.Protocol, w *writer) {
+	w.in(name, func() {
+		w.leaf("pkts", num(c.Packets))
+		w.leaf("octets", num(c.Bytes))
+		if p == flow.TCP {
+			w.leaf("tcp-flags", num(flags))
+		}
+	})
+}
+
+func hopLeaves(direction string, hops []flow.Hop, w *writer) {
+	for i, h := range hops {
+		index := num(uint16(i))
+		w.entry("hop", []value{str(direction), index}, func() {
+			w.in("state", func() {
+				w.leaf("direction", str(direction))
+				w.leaf("index", index)
+				hopStateLeaves(h, w)
+			})
+			w.in("counters", func() {
+				w.leaf("pkts", num(h.Packets))
+				w.leaf("octets", num(h.Bytes))
+				w.leaf("last-seen", instant(h.Last))
+			})
+		})
+	}
+}
+
+func hopStateLeaves(h flow.Hop, w *writer) {
+	w.leaf("switch", str(h.Switch))
+	w.leaf("interface", str(h.Port))
+	w.leaf("port-number", num(h.Number))
+	switch h.Outer.Kind {
+	case flow.Native:
+		w.leaf("encapsulation", str("NATIVE"))
+	case flow.VXLAN:
+		w.leaf("encapsulation", str("VXLAN"))
+		w.leaf("vni", num(h.Outer.VNI))
+	}
+	w.leaf("outer-source", address(h.Outer.Src))
+	w.leaf("outer-destination", address(h.Outer.Dst))
+	w.leaf("first-seen", instant(h.First))
+}
