@@ -38,12 +38,11 @@ func hear(t *testing.T, n *network, sw string, port uint32, h *testHost) {
 
 // routesTo gives the ports over which a switch reaches a prefix.
 func (n *network) routesTo(sw, prefix string) string {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	entries := n.tables(sw)
 	hops := map[uint64]uint64{}
 	members := map[string]uint64{}
 	var route string
-	for _, e := range n.sw[sw].entries {
+	for _, e := range entries {
 		switch e.Table {
 		case p4src.TableNexthop:
 			hops[e.Match[0].Value.Uint64()] = e.Param(p4src.ParamPort).Uint64()
@@ -51,7 +50,7 @@ func (n *network) routesTo(sw, prefix string) string {
 			members[fmt.Sprint(e.Match[0].Value.Uint64(), "/", e.Match[1].Value.Uint64())] = e.Param(p4src.ParamNexthop).Uint64()
 		}
 	}
-	for _, e := range n.sw[sw].entries {
+	for _, e := range entries {
 		if e.Table != p4src.TableIPv4Route || netip.PrefixFrom(e.Match[0].Value.Addr4(), e.Match[0].Prefix).String() != prefix {
 			continue
 		}
@@ -87,18 +86,18 @@ func TestPacketsFindTheirWayThroughTheFabric(t *testing.T) {
 		// The first packet finds no neighbour at leaf2: it is lost, and leaf2 asks.
 		n.receive(at, ping(t, macA, systemMAC(1), "10.1.1.5", "10.1.2.5"))
 		after(time.Second)
-		if len(b.got) != 0 || len(b.arps) != 1 || b.arps[0].sender != addr("10.1.2.1") || b.arps[0].senderMAC != systemMAC(2) {
-			t.Fatalf("host b got %v, was asked %+v", b.got, b.arps)
+		if got, asked := n.received(b), n.asked(b); len(got) != 0 || len(asked) != 1 || asked[0].sender != addr("10.1.2.1") || asked[0].senderMAC != systemMAC(2) {
+			t.Fatalf("host b got %v, was asked %+v", got, asked)
 		}
 		n.receive(at, ping(t, macA, systemMAC(1), "10.1.1.5", "10.1.2.5"))
 		n.receive(inventory.PortRef{Switch: "leaf2", Number: 4}, ping(t, macB, systemMAC(2), "10.1.2.5", "10.1.1.5"))
 		// A ping to the other leaf's gateway is answered by that leaf, through the fabric.
 		n.receive(at, ping(t, macA, systemMAC(1), "10.1.1.5", "10.1.2.1"))
 		after(time.Second)
-		if diff := cmp.Diff([]string{"10.1.2.5"}, b.got); diff != "" {
+		if diff := cmp.Diff([]string{"10.1.2.5"}, n.received(b)); diff != "" {
 			t.Error("host b got:", diff)
 		}
-		if diff := cmp.Diff([]string{"10.1.1.5", "10.1.1.5"}, a.got); diff != "" {
+		if diff := cmp.Diff([]string{"10.1.1.5", "10.1.1.5"}, n.received(a)); diff != "" {
 			t.Error("host a got:", diff)
 		}
 		if diff := cmp.Diff([]string{"leaf1/eth3/10.1.1.5", "leaf2/eth4/10.1.2.5"}, n.refs(inventory.KindEndpoint)); diff != "" {
@@ -116,11 +115,11 @@ func TestLeafAnswersARPForItsHosts(t *testing.T) {
 		n.connectAll()
 		after(200 * time.Millisecond)
 		ask := func(target string) []arp {
-			a.arps = nil
+			n.asked(a)
 			q, _ := arp{sender: a.addr, senderMAC: macA, target: addr(target)}.encode(macA, broadcastMAC)
 			n.receive(inventory.PortRef{Switch: "leaf1", Number: 3}, q)
 			synctest.Wait()
-			return a.arps
+			return n.asked(a)
 		}
 		for _, target := range []string{"10.1.1.1", "10.1.1.6"} {
 			want := arp{reply: true, sender: addr(target), senderMAC: systemMAC(1), target: a.addr, targetMAC: macA}
@@ -135,8 +134,8 @@ func TestLeafAnswersARPForItsHosts(t *testing.T) {
 		hear(t, n, "leaf1", 4, b)
 		n.receive(inventory.PortRef{Switch: "leaf1", Number: 3}, ping(t, macA, systemMAC(1), "10.1.1.5", "10.1.1.6"))
 		after(time.Second)
-		if len(b.got) != 1 {
-			t.Errorf("host b got %v", b.got)
+		if got := n.received(b); len(got) != 1 {
+			t.Errorf("host b got %v", got)
 		}
 	})
 }
@@ -157,10 +156,10 @@ func TestRoutesFollowLinks(t *testing.T) {
 		if got := len(n.refs(inventory.KindLink)); got != 10 {
 			t.Errorf("%d links, want 10", got)
 		}
-		writes := n.sw["leaf2"].writes
+		writes := n.writes("leaf2")
 		after(time.Minute)
-		if n.sw["leaf2"].writes != writes {
-			t.Errorf("%d writes in a quiet minute", n.sw["leaf2"].writes-writes)
+		if more := n.writes("leaf2") - writes; more != 0 {
+			t.Errorf("%d writes in a quiet minute", more)
 		}
 	})
 }
@@ -224,9 +223,7 @@ func TestNeighboursMoveAndGo(t *testing.T) {
 		if got := n.routesTo("leaf1", "10.1.1.5/32"); got != "4" {
 			t.Errorf("the host is reached over %q", got)
 		}
-		n.mu.Lock()
-		moved.silent = true
-		n.mu.Unlock()
+		n.silence(moved)
 		start := time.Now()
 		for len(n.refs(inventory.KindEndpoint)) > 0 && time.Since(start) < time.Minute {
 			after(100 * time.Millisecond)
@@ -247,7 +244,7 @@ func TestGleanAsksOnceAnInterval(t *testing.T) {
 		cfg.MaxGlean = 2
 		n := newNetwork(t, cfg, 1, 1)
 		b := n.host("leaf1", 4, "10.1.1.6", macB)
-		b.silent = true
+		n.silence(b)
 		defer n.run()()
 		n.connectAll()
 		after(200 * time.Millisecond)
@@ -256,16 +253,16 @@ func TestGleanAsksOnceAnInterval(t *testing.T) {
 			n.receive(at, ping(t, macA, systemMAC(1), "10.1.1.5", "10.1.1.6"))
 			after(100 * time.Millisecond)
 		}
-		if got := len(b.arps); got != 2 {
+		if got := len(n.asked(b)); got != 2 {
 			t.Errorf("%d questions in a second, want 2", got)
 		}
 		after(time.Second)
-		b.arps = nil
+		n.asked(b)
 		for i := range 5 {
 			n.receive(at, ping(t, macA, systemMAC(1), "10.1.1.5", fmt.Sprintf("10.1.1.%d", 100+i)))
 		}
 		synctest.Wait()
-		if got := len(b.arps); got != 2 {
+		if got := len(n.asked(b)); got != 2 {
 			t.Errorf("%d addresses under question at once, want 2", got)
 		}
 	})
@@ -300,14 +297,14 @@ func TestRestartDisturbsNothing(t *testing.T) {
 		defer n.run()()
 		n.connectAll()
 		after(2 * time.Second)
-		for name, s := range n.sw {
-			if s.writes != 0 {
-				t.Errorf("%s: %d writes though nothing changed", name, s.writes)
+		for name := range n.sw {
+			if writes := n.writes(name); writes != 0 {
+				t.Errorf("%s: %d writes though nothing changed", name, writes)
 			}
 		}
 		after(5 * time.Second)
 		want := []string{"false link:old/x>leaf1/eth1", "false endpoint:leaf1/eth4/10.1.1.6"}
-		if diff := cmp.Diff(want, n.history); diff != "" {
+		if diff := cmp.Diff(want, n.told()); diff != "" {
 			t.Error("facts:", diff)
 		}
 		after(time.Minute)
@@ -320,13 +317,11 @@ func TestRestartDisturbsNothing(t *testing.T) {
 func TestWritesAgainAfterAFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t, DefaultConfig(), 1, 1)
-		n.sw["leaf1"].fail = errors.New("table full")
+		n.refuse("leaf1", errors.New("table full"))
 		defer n.run()()
 		n.connectAll()
 		after(3 * time.Second)
-		n.mu.Lock()
-		n.sw["leaf1"].fail = nil
-		n.mu.Unlock()
+		n.refuse("leaf1", nil)
 		after(2 * time.Second)
 		if got := n.routesTo("leaf1", "10.1.1.0/24"); got != p4src.ActionPunt {
 			t.Errorf("the subnet's route is %q", got)
@@ -352,18 +347,20 @@ func TestSwitchedOffListensOnly(t *testing.T) {
 		if diff := cmp.Diff([]string{"spine1/eth1>leaf1/eth1"}, n.refs(inventory.KindLink)); diff != "" {
 			t.Error("links:", diff)
 		}
-		for _, e := range n.sw["leaf1"].entries {
+		for _, e := range n.tables("leaf1") {
 			if e.Table != p4src.TableTunnelPort {
 				t.Errorf("wrote %s", e)
 			}
 		}
-		if len(n.refs(inventory.KindEndpoint)) != 0 || len(a.arps) != 0 {
+		if len(n.refs(inventory.KindEndpoint)) != 0 || len(n.asked(a)) != 0 {
 			t.Error("took part in ARP")
 		}
 		after(10 * time.Second)
 		if len(n.refs(inventory.KindLink)) != 0 {
 			t.Error("the link outlives its LLDP")
 		}
+		n.mu.Lock()
+		defer n.mu.Unlock()
 		if p := n.facts[inventory.Port{Switch: "leaf1", Name: "eth2"}.Ref()].(inventory.Port); p.Packets != 2 || p.Bytes != 120 {
 			t.Errorf("port %+v", p)
 		}

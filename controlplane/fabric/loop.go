@@ -81,7 +81,8 @@ func (l *loop) flush() {
 		l.route()
 	}
 	for _, n := range l.nodes {
-		if !n.dirty {
+		// Before the first connection it is not known which numbers the switch uses.
+		if !n.dirty || n.client == nil {
 			continue
 		}
 		n.dirty = false

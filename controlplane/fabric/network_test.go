@@ -339,25 +339,3 @@ func (n *network) punt(at inventory.PortRef, reason p4src.PuntReason, frame []by
 	}
 	n.fabric.packetIn(at.Switch, p)
 }
-
-// view is a state of facts as history would give it.
-type view struct {
-	facts map[inventory.Ref]inventory.Fact
-}
-
-func (v view) Get(r inventory.Ref) (inventory.Entry, bool) {
-	f, ok := v.facts[r]
-	return inventory.Entry{Fact: f}, ok
-}
-
-func (v view) All(k inventory.Kind) func(yield func(inventory.Entry) bool) {
-	return func(yield func(inventory.Entry) bool) {
-		for r, f := range v.facts {
-			if r.Kind == k && !yield(inventory.Entry{Fact: f}) {
-				return
-			}
-		}
-	}
-}
-
-func (v view) Version() uint64 { return 1 }
