@@ -144,4 +144,6 @@ type Options struct {
 	DropPort uint32
 	// Log, if not nil, receives the texts of log_msg.
 	Log func(text string)
+	// Seed starts the random numbers of random().
+	Seed uint64
 }

@@ -1,64 +1,206 @@
 package engine
 
-import "github.com/fabricscope/fabricscope/bmv2-lab/softswitch/bmjson"
-
-// Program is a compiled program. It is immutable and may serve any number of switches.
-type Program struct{}
-
-// Compile prepares a program to run. A construct that cannot be run is an error that names it.
-func Compile(p *bmjson.Program) (*Program, error) { return &Program{}, nil }
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+)
 
 // Switch is one running instance of a program.
-type Switch struct{}
+type Switch struct {
+	prog *Program
+	opt  Options
 
-// New makes a switch with the program's constant and initial entries and everything else empty.
-func New(p *Program, opt Options) *Switch { return &Switch{} }
+	tables    []*Table
+	counters  []*Counter // by index in the program; direct ones are nil
+	registers []*Register
 
-// Process takes one frame that arrived at port at the time now (µs since the switch started)
-// through the program; the frame is only read, and not kept. One goroutine at a time.
-func (s *Switch) Process(now uint64, port uint32, frame []byte, out Output) {}
+	replication atomic.Pointer[replication]
+	control     sync.Mutex // guards writes of replication
 
-// Tables lists the tables that the control plane can see, in the program's order.
-func (s *Switch) Tables() []*Table { return nil }
+	state sync.Mutex // held while a packet runs; guards counters, registers and what follows
+	stats Stats
+	now   uint64
+	rand  *rand.Rand
+	free  *packet
+	work  []*packet // packets of this frame that wait for ingress
+}
+
+// Stats counts what a program did that nothing else shows.
+type Stats struct {
+	// Runaways are packets dropped because an action did not end.
+	Runaways uint64
+	// Assertions are packets dropped by assert or assume, where BMv2 would stop.
+	Assertions uint64
+	// PassLimit are packets dropped because they were resubmitted or recirculated too often.
+	PassLimit uint64
+}
+
+// New makes a switch with the program's constant entries and everything else empty.
+func New(p *Program, opt Options) *Switch {
+	if opt.DropPort == 0 {
+		opt.DropPort = 511
+	}
+	s := &Switch{prog: p, opt: opt, rand: rand.New(rand.NewPCG(opt.Seed, opt.Seed))}
+	s.replication.Store(&replication{})
+	s.counters = make([]*Counter, len(p.src.Counters))
+	for i, c := range p.src.Counters {
+		if !c.Direct {
+			s.counters[i] = &Counter{sw: s, name: c.Name, cells: make([]CounterData, c.Size)}
+		}
+	}
+	for _, r := range p.src.Registers {
+		stride := wordsOf(r.Width)
+		s.registers = append(s.registers, &Register{sw: s, name: r.Name, size: r.Size, width: r.Width,
+			stride: stride, words: make([]uint64, r.Size*stride)})
+	}
+	for _, tp := range p.tables {
+		t := newTable(s, tp)
+		s.tables = append(s.tables, t)
+		if err := t.declare(); err != nil {
+			panic(fmt.Sprintf("entries that Compile accepted: %v", err))
+		}
+	}
+	return s
+}
+
+// Stats returns the counts since the switch was made.
+func (s *Switch) Stats() Stats {
+	s.state.Lock()
+	defer s.state.Unlock()
+	return s.stats
+}
+
+func find[T interface{ Name() string }](list []T, name string) (T, bool) {
+	i := slices.IndexFunc(list, func(x T) bool { return x.Name() == name })
+	if i < 0 {
+		var none T
+		return none, false
+	}
+	return list[i], true
+}
+
+// Tables lists the tables in the program's order, those that the compiler made included.
+func (s *Switch) Tables() []*Table { return slices.Clone(s.tables) }
 
 // Table finds a table by its P4 name.
-func (s *Switch) Table(name string) (*Table, bool) { return nil, false }
+func (s *Switch) Table(name string) (*Table, bool) { return find(s.tables, name) }
 
 // Counters lists the indirect counters.
-func (s *Switch) Counters() []*Counter { return nil }
+func (s *Switch) Counters() []*Counter {
+	return slices.DeleteFunc(slices.Clone(s.counters), func(c *Counter) bool { return c == nil })
+}
 
 // Counter finds an indirect counter by its P4 name.
-func (s *Switch) Counter(name string) (*Counter, bool) { return nil, false }
+func (s *Switch) Counter(name string) (*Counter, bool) { return find(s.Counters(), name) }
 
 // Registers lists the registers.
-func (s *Switch) Registers() []*Register { return nil }
+func (s *Switch) Registers() []*Register { return slices.Clone(s.registers) }
 
 // Register finds a register by its P4 name.
-func (s *Switch) Register(name string) (*Register, bool) { return nil, false }
+func (s *Switch) Register(name string) (*Register, bool) { return find(s.registers, name) }
 
-// SetMulticast creates or replaces a multicast group (1..65535).
-func (s *Switch) SetMulticast(group uint16, replicas []Replica) error { return nil }
+// replication is an immutable snapshot of multicast groups and clone sessions.
+type replication struct {
+	groups map[uint16][]Replica
+	clones map[uint16]CloneSession
+}
+
+// edit replaces the snapshot by a changed copy.
+func (s *Switch) edit(change func(r *replication) error) error {
+	s.control.Lock()
+	defer s.control.Unlock()
+	old := s.replication.Load()
+	r := &replication{maps.Clone(old.groups), maps.Clone(old.clones)}
+	if r.groups == nil {
+		r.groups = map[uint16][]Replica{}
+	}
+	if r.clones == nil {
+		r.clones = map[uint16]CloneSession{}
+	}
+	if err := change(r); err != nil {
+		return err
+	}
+	s.replication.Store(r)
+	return nil
+}
+
+// SetMulticast creates or replaces a multicast group (1..65535): ErrInvalid.
+func (s *Switch) SetMulticast(group uint16, replicas []Replica) error {
+	if group == 0 {
+		return fmt.Errorf("%w: multicast group 0", ErrInvalid)
+	}
+	return s.edit(func(r *replication) error {
+		r.groups[group] = slices.Clone(replicas)
+		return nil
+	})
+}
 
 // DeleteMulticast removes a multicast group: ErrNotFound if there is none.
-func (s *Switch) DeleteMulticast(group uint16) error { return nil }
+func (s *Switch) DeleteMulticast(group uint16) error {
+	return s.edit(func(r *replication) error {
+		if _, ok := r.groups[group]; !ok {
+			return fmt.Errorf("multicast group %d: %w", group, ErrNotFound)
+		}
+		delete(r.groups, group)
+		return nil
+	})
+}
 
 // Multicast returns a group's replicas and whether the group exists.
-func (s *Switch) Multicast(group uint16) ([]Replica, bool) { return nil, false }
+func (s *Switch) Multicast(group uint16) ([]Replica, bool) {
+	r, ok := s.replication.Load().groups[group]
+	return slices.Clone(r), ok
+}
 
 // MulticastGroups lists the groups in ascending order.
-func (s *Switch) MulticastGroups() []uint16 { return nil }
+func (s *Switch) MulticastGroups() []uint16 { return sortedKeys(s.replication.Load().groups) }
 
-// SetCloneSession creates or replaces a clone session (1..32767).
-func (s *Switch) SetCloneSession(id uint16, session CloneSession) error { return nil }
+func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }
+
+// SetCloneSession creates or replaces a clone session (1..32767): ErrInvalid.
+func (s *Switch) SetCloneSession(id uint16, session CloneSession) error {
+	if id == 0 || id > maxCloneSession {
+		return fmt.Errorf("%w: clone session %d is not from 1 to %d", ErrInvalid, id, maxCloneSession)
+	}
+	session.Replicas = slices.Clone(session.Replicas)
+	return s.edit(func(r *replication) error {
+		r.clones[id] = session
+		return nil
+	})
+}
 
 // DeleteCloneSession removes a clone session: ErrNotFound if there is none.
-func (s *Switch) DeleteCloneSession(id uint16) error { return nil }
+func (s *Switch) DeleteCloneSession(id uint16) error {
+	return s.edit(func(r *replication) error {
+		if _, ok := r.clones[id]; !ok {
+			return fmt.Errorf("clone session %d: %w", id, ErrNotFound)
+		}
+		delete(r.clones, id)
+		return nil
+	})
+}
 
 // CloneSession returns a session and whether it exists.
-func (s *Switch) CloneSession(id uint16) (CloneSession, bool) { return CloneSession{}, false }
+func (s *Switch) CloneSession(id uint16) (CloneSession, bool) {
+	c, ok := s.replication.Load().clones[id]
+	c.Replicas = slices.Clone(c.Replicas)
+	return c, ok
+}
 
 // CloneSessions lists the sessions in ascending order.
-func (s *Switch) CloneSessions() []uint16 { return nil }
+func (s *Switch) CloneSessions() []uint16 { return sortedKeys(s.replication.Load().clones) }
 
 // DigestFields describes the fields of the digest with this name (P4's type name).
-func (s *Switch) DigestFields(name string) ([]FieldInfo, bool) { return nil, false }
+func (s *Switch) DigestFields(name string) ([]FieldInfo, bool) {
+	for i := range s.prog.digests {
+		if s.prog.digests[i].name == name {
+			return slices.Clone(s.prog.digests[i].fields), true
+		}
+	}
+	return nil, false
+}

@@ -1,63 +1,395 @@
 package engine
 
-import "iter"
+import (
+	"cmp"
+	"fmt"
+	"iter"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/bmjson"
+)
 
 // Table is the control-plane handle of a match-action table. Its methods may be called at
 // any time by any goroutine; writes of one table take turns.
-type Table struct{}
+//
+// A key that P4 declares as optional is a ternary one here, since the JSON does not tell them
+// apart; entries may give it as MatchOptional, and Entries returns it as MatchTernary.
+type Table struct {
+	prog *tableProgram
+	sw   *Switch
+
+	tuples atomic.Pointer[[]rankedTuple] // by falling best rank
+	def    atomic.Pointer[actionData]
+
+	defCounter CounterData // guarded by sw.state
+
+	mu      sync.Mutex // guards what follows, and writes of the two above
+	entries map[string]*entry
+	seq     uint64
+}
+
+func newTable(sw *Switch, tp *tableProgram) *Table {
+	t := &Table{prog: tp, sw: sw, entries: map[string]*entry{}}
+	t.tuples.Store(&[]rankedTuple{})
+	t.def.Store(tp.declared())
+	return t
+}
+
+// declare enters the constant entries.
+func (t *Table) declare() error {
+	for i := range t.prog.src.Entries {
+		d := &t.prog.src.Entries[i]
+		e := Entry{Action: t.sw.prog.actions[d.Action].name}
+		for j := range d.Match {
+			e.Match = append(e.Match, declaredMatch(t.prog.keys[j].src, &d.Match[j]))
+		}
+		if t.prog.ordered {
+			e.Priority = int32(bmv2TopPriority - min(max(d.Priority, 0), bmv2TopPriority-1))
+		}
+		for _, v := range d.Params {
+			e.Params = append(e.Params, canonical(v.Bytes()))
+		}
+		if err := t.insert(e, true); err != nil {
+			return bmjson.Errorf(d.At, "%v", err)
+		}
+	}
+	return nil
+}
 
 // Name is the table's P4 name.
-func (t *Table) Name() string { return "" }
+func (t *Table) Name() string { return t.prog.src.Name }
 
 // Keys describes the key fields.
-func (t *Table) Keys() []KeyInfo { return nil }
+func (t *Table) Keys() []KeyInfo {
+	var out []KeyInfo
+	for _, k := range t.prog.keys {
+		kind := [...]MatchKind{MatchExact, MatchLPM, MatchTernary, MatchRange}[k.src.Kind]
+		out = append(out, KeyInfo{k.src.Name, kind, k.src.Width})
+	}
+	return out
+}
 
 // Actions describes the actions that entries may have.
-func (t *Table) Actions() []ActionInfo { return nil }
+func (t *Table) Actions() []ActionInfo {
+	var out []ActionInfo
+	for _, a := range t.prog.actions {
+		info := ActionInfo{Name: a.name}
+		for _, p := range t.sw.prog.src.Actions[a.index].Params {
+			info.Params = append(info.Params, ParamInfo{p.Name, p.Width})
+		}
+		out = append(out, info)
+	}
+	return out
+}
 
 // NeedsPriority says whether entries have a priority (a ternary, range or optional key).
-func (t *Table) NeedsPriority() bool { return false }
+func (t *Table) NeedsPriority() bool { return t.prog.ordered }
 
 // HasCounter says whether entries have a direct counter.
-func (t *Table) HasCounter() bool { return false }
+func (t *Table) HasCounter() bool { return t.prog.counted }
 
 // HasConstEntries says whether the program fixes the entries.
-func (t *Table) HasConstEntries() bool { return false }
+func (t *Table) HasConstEntries() bool { return t.prog.src.Const }
+
+// HasIdleTimeout says whether entries may have an idle timeout.
+func (t *Table) HasIdleTimeout() bool { return t.prog.ages }
 
 // Size is the number of entries that the table can hold.
-func (t *Table) Size() int { return 0 }
+func (t *Table) Size() int { return t.prog.src.Size }
 
 // Len is the number of entries, without the default entry.
-func (t *Table) Len() int { return 0 }
+func (t *Table) Len() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.entries)
+}
 
 // Insert adds an entry: ErrExists, ErrFull, ErrInvalid, ErrConst.
-func (t *Table) Insert(e Entry) error { return nil }
+func (t *Table) Insert(e Entry) error {
+	if t.prog.src.Const {
+		return fmt.Errorf("table %s: entries: %w", t.Name(), ErrConst)
+	}
+	return t.insert(e, false)
+}
+
+func (t *Table) insert(in Entry, fixed bool) error {
+	m, err := t.matcher(in.Match, in.Priority)
+	if err != nil {
+		return err
+	}
+	if len(t.prog.keys) == 0 {
+		return fmt.Errorf("%w: table %s has no key", ErrInvalid, t.Name())
+	}
+	data, err := t.actionData(in.Action, in.Params, false)
+	if err != nil {
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	id := m.identity()
+	if _, dup := t.entries[id]; dup {
+		return fmt.Errorf("table %s: entry: %w", t.Name(), ErrExists)
+	}
+	if len(t.entries) >= t.prog.src.Size {
+		return fmt.Errorf("table %s: %w (%d entries)", t.Name(), ErrFull, t.prog.src.Size)
+	}
+	e := &entry{match: m.canon, key: m.key, ranges: m.ranges, rank: m.rank, priority: in.Priority,
+		seq: t.seq, fixed: fixed, timeout: in.IdleTimeout}
+	t.seq++
+	e.act.Store(data)
+	if in.Counter != nil {
+		e.counter = *in.Counter
+	}
+	t.sw.state.Lock()
+	e.lastHit = t.sw.now
+	t.sw.state.Unlock()
+	t.entries[id] = e
+	t.tupleFor(m).insert(e)
+	t.rank()
+	return nil
+}
+
+// tupleFor finds or makes the tuple for a mask.
+func (t *Table) tupleFor(m *matcher) *tuple {
+	mask := m.mask
+	if m.exact {
+		mask = nil
+	}
+	old := *t.tuples.Load()
+	for _, u := range old {
+		if (u.mask == nil) == (mask == nil) && slices.Equal(u.mask, mask) {
+			return u.tuple
+		}
+	}
+	u := &tuple{mask: mask, ranks: map[int32]int{}}
+	u.table.Store(newHashTable(8))
+	list := append(slices.Clone(old), rankedTuple{tuple: u})
+	t.tuples.Store(&list)
+	return u
+}
+
+// rank brings the tuples into the order of their best ranks and drops the empty ones.
+func (t *Table) rank() {
+	old := *t.tuples.Load()
+	same := true
+	for _, u := range old {
+		same = same && len(u.ranks) > 0 && u.best == u.tuple.best()
+	}
+	if same {
+		return
+	}
+	list := make([]rankedTuple, 0, len(old))
+	for _, u := range old {
+		if len(u.ranks) > 0 {
+			list = append(list, rankedTuple{u.tuple.best(), u.tuple})
+		}
+	}
+	slices.SortStableFunc(list, func(a, b rankedTuple) int { return cmp.Compare(b.best, a.best) })
+	t.tuples.Store(&list)
+}
+
+// actionData checks an action and its parameters.
+func (t *Table) actionData(name string, params [][]byte, isDefault bool) (*actionData, error) {
+	slot := slices.IndexFunc(t.prog.actions, func(a *action) bool { return a.name == name })
+	if slot < 0 {
+		return nil, fmt.Errorf("%w: table %s has no action %q", ErrInvalid, t.Name(), name)
+	}
+	a := t.prog.actions[slot]
+	if len(params) != len(a.params) {
+		return nil, fmt.Errorf("%w: action %s: %d parameters, not %d", ErrInvalid, name, len(params), len(a.params))
+	}
+	words := make([]uint64, 0, a.words)
+	for i, p := range params {
+		v, err := value(p, a.params[i].width)
+		if err != nil {
+			return nil, fmt.Errorf("action %s: parameter %d: %w", name, i+1, err)
+		}
+		words = append(words, v...)
+	}
+	return t.prog.data(slot, words, isDefault), nil
+}
+
+// get finds an entry; the caller holds t.mu.
+func (t *Table) get(match []Match, priority int32) (*entry, string, error) {
+	m, err := t.matcher(match, priority)
+	if err != nil {
+		return nil, "", err
+	}
+	id := m.identity()
+	e, ok := t.entries[id]
+	if !ok {
+		return nil, "", fmt.Errorf("table %s: entry: %w", t.Name(), ErrNotFound)
+	}
+	return e, id, nil
+}
 
 // Modify gives an existing entry another action: ErrNotFound, ErrInvalid, ErrConst. A direct
 // counter stays as it is unless e.Counter is set.
-func (t *Table) Modify(e Entry) error { return nil }
+func (t *Table) Modify(in Entry) error {
+	data, err := t.actionData(in.Action, in.Params, false)
+	if err != nil {
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	e, _, err := t.get(in.Match, in.Priority)
+	if err != nil {
+		return err
+	}
+	if t.prog.src.Const {
+		return fmt.Errorf("table %s: entries: %w", t.Name(), ErrConst)
+	}
+	e.act.Store(data)
+	t.sw.state.Lock()
+	defer t.sw.state.Unlock()
+	e.timeout = in.IdleTimeout
+	if in.Counter != nil {
+		e.counter = *in.Counter
+	}
+	return nil
+}
 
 // Delete removes the entry with this match and priority: ErrNotFound, ErrInvalid, ErrConst.
-func (t *Table) Delete(match []Match, priority int32) error { return nil }
+func (t *Table) Delete(match []Match, priority int32) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	e, id, err := t.get(match, priority)
+	if err != nil {
+		return err
+	}
+	if t.prog.src.Const {
+		return fmt.Errorf("table %s: entries: %w", t.Name(), ErrConst)
+	}
+	delete(t.entries, id)
+	m, err := t.matcher(match, priority)
+	if err != nil {
+		return err
+	}
+	t.tupleFor(m).remove(e)
+	t.rank()
+	return nil
+}
 
 // Lookup returns the entry with exactly this match and priority: ErrNotFound, ErrInvalid.
-func (t *Table) Lookup(match []Match, priority int32) (Entry, error) { return Entry{}, nil }
+func (t *Table) Lookup(match []Match, priority int32) (Entry, error) {
+	t.mu.Lock()
+	e, _, err := t.get(match, priority)
+	t.mu.Unlock()
+	if err != nil {
+		return Entry{}, err
+	}
+	return t.export(e), nil
+}
 
 // Entries iterates over a snapshot of the entries, in the order of insertion.
-func (t *Table) Entries() iter.Seq[Entry] { return func(func(Entry) bool) {} }
+func (t *Table) Entries() iter.Seq[Entry] {
+	t.mu.Lock()
+	list := make([]*entry, 0, len(t.entries))
+	for _, e := range t.entries {
+		list = append(list, e)
+	}
+	t.mu.Unlock()
+	slices.SortFunc(list, func(a, b *entry) int { return cmp.Compare(a.seq, b.seq) })
+	return func(yield func(Entry) bool) {
+		for _, e := range list {
+			if !yield(t.export(e)) {
+				return
+			}
+		}
+	}
+}
+
+// export is an entry as the control plane sees it.
+func (t *Table) export(e *entry) Entry {
+	out := Entry{Match: e.match, Priority: e.priority, Const: e.fixed}
+	out.Action, out.Params = t.exportAction(e.act.Load())
+	t.sw.state.Lock()
+	defer t.sw.state.Unlock()
+	out.IdleTimeout, out.LastHit = e.timeout, e.lastHit
+	if t.prog.counted {
+		c := e.counter
+		out.Counter = &c
+	}
+	return out
+}
+
+func (t *Table) exportAction(d *actionData) (string, [][]byte) {
+	var params [][]byte
+	for _, p := range d.action.params {
+		params = append(params, valueBytes(d.params[p.off:p.off+p.words], p.width))
+	}
+	return d.action.name, params
+}
 
 // SetDefault gives the default entry another action: ErrInvalid, ErrConst.
-func (t *Table) SetDefault(action string, params [][]byte) error { return nil }
+func (t *Table) SetDefault(action string, params [][]byte) error {
+	data, err := t.actionData(action, params, true)
+	if err != nil {
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if def := t.prog.src.Default; def != nil {
+		if def.EntryConst || (def.ActionConst && data.action.index != def.Action) {
+			return fmt.Errorf("table %s: default entry: %w", t.Name(), ErrConst)
+		}
+	}
+	t.def.Store(data)
+	return nil
+}
 
 // ResetDefault restores the default entry that the program declares.
-func (t *Table) ResetDefault() error { return nil }
+func (t *Table) ResetDefault() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.def.Store(t.prog.declared())
+	return nil
+}
 
 // Default returns the default entry, with its direct counter if the table has one; ok is
 // false if there is none.
-func (t *Table) Default() (e Entry, ok bool) { return Entry{}, false }
+func (t *Table) Default() (e Entry, ok bool) {
+	d := t.def.Load()
+	if d.action == nil {
+		return Entry{}, false
+	}
+	e.Action, e.Params = t.exportAction(d)
+	e.Const = t.prog.src.Default != nil && t.prog.src.Default.EntryConst
+	if t.prog.counted {
+		t.sw.state.Lock()
+		c := t.defCounter
+		t.sw.state.Unlock()
+		e.Counter = &c
+	}
+	return e, true
+}
 
 // WriteCounter sets the direct counter of an entry: ErrNotFound, ErrInvalid.
-func (t *Table) WriteCounter(match []Match, priority int32, d CounterData) error { return nil }
+func (t *Table) WriteCounter(match []Match, priority int32, d CounterData) error {
+	if !t.prog.counted {
+		return fmt.Errorf("%w: table %s has no direct counter", ErrInvalid, t.Name())
+	}
+	t.mu.Lock()
+	e, _, err := t.get(match, priority)
+	t.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	t.sw.state.Lock()
+	defer t.sw.state.Unlock()
+	e.counter = d
+	return nil
+}
 
 // WriteDefaultCounter sets the direct counter of the default entry.
-func (t *Table) WriteDefaultCounter(d CounterData) error { return nil }
+func (t *Table) WriteDefaultCounter(d CounterData) error {
+	if !t.prog.counted {
+		return fmt.Errorf("%w: table %s has no direct counter", ErrInvalid, t.Name())
+	}
+	t.sw.state.Lock()
+	defer t.sw.state.Unlock()
+	t.defCounter = d
+	return nil
+}

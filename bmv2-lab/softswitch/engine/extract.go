@@ -1,0 +1,67 @@
+package engine
+
+// Codes that the parser's operations return: 0 for success, else the parser error plus 1.
+// coreErrors are those of the core library that the machine itself raises.
+type coreErrors struct {
+	none, tooShort, stackBounds, headerTooShort, timeout, invalidArgument int
+}
+
+// extract reads a header of fixed length.
+func (p *packet) extract(h *headerLayout) int {
+	data := p.frame[p.parsed:]
+	if len(data) < h.typ.bytes {
+		return p.prog.errs.tooShort + 1
+	}
+	p.prog.blocks[h.index].prefix.read(p.words, h.base, data)
+	p.setValid(h)
+	p.parsed += h.typ.bytes
+	return 0
+}
+
+// maxVarBits is where BMv2's conversion of a length to an int saturates.
+const maxVarBits = 1<<31 - 1
+
+// extractVar reads a header whose variable-length field has bits bits.
+func (p *packet) extractVar(h *headerLayout, bits uint64) int {
+	if bits >= maxVarBits || bits%8 != 0 {
+		return p.prog.errs.invalidArgument + 1
+	}
+	n := int(bits / 8)
+	data := p.frame[p.parsed:]
+	total := h.typ.bytes + n
+	if len(data) < total {
+		return p.prog.errs.tooShort + 1
+	}
+	if h.typ.maxBytes > 0 && total > h.typ.maxBytes {
+		return p.prog.errs.headerTooShort + 1
+	}
+	hb := &p.prog.blocks[h.index]
+	hb.prefix.read(p.words, h.base, data)
+	varAt := hb.prefix.bytes
+	p.vars[h.varSlot] = append(p.vars[h.varSlot][:0], data[varAt:varAt+n]...)
+	p.words[h.base+h.typ.fields[h.typ.varbits].off] = bits
+	hb.suffix.read(p.words, h.base, data[varAt+n:])
+	p.setValid(h)
+	p.parsed += total
+	return 0
+}
+
+// deparse appends a valid header to out, which grows as needed.
+func (p *packet) deparse(out []byte, h *headerLayout) []byte {
+	hb := &p.prog.blocks[h.index]
+	out = appendBlock(out, &hb.prefix, p.words, h.base)
+	if h.varSlot >= 0 {
+		out = append(out, p.vars[h.varSlot]...)
+		out = appendBlock(out, &hb.suffix, p.words, h.base)
+	}
+	return out
+}
+
+func appendBlock(out []byte, b *block, words []uint64, base int) []byte {
+	n := len(out)
+	if cap(out) < n+b.bytes+8 {
+		out = append(make([]byte, 0, 2*(n+b.bytes)+64), out...)
+	}
+	b.write(out[:n+8*len(b.chunks)], words, base)
+	return out[:n+b.bytes]
+}

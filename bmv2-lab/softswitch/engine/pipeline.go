@@ -1,0 +1,170 @@
+package engine
+
+import "github.com/fabricscope/fabricscope/bmv2-lab/softswitch/bmjson"
+
+// node is a node of the control flow; run does its work and yields the next one.
+type node struct {
+	run func(p *packet) *node
+}
+
+// runPipeline runs a pipeline until its end or an exit.
+func (p *packet) runPipeline(n *node) {
+	for n != nil && !p.exit {
+		n = n.run(p)
+	}
+}
+
+// pipelineNodes are the nodes of one pipeline, made before they are filled in.
+type pipelineNodes struct {
+	tables, conds, calls []node
+}
+
+func (n *pipelineNodes) at(ref bmjson.Node) *node {
+	switch ref.Kind {
+	case bmjson.NodeTable:
+		return &n.tables[ref.Index]
+	case bmjson.NodeConditional:
+		return &n.conds[ref.Index]
+	case bmjson.NodeActionCall:
+		return &n.calls[ref.Index]
+	}
+	return nil
+}
+
+func (c *compiler) pipeline(p *bmjson.Pipeline) *node {
+	n := &pipelineNodes{
+		tables: make([]node, len(p.Tables)),
+		conds:  make([]node, len(p.Conditionals)),
+		calls:  make([]node, len(p.ActionCalls)),
+	}
+	for i := range p.Conditionals {
+		s := &p.Conditionals[i]
+		cond, yes, no := c.boolean(s.Cond), n.at(s.True), n.at(s.False)
+		c.statement()
+		n.conds[i].run = func(p *packet) *node {
+			if cond(p) {
+				return yes
+			}
+			return no
+		}
+	}
+	for i := range p.ActionCalls {
+		s := &p.ActionCalls[i]
+		a, next := c.prog.actions[s.Action], n.at(s.Next)
+		n.calls[i].run = func(p *packet) *node {
+			a.exec(p, nil)
+			return next
+		}
+	}
+	for i := range p.Tables {
+		n.tables[i].run = c.table(p, &p.Tables[i], n)
+		if c.err != nil {
+			return nil
+		}
+	}
+	return n.at(p.Init)
+}
+
+// table compiles the application of a table.
+func (c *compiler) table(p *bmjson.Pipeline, t *bmjson.Table, n *pipelineNodes) func(*packet) *node {
+	if t.Kind != bmjson.TableSimple {
+		c.fail(t.At, "action profiles are not supported")
+		return nil
+	}
+	if t.DirectMeter >= 0 {
+		c.fail(t.At, "direct meters are not supported")
+		return nil
+	}
+	tp := c.tableProgram(t, n)
+	index := len(c.prog.tables)
+	c.prog.tables = append(c.prog.tables, tp)
+	if fixed := tp.fixedAction(); fixed != nil {
+		return func(p *packet) *node {
+			fixed.action.exec(p, fixed.params)
+			return fixed.next
+		}
+	}
+	build := c.keyBuilder(tp)
+	words := tp.keyWords
+	return func(p *packet) *node {
+		rt := p.sw.tables[index]
+		key := p.key[:words]
+		build(p, key)
+		if e := rt.find(key); e != nil {
+			if tp.counted {
+				e.counter.Packets++
+				e.counter.Bytes += uint64(p.inLength)
+			}
+			if tp.ages {
+				e.lastHit = p.now
+			}
+			d := e.act.Load()
+			d.action.exec(p, d.params)
+			return d.next
+		}
+		d := rt.def.Load()
+		if tp.counted {
+			rt.defCounter.Packets++
+			rt.defCounter.Bytes += uint64(p.inLength)
+		}
+		if d.action != nil {
+			d.action.exec(p, d.params)
+		}
+		return d.next
+	}
+}
+
+// keyPart copies a key field into the lookup key.
+type keyPart struct {
+	header *headerLayout // whose validity decides; nil if it is always there
+	from   int           // word of the state
+	to     int           // word of the key
+	words  int
+	mask   []uint64 // nil: all bits
+}
+
+// keyBuilder compiles the building of a table's key. Fields of invalid headers read as 0.
+func (c *compiler) keyBuilder(tp *tableProgram) func(p *packet, key []uint64) {
+	var parts []keyPart
+	single := true
+	for i := range tp.keys {
+		k := &tp.keys[i]
+		f, off := c.lay.field(k.src.Field)
+		part := keyPart{from: off, to: k.word, words: f.words}
+		h := &c.lay.headers[k.src.Field.Header]
+		if !h.metadata && k.src.Field.Field != bmjson.ValidField {
+			part.header = h
+		}
+		if k.src.Mask != nil {
+			part.mask = constWords(k.src.Mask, f.words)
+		}
+		single = single && f.words == 1 && part.mask == nil
+		parts = append(parts, part)
+	}
+	if single {
+		return func(p *packet, key []uint64) {
+			for i := range parts {
+				k := &parts[i]
+				if k.header != nil && p.words[k.header.base] == 0 {
+					key[k.to] = 0
+				} else {
+					key[k.to] = p.words[k.from]
+				}
+			}
+		}
+	}
+	return func(p *packet, key []uint64) {
+		for i := range parts {
+			k := &parts[i]
+			dst := key[k.to : k.to+k.words]
+			if k.header != nil && p.words[k.header.base] == 0 {
+				clear(dst)
+				continue
+			}
+			copy(dst, p.words[k.from:])
+			for j, m := range k.mask {
+				dst[j] &= m
+			}
+		}
+	}
+}

@@ -1,0 +1,277 @@
+package engine
+
+// The instance types of v1model's standard_metadata.
+const (
+	typeNormal       = 0
+	typeIngressClone = 1
+	typeEgressClone  = 2
+	typeRecirculated = 4
+	typeReplication  = 5
+	typeResubmitted  = 6
+)
+
+// maxPasses bounds how often one frame may go through ingress, by resubmission,
+// recirculation and copies of it.
+const maxPasses = 1024
+
+// Process takes one frame that arrived at port at the time now (µs since the switch started)
+// through the program; the frame is only read, and not kept. One goroutine at a time.
+func (s *Switch) Process(now uint64, port uint32, frame []byte, out Output) {
+	s.state.Lock()
+	defer s.state.Unlock()
+	s.now = now
+	p := s.get()
+	p.start(now, port, frame)
+	std := &s.prog.std
+	std.ingressPort.set(p, uint64(port))
+	std.packetLength.set(p, uint64(len(frame)))
+	std.ingressTime.set(p, now)
+	s.ingress(p, out)
+	for i := 0; i < len(s.work); i++ {
+		if i+1 >= maxPasses {
+			s.stats.PassLimit++
+			s.put(s.work[i])
+			continue
+		}
+		s.ingress(s.work[i], out)
+	}
+	s.work = s.work[:0]
+}
+
+// get takes a packet from the free list.
+func (s *Switch) get() *packet {
+	p := s.free
+	if p == nil {
+		return newPacket(s)
+	}
+	s.free = p.next
+	p.next = nil
+	return p
+}
+
+func (s *Switch) put(p *packet) {
+	p.next, p.frame = s.free, nil
+	s.free = p
+}
+
+// ingress takes a packet through the parser, the ingress pipeline and what v1model does at
+// its end: clone, digest, resubmit, multicast, unicast, in this order. It owns p.
+func (s *Switch) ingress(p *packet, out Output) {
+	std := &s.prog.std
+	p.checksum = false
+	code := p.parse()
+	s.prog.verifyChecksums(p)
+	std.parserError.set(p, uint64(code))
+	if p.checksum {
+		std.checksumError.set(p, 1)
+	} else {
+		std.checksumError.set(p, 0)
+	}
+	p.runPipeline(s.prog.ingress)
+	if p.aborted {
+		s.put(p)
+		return
+	}
+	p.exit = false
+	if p.clone != 0 {
+		s.cloneIngress(p, out)
+	}
+	if p.digest != 0 {
+		s.raise(p, out)
+	}
+	spec := p.words[std.egressSpec.off]
+	var group uint64
+	if std.mcastGroup.ok {
+		group = p.words[std.mcastGroup.off]
+	}
+	switch {
+	case p.resubmit != 0:
+		s.resubmit(p)
+	case group != 0:
+		std.instanceType.set(p, typeReplication)
+		s.multicast(p, uint16(group), out)
+		s.put(p)
+	case spec == uint64(s.opt.DropPort):
+		s.put(p)
+	default:
+		std.instanceType.set(p, typeNormal)
+		s.egress(p, uint32(spec), out)
+	}
+}
+
+func (prog *Program) verifyChecksums(p *packet) {
+	for i := range prog.verify {
+		k := &prog.verify[i]
+		if p.isValid(k.header) && (k.cond == nil || k.cond(p)) && k.value(p) != p.words[k.off] {
+			p.checksum = true
+		}
+	}
+}
+
+// multicast sends a copy to every replica of a group.
+func (s *Switch) multicast(p *packet, group uint16, out Output) {
+	s.replicate(p, s.replication.Load().groups[group], 0, out)
+}
+
+func (s *Switch) replicate(p *packet, to []Replica, truncate uint32, out Output) {
+	for _, r := range to {
+		q := s.get()
+		q.copyFrom(p)
+		if truncate > 0 {
+			q.truncate = int(min(truncate, 1<<30))
+		}
+		s.prog.std.egressRid.set(q, uint64(r.Instance))
+		s.egress(q, r.Port, out)
+	}
+}
+
+// cloneIngress sends copies of the frame as it came in, parsed anew, to a session's replicas.
+func (s *Switch) cloneIngress(p *packet, out Output) {
+	session, ok := s.replication.Load().clones[uint16(p.clone-1)]
+	list := p.cloneList
+	p.clone = 0
+	if !ok {
+		return
+	}
+	q := s.get()
+	q.start(p.now, p.port, p.frame)
+	q.inLength = p.inLength
+	s.prog.std.ingressPort.set(q, uint64(p.port))
+	q.parse()
+	s.keep(q, p, list, typeIngressClone)
+	q.length = len(p.frame)
+	s.replicate(q, session.Replicas, session.Truncate, out)
+	s.put(q)
+}
+
+// keep gives a copy the metadata of a field list and nothing else.
+func (s *Switch) keep(q, p *packet, list int, instanceType uint64) {
+	q.clearMetadata()
+	for _, f := range s.prog.fieldLists[list] {
+		copy(q.words[f.off:f.off+f.words], p.words[f.off:f.off+f.words])
+	}
+	s.prog.std.instanceType.set(q, instanceType)
+}
+
+// resubmit queues the frame as it came in for ingress. It owns p.
+func (s *Switch) resubmit(p *packet) {
+	list := p.resubmit - 1
+	q := s.get()
+	q.start(p.now, p.port, p.frame)
+	q.inLength = p.inLength
+	s.keep(q, p, list, typeResubmitted)
+	s.prog.std.packetLength.set(q, uint64(len(p.frame)))
+	q.inBuf, p.inBuf = p.inBuf, q.inBuf // a recirculated frame is in there
+	s.work = append(s.work, q)
+	s.put(p)
+}
+
+// raise hands the packet's digest over.
+func (s *Switch) raise(p *packet, out Output) {
+	d := &s.prog.digests[p.digest-1]
+	p.digest = 0
+	buf := p.buf[:0]
+	if cap(buf) < d.bytes {
+		buf = make([]byte, 0, d.bytes)
+	}
+	buf = buf[:d.bytes]
+	values := p.values[:0]
+	at := 0
+	for i, f := range d.from {
+		v := buf[at : at+(d.fields[i].Width+7)/8]
+		at += len(v)
+		if f.value != nil {
+			copy(v, f.value)
+		} else {
+			wordsToBytes(v, p.words[f.off:f.off+f.words])
+		}
+		values = append(values, canonical(v))
+	}
+	p.buf, p.values = buf, values
+	out.Digest(Digest{ID: d.id, Name: d.name, Values: values})
+}
+
+// egress takes a packet through the egress pipeline and the deparser. It owns p.
+func (s *Switch) egress(p *packet, port uint32, out Output) {
+	std := &s.prog.std
+	std.egressTime.set(p, p.now)
+	std.enqTime.set(p, p.now)
+	std.enqDepth.set(p, 0)
+	std.deqTime.set(p, 0)
+	std.deqDepth.set(p, 0)
+	std.egressPort.set(p, uint64(port))
+	std.egressSpec.set(p, uint64(s.opt.DropPort)+1)
+	std.packetLength.set(p, uint64(p.length))
+	p.runPipeline(s.prog.egress)
+	if p.aborted {
+		s.put(p)
+		return
+	}
+	if p.clone != 0 {
+		s.cloneEgress(p, out)
+	}
+	if p.words[std.egressSpec.off] == uint64(s.opt.DropPort) {
+		s.put(p)
+		return
+	}
+	frame := s.deparse(p)
+	if p.recirc != 0 {
+		s.recirculate(p, frame)
+		return
+	}
+	out.Transmit(port, frame)
+	s.put(p)
+}
+
+// cloneEgress sends copies with the headers as they are to a session's replicas.
+func (s *Switch) cloneEgress(p *packet, out Output) {
+	session, ok := s.replication.Load().clones[uint16(p.clone-1)]
+	list := p.cloneList
+	p.clone = 0
+	if !ok {
+		return
+	}
+	q := s.get()
+	q.copyFrom(p)
+	s.keep(q, p, list, typeEgressClone)
+	s.replicate(q, session.Replicas, session.Truncate, out)
+	s.put(q)
+}
+
+// deparse updates the checksums and puts the frame together.
+func (s *Switch) deparse(p *packet) []byte {
+	for i := range s.prog.update {
+		k := &s.prog.update[i]
+		if k.cond == nil || k.cond(p) {
+			p.words[k.off] = k.value(p) & k.mask
+		}
+	}
+	for _, f := range s.prog.calls {
+		p.params = nil
+		f(p)
+	}
+	buf := p.outBuf[:0]
+	for _, h := range s.prog.deparser {
+		if p.isValid(h) {
+			buf = p.deparse(buf, h)
+		}
+	}
+	buf = append(buf, p.payload()...)
+	p.outBuf = buf
+	if p.truncate >= 0 && len(buf) > p.truncate {
+		buf = buf[:p.truncate]
+	}
+	return buf
+}
+
+// recirculate queues the deparsed frame for ingress. It owns p.
+func (s *Switch) recirculate(p *packet, frame []byte) {
+	list := p.recirc - 1
+	q := s.get()
+	q.inBuf, p.outBuf = p.outBuf, q.inBuf // the frame is in there
+	q.start(p.now, p.port, frame)
+	s.keep(q, p, list, typeRecirculated)
+	s.prog.std.packetLength.set(q, uint64(len(frame)))
+	s.work = append(s.work, q)
+	s.put(p)
+}
