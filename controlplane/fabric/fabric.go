@@ -134,7 +134,9 @@ func (f *Fabric) count(ctx context.Context, n *node) error {
 			last[port.Number] = cell
 			changes = append(changes, inventory.Became(portFact(n, port, cell.Packets, cell.Bytes), now))
 		}
-		f.deps.Sink.Record(changes...)
+		if len(changes) > 0 {
+			f.deps.Sink.Record(changes...)
+		}
 	}
 }
 

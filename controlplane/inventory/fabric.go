@@ -11,7 +11,7 @@ type Switch struct {
 	DeviceID uint64 `json:"device-id"`
 	Address  string `json:"address"`           // host:port of its P4Runtime server
 	Role     string `json:"role"`              // leaf, spine or border
-	State    string `json:"state"`             // connecting, ready or unreachable
+	State    string `json:"state"`             // connecting, ready, standby (another controller is primary) or unreachable
 	Message  string `json:"message,omitempty"` // the last error while not ready
 }
 

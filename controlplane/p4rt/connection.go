@@ -74,6 +74,8 @@ func cause(ctx context.Context, err error) error {
 
 func (s *Session) dialOptions() []grpc.DialOption {
 	opts := []grpc.DialOption{
+		// Switches are on the management network; a web proxy of the environment is not meant for them.
+		grpc.WithNoProxy(),
 		// gRPC's own pings notice a dead peer even when no request is under way. It allows
 		// no shorter interval than 10 s; probe is faster.
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: s.cfg.ProbeTimeout}),
