@@ -62,6 +62,6 @@ func appendBlock(out []byte, b *block, words []uint64, base int) []byte {
 	if cap(out) < n+b.bytes+8 {
 		out = append(make([]byte, 0, 2*(n+b.bytes)+64), out...)
 	}
-	b.write(out[:n+8*len(b.chunks)], words, base)
+	b.write(out[n:n+8*len(b.chunks)], words, base)
 	return out[:n+b.bytes]
 }
