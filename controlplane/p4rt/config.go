@@ -12,7 +12,7 @@ type Config struct {
 	Name       string // of the switch, unique
 	Address    string // host:port of its P4Runtime server
 	DeviceID   uint64
-	ElectionID uint64 // low half of P4Runtime's; the highest of all controllers is primary
+	ElectionID uint64 // high half of P4Runtime's: the highest of all controllers is primary
 	Role       string // P4Runtime role; empty is the full-access default role
 	FabricRole string // leaf, spine or border, for the switch's fact; this package ignores it
 

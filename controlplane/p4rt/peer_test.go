@@ -28,6 +28,8 @@ type peer struct {
 	entities []*p4v1.Entity
 	refuse   func(*p4v1.Update) *p4v1.Error
 	standby  bool
+	highest  uint64 // low half of an id that is gone; those below are not primary
+	elected  []uint64
 	hang     chan struct{} // requests wait for it to close, if not nil
 	counters map[int64]*p4v1.CounterData
 }
@@ -76,7 +78,7 @@ func (p *peer) arbitration(standby bool) *p4v1.StreamMessageResponse {
 		code = codes.AlreadyExists
 	}
 	return &p4v1.StreamMessageResponse{Update: &p4v1.StreamMessageResponse_Arbitration{Arbitration: &p4v1.MasterArbitrationUpdate{
-		DeviceId: 7, ElectionId: &p4v1.Uint128{Low: 99}, Status: &status.Status{Code: int32(code)}}}}
+		DeviceId: 7, ElectionId: &p4v1.Uint128{High: 99}, Status: &status.Status{Code: int32(code)}}}}
 }
 
 // send puts a message on the live stream.
@@ -104,7 +106,14 @@ func (p *peer) StreamChannel(stream p4v1.P4Runtime_StreamChannelServer) error {
 		}
 		p.mu.Lock()
 		p.stream = stream
-		err = stream.Send(p.arbitration(p.standby))
+		id := m.GetArbitration().GetElectionId()
+		p.elected = append(p.elected, id.GetLow())
+		answer := p.arbitration(p.standby)
+		if id.GetLow() < p.highest {
+			answer.GetArbitration().ElectionId = &p4v1.Uint128{High: id.GetHigh(), Low: p.highest}
+			answer.GetArbitration().Status.Code = int32(codes.NotFound)
+		}
+		err = stream.Send(answer)
 		p.mu.Unlock()
 		if err != nil {
 			return err

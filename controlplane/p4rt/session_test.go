@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/netip"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -17,87 +16,11 @@ import (
 	"google.golang.org/grpc/codes"
 
 	p4v1 "github.com/p4lang/p4runtime/go/p4/v1"
-
-	"github.com/fabricscope/fabricscope/controlplane/inventory"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const patience = 10 * time.Second
-
-// recorder is a subscriber and a sink that keep what they get.
-type recorder struct {
-	events chan string
-	block  chan struct{} // PacketIn waits for it to close, if not nil
-
-	mu      sync.Mutex // guards the fields below
-	states  []string
-	digests []DigestList
-	packets []PacketIn
-}
-
-func newRecorder() *recorder { return &recorder{events: make(chan string, 1000)} }
-
-func (r *recorder) Connected(ctx context.Context, s *Session, fresh bool) {
-	if fresh {
-		r.events <- "connected fresh"
-		return
-	}
-	r.events <- "connected"
-}
-
-func (r *recorder) Disconnected(s *Session, err error) {
-	what := "disconnected"
-	if errors.Is(err, ErrNotPrimary) {
-		what = "deposed"
-	}
-	r.events <- what
-}
-
-func (r *recorder) Digests(s *Session, l DigestList) {
-	r.mu.Lock()
-	r.digests = append(r.digests, l)
-	r.mu.Unlock()
-	r.events <- "digests"
-}
-
-func (r *recorder) PacketIn(s *Session, p PacketIn) {
-	if r.block != nil {
-		<-r.block
-	}
-	r.mu.Lock()
-	r.packets = append(r.packets, p)
-	r.mu.Unlock()
-	r.events <- "packet"
-}
-
-func (r *recorder) Record(changes ...inventory.Change) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, c := range changes {
-		r.states = append(r.states, c.Fact.(inventory.Switch).State)
-	}
-}
-
-func (r *recorder) lastState() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.states[len(r.states)-1]
-}
-
-func (r *recorder) expect(t *testing.T, want ...string) {
-	t.Helper()
-	for _, w := range want {
-		select {
-		case got := <-r.events:
-			if got != w {
-				t.Fatalf("got event %s, want %s", got, w)
-			}
-		case <-time.After(patience):
-			t.Fatalf("no %s in %s", w, patience)
-		}
-	}
-}
 
 // eventually polls until ok holds.
 func eventually(t *testing.T, what string, ok func() bool) {
@@ -278,6 +201,20 @@ func TestStandbyReadsAndDoesNotWrite(t *testing.T) {
 	r.expect(t, "connected")
 	if err := s.Apply(ctx, []Update{{Delete, entry}}); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestClockSetBack meets a switch that remembers a higher id of this controller.
+func TestClockSetBack(t *testing.T) {
+	p := newPeer()
+	p.highest = uint64(time.Now().Add(time.Hour).UnixNano())
+	address, _ := p.serve(t, "127.0.0.1:0")
+	_, r, _ := run(t, testConfig(address))
+	r.expect(t, "connected fresh")
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.elected) != 2 || p.elected[1] != p.highest+1 {
+		t.Errorf("ids %d, want the last one over %d", p.elected, p.highest)
 	}
 }
 

@@ -36,6 +36,13 @@ func (s *Session) govern(ctx context.Context, c *connection, timer *time.Timer, 
 			s.setConnection(c)
 			if a.GetStatus().GetCode() != int32(codes.OK) {
 				s.standby(c, a)
+				if !s.outbid(c, a) {
+					continue
+				}
+				select {
+				case c.out <- s.arbitrationRequest(c):
+				case <-ctx.Done():
+				}
 				continue
 			}
 			if c.primary.Load() {
@@ -48,13 +55,25 @@ func (s *Session) govern(ctx context.Context, c *connection, timer *time.Timer, 
 	}
 }
 
+// outbid raises the election id over that of an earlier connection of this controller, of
+// which the switch says that it is gone (NOT_FOUND: there is no primary). That one has a
+// higher id if the clock was set back since.
+func (s *Session) outbid(c *connection, a *p4v1.MasterArbitrationUpdate) bool {
+	highest := a.GetElectionId()
+	if a.GetStatus().GetCode() != int32(codes.NotFound) || highest.GetHigh() != s.cfg.ElectionID || highest.GetLow() < c.election.Load() {
+		return false
+	}
+	c.election.Store(highest.GetLow() + 1)
+	return true
+}
+
 // standby says who is primary instead.
 func (s *Session) standby(c *connection, a *p4v1.MasterArbitrationUpdate) {
 	s.endTerm(c, ErrNotPrimary)
 	message := ErrNotPrimary.Error() + ": " + statusText(a.GetStatus())
 	if s.state(StateStandby, message) {
 		s.log.Warn("another controller is primary; reading only", "election-id", s.cfg.ElectionID,
-			"primary", a.GetElectionId().GetLow(), "status", statusText(a.GetStatus()))
+			"primary", a.GetElectionId().GetHigh(), "status", statusText(a.GetStatus()))
 	}
 }
 
