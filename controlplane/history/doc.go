@@ -8,5 +8,6 @@
 // instant says, by whichever axis is asked.
 //
 // Changes reach memory and the feeds at once and the disk in small batches; Flush waits
-// for the disk. The file is documented in docs/formats/history.md.
+// for the disk. The accounting of ports is of the moment: it is in memory and in the feeds, and
+// never on disk. The file is documented in docs/formats/history.md.
 package history

@@ -103,7 +103,10 @@ func (b *batch) settle() {
 }
 
 func (b *batch) put(it item) error {
-	if it.Ref.Kind == inventory.KindConversation {
+	switch it.Ref.Kind {
+	case inventory.KindAccounting: // of the moment only: it changes with every read of the counters
+		return nil
+	case inventory.KindConversation:
 		switch {
 		case it.Fact == nil: // left the live state; its rows stand
 			return nil
