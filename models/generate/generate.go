@@ -50,7 +50,12 @@ func generate(modules map[string][]byte) (map[string][]byte, error) {
 	// The header names the files it was made from: the directory of this run is left out.
 	code.CommonHeader = strings.ReplaceAll(code.CommonHeader, dir+string(filepath.Separator), "")
 	code.CommonHeader = strings.ReplaceAll(code.CommonHeader, dir, "models/yang and the YANG modules in github.com/openconfig/ygot")
-	return split(code)
+	files, err := split(code)
+	if err != nil {
+		return nil, err
+	}
+	files[schemaFile], err = generateSchema(dir)
+	return files, err
 }
 
 func irOptions() ygen.IROptions {

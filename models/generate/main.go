@@ -30,9 +30,6 @@ func run(bundle string) error {
 		return err
 	}
 	if bundle != "" {
-		if err := os.MkdirAll(bundle, 0o755); err != nil {
-			return fmt.Errorf("make the bundle: %w", err)
-		}
 		return writeFiles(bundle, modules)
 	}
 	code, err := generate(modules)
@@ -45,7 +42,12 @@ func run(bundle string) error {
 // writeFiles writes each file of files, by name, into dir.
 func writeFiles(dir string, files map[string][]byte) error {
 	for name, text := range files {
-		if err := os.WriteFile(filepath.Join(dir, name), text, 0o644); err != nil {
+		file := filepath.Join(dir, filepath.FromSlash(name))
+		err := os.MkdirAll(filepath.Dir(file), 0o755)
+		if err == nil {
+			err = os.WriteFile(file, text, 0o644)
+		}
+		if err != nil {
 			return fmt.Errorf("write a file: %w", err)
 		}
 	}

@@ -2,14 +2,13 @@ package gnmi
 
 import (
 	"context"
-	"strings"
 
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/fabricscope/fabricscope/models"
+	models "github.com/fabricscope/fabricscope/models/schema"
 )
 
 // Capabilities implements gNMI's Capabilities (specification, section 3.2).
@@ -18,10 +17,8 @@ func (s *Server) Capabilities(context.Context, *gpb.CapabilityRequest) (*gpb.Cap
 		SupportedEncodings: []gpb.Encoding{gpb.Encoding_JSON, gpb.Encoding_JSON_IETF, gpb.Encoding_PROTO},
 		GNMIVersion:        gnmiVersion(),
 	}
-	for _, m := range models.ΓModelData {
-		if strings.HasPrefix(m.GetName(), "fabricscope-") || m.GetName() == "openconfig-interfaces" {
-			resp.SupportedModels = append(resp.SupportedModels, proto.CloneOf(m))
-		}
+	for _, m := range models.Modules() {
+		resp.SupportedModels = append(resp.SupportedModels, &gpb.ModelData{Name: m.Name, Organization: m.Organization, Version: m.Version})
 	}
 	s.metrics.rpcs.WithLabelValues("capabilities", codes.OK.String()).Inc()
 	return resp, nil

@@ -39,15 +39,6 @@ func (s schema) kinds(device bool) []*kind {
 	return table
 }
 
-// child gives a node of the schema that the renderers rely on.
-func (n *node) child(name string) *node {
-	c, ok := n.children[name]
-	if !ok {
-		panic("gnmi: the schema has no " + name + " in " + n.name)
-	}
-	return c
-}
-
 // elem is one element of a data path.
 type elem struct {
 	node   *node

@@ -4,15 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/openconfig/goyang/pkg/yang"
-
-	"github.com/fabricscope/fabricscope/models"
-)
-
-// Extensions of OpenConfig that the modules annotate nodes with.
-const (
-	extOnChange = "oc-ext:telemetry-on-change"
-	extAtomic   = "oc-ext:telemetry-atomic"
+	models "github.com/fabricscope/fabricscope/models/schema"
 )
 
 // node is a node of the schema.
@@ -35,14 +27,6 @@ type schema struct {
 	device *node // openconfig-interfaces
 }
 
-// modulePrefixes tells the module of a node by the prefix that its definition carries.
-func modulePrefixes() map[string]string {
-	return map[string]string{
-		"fs-types": "fabricscope-types", "fs-kube": "fabricscope-kubernetes", "fs-fabric": "fabricscope-fabric",
-		"fs-flows": "fabricscope-flows", "fs-if": "fabricscope-interfaces", "oc-if": "openconfig-interfaces",
-	}
-}
-
 // servedOfInterfaces lists the leaves of openconfig-interfaces that the server gives.
 func servedOfInterfaces() []string {
 	return []string{
@@ -51,33 +35,20 @@ func servedOfInterfaces() []string {
 	}
 }
 
-// newSchema reads the schema that the generated models carry.
+// newSchema binds the schema of the models.
 func newSchema() (schema, error) {
-	entries, err := models.UnzipSchema()
-	if err != nil {
-		return schema{}, fmt.Errorf("gnmi: read the schema of the models: %w", err)
-	}
-	root, ok := entries["Root"]
-	if !ok {
-		return schema{}, fmt.Errorf("gnmi: the schema of the models has no root")
-	}
 	s := schema{fabric: &node{children: map[string]*node{}}, device: &node{children: map[string]*node{}}}
-	prefixes := modulePrefixes()
-	for name, e := range root.Dir {
+	for _, m := range models.Root() {
 		into := s.fabric
-		if name == "interfaces" {
+		if m.Name == "interfaces" {
 			into = s.device
 		}
-		n, err := newNode(e, into, prefixes)
-		if err != nil {
-			return schema{}, err
-		}
-		into.children[name] = n
+		into.children[m.Name] = newNode(m, into)
 	}
 	for _, n := range s.fabric.children {
 		n.serve()
 	}
-	list := s.device.children["interfaces"].children["interface"]
+	list := s.device.child("interfaces").child("interface")
 	for _, path := range servedOfInterfaces() {
 		at := list
 		for _, name := range strings.Split(path, "/") {
@@ -85,6 +56,8 @@ func newSchema() (schema, error) {
 				return schema{}, fmt.Errorf("gnmi: openconfig-interfaces has no %s", path)
 			}
 		}
+		// The module has no annotations: what is no counter changes by events.
+		at.onChange = at.parent.name != "counters"
 		for ; at != nil; at = at.parent {
 			at.served = true
 		}
@@ -92,39 +65,24 @@ func newSchema() (schema, error) {
 	return s, nil
 }
 
-func newNode(e *yang.Entry, parent *node, prefixes map[string]string) (*node, error) {
-	n := &node{name: e.Name, parent: parent, onChange: parent.onChange, leaf: e.Dir == nil, module: parent.module}
-	if e.Prefix != nil {
-		module, ok := prefixes[e.Prefix.Name]
-		if !ok {
-			return nil, fmt.Errorf("gnmi: %s: unknown module prefix %q", e.Name, e.Prefix.Name)
-		}
-		n.module = module
+func newNode(m models.Node, parent *node) *node {
+	n := &node{
+		name: m.Name, module: m.Module, keys: m.Keys, leaf: len(m.Children) == 0, wide: m.Wide,
+		onChange: m.OnChange, atomic: m.Atomic, parent: parent, children: map[string]*node{},
 	}
-	if e.IsList() {
-		n.keys = strings.Fields(e.Key)
+	for _, c := range m.Children {
+		n.children[c.Name] = newNode(c, n)
 	}
-	for _, x := range e.Exts {
-		switch x.Keyword {
-		case extOnChange:
-			n.onChange = true
-		case extAtomic:
-			n.atomic = true
-		}
+	return n
+}
+
+// child gives a node of the schema that the renderers rely on.
+func (n *node) child(name string) *node {
+	c, ok := n.children[name]
+	if !ok {
+		panic("gnmi: the schema has no " + name + " in " + n.name)
 	}
-	if n.leaf {
-		n.wide = e.Type.Kind == yang.Yuint64 || e.Type.Kind == yang.Yint64
-		return n, nil
-	}
-	n.children = map[string]*node{}
-	for name, child := range e.Dir {
-		c, err := newNode(child, n, prefixes)
-		if err != nil {
-			return nil, err
-		}
-		n.children[name] = c
-	}
-	return n, nil
+	return c
 }
 
 func (n *node) serve() {
