@@ -104,7 +104,7 @@ func (d *decoder) field(n *node, seen names, index int) Field {
 	} else {
 		f.Width = d.number(l[1], 1, MaxWidth)
 	}
-	f.Signed = len(l) > 2 && d.flag(l[2], false)
+	f.Signed = len(l) > 2 && d.sign(l[2])
 	if f.Signed && (f.VarBits || f.Width < 2) {
 		d.fail(l[2], "a signed field has to have 2 bits or more")
 	}
@@ -112,6 +112,14 @@ func (d *decoder) field(n *node, seen names, index int) Field {
 		d.fail(l[3], "a saturating field is not supported")
 	}
 	return f
+}
+
+// sign is a boolean, for which p4c also writes 0 and 1.
+func (d *decoder) sign(n *node) bool {
+	if n.kind == kindNumber {
+		return d.number(n, 0, 1) == 1
+	}
+	return d.flag(n, false)
 }
 
 func (d *decoder) headerList(root *node) {

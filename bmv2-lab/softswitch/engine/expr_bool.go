@@ -1,6 +1,10 @@
 package engine
 
-import "github.com/fabricscope/fabricscope/bmv2-lab/softswitch/bmjson"
+import (
+	"bytes"
+
+	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/bmjson"
+)
 
 // boolFn yields the value of a boolean expression.
 type boolFn func(p *packet) bool
@@ -101,6 +105,10 @@ func (c *compiler) equal(e *bmjson.Expr) boolFn {
 }
 
 func (c *compiler) equalData(e *bmjson.Expr) boolFn {
+	if l, r := c.varSlot(e.Left), c.varSlot(e.Right); l >= 0 && r >= 0 {
+		// BMv2 compares the values as numbers.
+		return func(p *packet) bool { return bytes.Equal(canonical(p.vars[l]), canonical(p.vars[r])) }
+	}
 	if c.comparable64(e) {
 		return c.equalNarrow(e)
 	}
@@ -114,6 +122,14 @@ func (c *compiler) equalData(e *bmjson.Expr) boolFn {
 		r(p, b)
 		return wideEq(a, b)
 	}
+}
+
+// varSlot is where the content of a variable-length field is, or -1 for other expressions.
+func (c *compiler) varSlot(e *bmjson.Expr) int {
+	if e.Kind != bmjson.ExprField || !c.fieldOf(e).varbits {
+		return -1
+	}
+	return c.lay.headers[e.Field.Header].varSlot
 }
 
 func (c *compiler) equalNarrow(e *bmjson.Expr) boolFn {
