@@ -106,6 +106,20 @@ class LabHost(Host):
         return result
 
 
+class LabCLI(CLI):
+    """Mininet's prompt with the operator's CLI and kubectl as commands."""
+
+    prompt = "lab> "
+
+    def do_fabricscope(self, line):
+        """Ask Fabricscope: fabricscope pods|services|flows|switches|links [flags]"""
+        subprocess.run(["fabricscope", *shlex.split(line)], check=False)
+
+    def do_kubectl(self, line):
+        """Ask the cluster: kubectl get pods -A -o wide"""
+        subprocess.run(["kubectl", *shlex.split(line)], check=False)
+
+
 def split(port):
     name, number = port.split(":")
     return name, int(number)
@@ -167,7 +181,7 @@ def main():
         with os.fdopen(args.control_fd) as control:
             if control.readline().strip() == "cli":
                 signal.signal(signal.SIGINT, signal.default_int_handler)
-                CLI(net)
+                LabCLI(net)
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
     except RuntimeError as error:
         sys.exit(f"lab.py: {error}")
