@@ -19,6 +19,8 @@ type Port struct {
 	// Interface is the network interface; a port without one is in memory: what it sends
 	// goes to Deps.Transmit, what it receives comes from Inject.
 	Interface string
+	// NoCapture keeps the port out of the capture files: the CPU port is no wire.
+	NoCapture bool
 }
 
 // Name is the interface's name, or portN for a port in memory. Capture files are named so.

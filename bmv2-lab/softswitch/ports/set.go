@@ -133,7 +133,7 @@ func (s *Set) openWake() error {
 }
 
 func (s *Set) openCaptures(p *port) (err error) {
-	if s.cfg.PcapDir == "" {
+	if s.cfg.PcapDir == "" || p.NoCapture {
 		return nil
 	}
 	if p.in, err = createCapture(s.cfg.PcapDir, p.Name(), "in"); err != nil {

@@ -40,9 +40,9 @@ func memory(numbers ...uint32) Config {
 
 func TestValidate(t *testing.T) {
 	for name, ports := range map[string][]Port{
-		"number twice":    {{1, "a"}, {1, "b"}},
-		"interface twice": {{1, "a"}, {2, "a"}},
-		"number too big":  {{1 << 16, "a"}},
+		"number twice":    {{Number: 1, Interface: "a"}, {Number: 1, Interface: "b"}},
+		"interface twice": {{Number: 1, Interface: "a"}, {Number: 2, Interface: "a"}},
+		"number too big":  {{Number: 1 << 16, Interface: "a"}},
 	} {
 		cfg := DefaultConfig()
 		cfg.Ports = ports

@@ -107,8 +107,8 @@ func TestFramesPassUnchanged(t *testing.T) {
 	inNamespace(t, func(t *testing.T) {
 		veth(t, "a")
 		veth(t, "b")
-		sw := openSet(t, interfaces(Port{1, "a0"}, Port{2, "b0"}), Deps{})
-		hosts := openSet(t, interfaces(Port{1, "a1"}, Port{2, "b1"}), Deps{})
+		sw := openSet(t, interfaces(Port{Number: 1, Interface: "a0"}, Port{Number: 2, Interface: "b0"}), Deps{})
+		hosts := openSet(t, interfaces(Port{Number: 1, Interface: "a1"}, Port{Number: 2, Interface: "b1"}), Deps{})
 
 		plain := ethernet(0x0800, 46, 1)
 		frames := [][]byte{
@@ -167,11 +167,11 @@ func head(f []byte) []byte { return f[:min(len(f), 24)] }
 func TestKernelDropsAreCounted(t *testing.T) {
 	inNamespace(t, func(t *testing.T) {
 		veth(t, "a")
-		cfg := interfaces(Port{1, "a0"})
+		cfg := interfaces(Port{Number: 1, Interface: "a0"})
 		cfg.ReceiveBuffer = 64 << 10
 		sw := openSet(t, cfg, Deps{})
 		sw.tick = 20 * time.Millisecond
-		host := openSet(t, interfaces(Port{1, "a1"}), Deps{})
+		host := openSet(t, interfaces(Port{Number: 1, Interface: "a1"}), Deps{})
 		const n = 500
 		for i := range n {
 			host.Transmit(1, ethernet(0x88b5, 1000, byte(i)))
@@ -192,7 +192,7 @@ func TestTooLongForTheLink(t *testing.T) {
 	inNamespace(t, func(t *testing.T) {
 		veth(t, "a")
 		ip(t, "link", "set", "a0", "mtu", "1500")
-		sw := openSet(t, interfaces(Port{1, "a0"}), Deps{})
+		sw := openSet(t, interfaces(Port{Number: 1, Interface: "a0"}), Deps{})
 		for _, payload := range []int{1500, 1501, 100, 9001, 1500} {
 			sw.Transmit(1, ethernet(0x0800, payload, 1))
 		}
@@ -208,7 +208,7 @@ func TestTooLongForTheLink(t *testing.T) {
 func TestLinkComesBack(t *testing.T) {
 	inNamespace(t, func(t *testing.T) {
 		veth(t, "a")
-		sw := openSet(t, interfaces(Port{1, "a0"}), Deps{})
+		sw := openSet(t, interfaces(Port{Number: 1, Interface: "a0"}), Deps{})
 		sw.tick, sw.recoverTick = 20*time.Millisecond, 20*time.Millisecond
 		up := func(want bool) func() bool {
 			return func() bool { return sw.Stats()[0].Up == want }
@@ -217,7 +217,7 @@ func TestLinkComesBack(t *testing.T) {
 		ping := func(what string) {
 			t.Helper()
 			pollUntil(t, up(true), poll)
-			host := openSet(t, interfaces(Port{1, "a1"}), Deps{})
+			host := openSet(t, interfaces(Port{Number: 1, Interface: "a1"}), Deps{})
 			before := sw.Stats()[0].RxFrames
 			host.Transmit(1, ethernet(0x88b5, 46, 9))
 			if err := pollNow(host, func(uint32, []byte) {}); err != nil {

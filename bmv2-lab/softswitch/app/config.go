@@ -1,0 +1,88 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/grpc/credentials"
+
+	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/ports"
+)
+
+// Config is the configuration of one switch.
+type Config struct {
+	// DeviceID is P4Runtime's name of the switch.
+	DeviceID uint64
+	// Ports are the switch's ports; those without an interface are in memory.
+	Ports []ports.Port
+	// Program is a BMv2 JSON document that runs from the start; nil waits for P4Runtime.
+	Program []byte
+	// CPUPort is the port of packet-ins and packet-outs; 0 is none.
+	CPUPort uint32
+	// DropPort is the egress_spec that drops a packet.
+	DropPort uint32
+	// PcapDir, if not empty, is where the frames of every port are written.
+	PcapDir string
+	// QueueLength bounds the frames that wait after Inject, and the packet-outs.
+	QueueLength int
+}
+
+// DefaultConfig has no ports and no program; the drop port is v1model's 511.
+func DefaultConfig() Config {
+	return Config{DropPort: 511, QueueLength: ports.DefaultConfig().QueueLength}
+}
+
+// Validate says what is wrong with the configuration.
+func (c Config) Validate() error {
+	for _, p := range c.Ports {
+		switch {
+		case c.CPUPort != 0 && p.Number == c.CPUPort:
+			return fmt.Errorf("port %d@%s: the number is that of the CPU port", p.Number, p.Interface)
+		case p.Number == c.DropPort:
+			return fmt.Errorf("port %d@%s: the number is that of the drop port", p.Number, p.Interface)
+		}
+	}
+	if c.CPUPort != 0 && c.CPUPort == c.DropPort {
+		return fmt.Errorf("CPU port %d: the number is that of the drop port", c.CPUPort)
+	}
+	return c.ports().Validate()
+}
+
+// ports is the configuration of the port set, the CPU port included.
+func (c Config) ports() ports.Config {
+	pc := ports.DefaultConfig()
+	pc.Ports = append(pc.Ports, c.Ports...)
+	if c.CPUPort != 0 {
+		pc.Ports = append(pc.Ports, ports.Port{Number: c.CPUPort, NoCapture: true})
+	}
+	pc.PcapDir, pc.QueueLength = c.PcapDir, c.QueueLength
+	return pc
+}
+
+// Deps are what a Switch needs.
+type Deps struct {
+	Log *slog.Logger
+	// Registry takes the metrics and serves them at /metrics; nil stands for a new one.
+	Registry *prometheus.Registry
+	// Listener serves P4Runtime, Admin the administration over HTTP; nil serves none. Run
+	// closes them.
+	Listener, Admin net.Listener
+	// TLS, if not nil, is required of P4Runtime's clients.
+	TLS credentials.TransportCredentials
+	// Transmit takes the frames that ports in memory send. It is called by the worker, must
+	// not block, and must not keep the memory.
+	Transmit func(port uint32, frame []byte)
+}
+
+func (d *Deps) check() error {
+	if d.Log == nil {
+		return errors.New("softswitch: no logger")
+	}
+	if d.Registry == nil {
+		d.Registry = prometheus.NewRegistry()
+	}
+	return nil
+}

@@ -1,0 +1,139 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/engine"
+	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/p4rtserver"
+	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/ports"
+)
+
+// errStopped is what control operations get when the worker has ended.
+var errStopped = errors.New("the switch has stopped")
+
+// worker runs all packets of the switch, on one goroutine: that of run.
+type worker struct {
+	set     *ports.Set
+	cpuPort uint32
+	start   time.Time
+
+	commands chan command
+	done     chan struct{} // closed when run has ended
+
+	// The running switch and where its events go; both belong to run.
+	sw     *engine.Switch
+	events p4rtserver.Events
+
+	noProgram    atomic.Uint64 // frames that came before there was a program
+	noController atomic.Uint64 // packet-ins and digests of a program without P4Info
+}
+
+// command is work for the goroutine of run, between two packets.
+type command struct {
+	do     func() error
+	result chan error // takes one
+}
+
+func newWorker(set *ports.Set, cpuPort uint32) *worker {
+	return &worker{
+		set: set, cpuPort: cpuPort, start: time.Now(),
+		commands: make(chan command, 1), done: make(chan struct{}),
+	}
+}
+
+// run polls the ports until ctx ends.
+func (w *worker) run(ctx context.Context) error {
+	defer close(w.done)
+	defer context.AfterFunc(ctx, w.set.Wake)()
+	handle := func(port uint32, frame []byte) {
+		if w.sw == nil {
+			w.noProgram.Add(1)
+			return
+		}
+		w.sw.Process(w.Micros(), port, frame, w)
+	}
+	for ctx.Err() == nil {
+		select {
+		case c := <-w.commands:
+			c.result <- c.do()
+			continue
+		default:
+		}
+		if err := w.set.Poll(handle); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// between runs do between two packets, while none is in progress.
+func (w *worker) between(ctx context.Context, do func() error) error {
+	c := command{do: do, result: make(chan error, 1)}
+	select {
+	case w.commands <- c:
+	case <-w.done:
+		return errStopped
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	// From here on the command will run, whatever becomes of ctx.
+	w.set.Wake()
+	select {
+	case err := <-c.result:
+		return err
+	case <-w.done:
+		return errStopped
+	}
+}
+
+// Install is p4rtserver.Dataplane's.
+func (w *worker) Install(ctx context.Context, build func(*engine.Switch) (*engine.Switch, error), events p4rtserver.Events) error {
+	return w.between(ctx, func() error {
+		next, err := build(w.sw)
+		if err != nil {
+			return err
+		}
+		w.sw, w.events = next, events
+		return nil
+	})
+}
+
+// PacketOut is p4rtserver.Dataplane's.
+func (w *worker) PacketOut(frame []byte) error {
+	if w.cpuPort == 0 {
+		return errors.New("packet-out: the switch was started without --cpu-port")
+	}
+	if err := w.set.Inject(w.cpuPort, frame); err != nil {
+		return fmt.Errorf("packet-out: %w", err)
+	}
+	return nil
+}
+
+// Micros is the time since the switch started, in microseconds.
+func (w *worker) Micros() uint64 { return uint64(time.Since(w.start).Microseconds()) }
+
+// Transmit is engine.Output's: a frame leaves.
+func (w *worker) Transmit(port uint32, frame []byte) {
+	if port != w.cpuPort || w.cpuPort == 0 {
+		w.set.Transmit(port, frame)
+		return
+	}
+	if w.events == nil {
+		w.noController.Add(1)
+		return
+	}
+	w.events.PacketIn(frame)
+}
+
+// Digest is engine.Output's: a packet raised a digest.
+func (w *worker) Digest(d engine.Digest) {
+	if w.events == nil {
+		w.noController.Add(1)
+		return
+	}
+	w.events.Digest(d)
+}

@@ -1,0 +1,18 @@
+// Package p4rtserver serves P4Runtime (specification 1.5) for one switch: arbitration, the
+// forwarding pipeline, writes and reads of its state, digests, and packet I/O.
+//
+// A pipeline is a P4Info and a BMv2 JSON document together with the engine.Switch that runs
+// it. The server translates between the numbers of the P4Info and the names of the JSON, and
+// refuses a pipeline whose halves do not agree. The packets themselves are the business of a
+// Dataplane, which runs one engine.Switch at a time and calls back through Events.
+//
+// What the engine cannot hold yet is answered with UNIMPLEMENTED: action profiles, meters,
+// value sets and the optional atomicities. Where BMv2's server (PI) and the specification
+// differ, the specification wins; the notable cases: the primary is the holder of the highest
+// election id ever seen and not of the highest one connected, and a packet-out must have
+// every metadata field.
+//
+// Nothing that a client does blocks the switch or another client: queues to clients are
+// bounded, arbitration messages end a stream that does not take them, everything else is
+// dropped and counted.
+package p4rtserver

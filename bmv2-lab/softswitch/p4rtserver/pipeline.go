@@ -1,0 +1,178 @@
+package p4rtserver
+
+import (
+	"bytes"
+	"context"
+
+	p4 "github.com/p4lang/p4runtime/go/p4/v1"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/bmjson"
+	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/engine"
+)
+
+// pipeline is a forwarding pipeline with its state. The maps belong to Server.state.
+type pipeline struct {
+	config *p4.ForwardingPipelineConfig
+	schema *schema
+	sw     *engine.Switch
+
+	extras   map[uint32]map[string]extra // by table id and matchKey
+	groups   map[uint32]*p4.MulticastGroupEntry
+	sessions map[uint32]*p4.CloneSessionEntry
+	digests  map[uint32]*p4.DigestEntry_Config
+}
+
+// build makes a pipeline that could run, with no state but the program's own.
+func (s *Server) build(config *p4.ForwardingPipelineConfig) (*pipeline, error) {
+	if config.GetP4Info() == nil || len(config.GetP4DeviceConfig()) == 0 {
+		return nil, fail(codes.InvalidArgument, "pipeline: P4Info and device configuration are needed")
+	}
+	doc, err := bmjson.Decode(deviceJSON(config.GetP4DeviceConfig()))
+	if err != nil {
+		return nil, &failure{codes.InvalidArgument, within(err, "pipeline: device configuration")}
+	}
+	program, err := engine.Compile(doc)
+	if err != nil {
+		return nil, &failure{codes.InvalidArgument, within(err, "pipeline: device configuration")}
+	}
+	sw := engine.New(program, s.cfg.Engine)
+	sc, err := bind(config.GetP4Info(), sw)
+	if err != nil {
+		return nil, &failure{codes.InvalidArgument, within(err, "pipeline")}
+	}
+	return &pipeline{
+		config: proto.Clone(config).(*p4.ForwardingPipelineConfig), schema: sc, sw: sw,
+		extras: map[uint32]map[string]extra{}, groups: map[uint32]*p4.MulticastGroupEntry{},
+		sessions: map[uint32]*p4.CloneSessionEntry{}, digests: map[uint32]*p4.DigestEntry_Config{},
+	}, nil
+}
+
+// deviceJSON finds the JSON document in a device configuration. Some clients of BMv2 wrap it
+// in a p4.tmp.P4DeviceConfig, whose field 3 it is then.
+func deviceJSON(config []byte) []byte {
+	if t := bytes.TrimLeft(config, " \t\r\n"); len(t) == 0 || t[0] == '{' {
+		return config
+	}
+	const deviceData = 3
+	for b := config; len(b) > 0; {
+		num, typ, n := protowire.ConsumeTag(b)
+		if n < 0 {
+			return config
+		}
+		b = b[n:]
+		if num == deviceData && typ == protowire.BytesType {
+			if data, n := protowire.ConsumeBytes(b); n >= 0 {
+				return data
+			}
+			return config
+		}
+		n = protowire.ConsumeFieldValue(num, typ, b)
+		if n < 0 {
+			return config
+		}
+		b = b[n:]
+	}
+	return config
+}
+
+// SetForwardingPipelineConfig verifies, saves and commits pipelines (P4Runtime specification,
+// section 14). A saved pipeline has its state already: Read and Write mean it at once, and its
+// packets run from the commit on.
+func (s *Server) SetForwardingPipelineConfig(ctx context.Context, req *p4.SetForwardingPipelineConfigRequest) (*p4.SetForwardingPipelineConfigResponse, error) {
+	s.state.Lock()
+	defer s.state.Unlock()
+	if err := s.arbiter.check(req.GetDeviceId(), req.GetRole(), req.GetElectionId()); err != nil {
+		return nil, err
+	}
+	if err := s.setPipeline(ctx, req.GetAction(), req.GetConfig()); err != nil {
+		s.deps.Log.Warn("pipeline refused", "action", req.GetAction().String(), "error", err)
+		return nil, err
+	}
+	s.deps.Log.Info("pipeline", "action", req.GetAction().String(), "cookie", req.GetConfig().GetCookie().GetCookie())
+	return &p4.SetForwardingPipelineConfigResponse{}, nil
+}
+
+// setPipeline carries out one action. Called with state.
+func (s *Server) setPipeline(ctx context.Context, action p4.SetForwardingPipelineConfigRequest_Action, config *p4.ForwardingPipelineConfig) error {
+	switch action {
+	case p4.SetForwardingPipelineConfigRequest_VERIFY:
+		_, err := s.build(config)
+		return err
+	case p4.SetForwardingPipelineConfigRequest_VERIFY_AND_SAVE:
+		p, err := s.build(config)
+		if err != nil {
+			return err
+		}
+		s.current = p
+		return nil
+	case p4.SetForwardingPipelineConfigRequest_VERIFY_AND_COMMIT:
+		p, err := s.build(config)
+		if err != nil {
+			return err
+		}
+		return s.commit(ctx, p, nil)
+	case p4.SetForwardingPipelineConfigRequest_COMMIT:
+		if config != nil {
+			return fail(codes.InvalidArgument, "commit: a saved pipeline is committed without sending it again")
+		}
+		if s.current == nil || s.current == s.running.Load() {
+			return fail(codes.NotFound, "commit: no pipeline is saved")
+		}
+		return s.commit(ctx, s.current, nil)
+	case p4.SetForwardingPipelineConfigRequest_RECONCILE_AND_COMMIT:
+		return s.reconcile(ctx, config)
+	}
+	return fail(codes.InvalidArgument, "pipeline: action %s", action)
+}
+
+// commit makes a pipeline the running one; carry, if not nil, brings the old one's state over
+// between two packets. Called with state.
+func (s *Server) commit(ctx context.Context, p *pipeline, carry func() error) error {
+	events := pipelineEvents{server: s, pipeline: p}
+	err := s.deps.Dataplane.Install(ctx, func(*engine.Switch) (*engine.Switch, error) {
+		if carry != nil {
+			if err := carry(); err != nil {
+				return nil, err
+			}
+		}
+		// Digests of the old pipeline that are not gathered yet are no longer enabled.
+		s.digester.follow(p)
+		s.running.Store(p)
+		return p.sw, nil
+	}, events)
+	if err != nil {
+		return within(err, "commit")
+	}
+	s.current = p
+	return nil
+}
+
+// GetForwardingPipelineConfig returns the pipeline that Read and Write mean (P4Runtime
+// specification, section 15).
+func (s *Server) GetForwardingPipelineConfig(_ context.Context, req *p4.GetForwardingPipelineConfigRequest) (*p4.GetForwardingPipelineConfigResponse, error) {
+	if req.GetDeviceId() != s.cfg.DeviceID {
+		return nil, fail(codes.NotFound, "no device %d; this is device %d", req.GetDeviceId(), s.cfg.DeviceID)
+	}
+	s.state.RLock()
+	defer s.state.RUnlock()
+	if s.current == nil {
+		return &p4.GetForwardingPipelineConfigResponse{}, nil
+	}
+	have := s.current.config
+	out := &p4.ForwardingPipelineConfig{Cookie: have.GetCookie()}
+	switch req.GetResponseType() {
+	case p4.GetForwardingPipelineConfigRequest_ALL:
+		out.P4Info, out.P4DeviceConfig = have.GetP4Info(), have.GetP4DeviceConfig()
+	case p4.GetForwardingPipelineConfigRequest_COOKIE_ONLY:
+	case p4.GetForwardingPipelineConfigRequest_P4INFO_AND_COOKIE:
+		out.P4Info = have.GetP4Info()
+	case p4.GetForwardingPipelineConfigRequest_DEVICE_CONFIG_AND_COOKIE:
+		out.P4DeviceConfig = have.GetP4DeviceConfig()
+	default:
+		return nil, fail(codes.InvalidArgument, "response type %s", req.GetResponseType())
+	}
+	return &p4.GetForwardingPipelineConfigResponse{Config: out}, nil
+}

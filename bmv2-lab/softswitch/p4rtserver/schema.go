@@ -1,0 +1,136 @@
+package p4rtserver
+
+import (
+	"fmt"
+
+	p4config "github.com/p4lang/p4runtime/go/p4/config/v1"
+	"google.golang.org/grpc/codes"
+
+	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/engine"
+)
+
+// schema is a P4Info bound to the switch that runs its program: P4Info's ids lead to the
+// engine's objects. It is immutable.
+type schema struct {
+	info *p4config.P4Info
+
+	tables    map[uint32]*table
+	actions   map[uint32]*action
+	counters  map[uint32]*engine.Counter
+	registers map[uint32]*register
+	digests   map[uint32]*digest
+	byDigest  map[string]*digest // by name
+	// order lists the ids of tables, counters and registers as the P4Info does, for reads
+	// of everything.
+	tableOrder, counterOrder, registerOrder []uint32
+
+	packetIn, packetOut *packetHeader // nil if the program has none
+}
+
+// table is a table as both sides know it. Match fields are in the engine's order of keys.
+type table struct {
+	id       uint32
+	info     *p4config.Table
+	engine   *engine.Table
+	fields   []field
+	byField  map[uint32]int
+	actions  map[uint32]*p4config.ActionRef
+	counter  bool // has a direct counter
+	idle     bool // supports idle timeouts
+	indirect bool // has an action profile
+}
+
+type field struct {
+	id    uint32
+	name  string
+	kind  engine.MatchKind
+	width int // bits, as P4Info says
+}
+
+type action struct {
+	id      uint32
+	name    string
+	params  []field // kind unused
+	byParam map[uint32]int
+}
+
+// bind ties a P4Info to a switch. An error says where the two do not agree.
+func bind(info *p4config.P4Info, sw *engine.Switch) (*schema, error) {
+	s := &schema{
+		info:   info,
+		tables: map[uint32]*table{}, actions: map[uint32]*action{},
+		counters: map[uint32]*engine.Counter{}, registers: map[uint32]*register{},
+		digests: map[uint32]*digest{}, byDigest: map[string]*digest{},
+	}
+	for _, step := range []func(*engine.Switch) error{
+		s.bindActions, s.bindTables, s.bindCounters, s.bindRegisters, s.bindDigests, s.bindPackets,
+	} {
+		if err := step(sw); err != nil {
+			return nil, within(err, "P4Info")
+		}
+	}
+	return s, nil
+}
+
+// disagree is the error of a P4Info that was not made from the same program as the JSON.
+func disagree(format string, args ...any) error {
+	return fail(codes.InvalidArgument, "%s; was it compiled together with the device configuration?", fmt.Sprintf(format, args...))
+}
+
+// preamble checks an object's id and returns both parts of its identity.
+func preamble(kind string, p *p4config.Preamble) (uint32, string, error) {
+	if p.GetId() == 0 || p.GetName() == "" {
+		return 0, "", fail(codes.InvalidArgument, "a %s has no id or no name", kind)
+	}
+	return p.GetId(), p.GetName(), nil
+}
+
+func (s *schema) bindActions(*engine.Switch) error {
+	for _, a := range s.info.GetActions() {
+		id, name, err := preamble("action", a.GetPreamble())
+		if err != nil {
+			return err
+		}
+		if s.actions[id] != nil {
+			return fail(codes.InvalidArgument, "action %q: id %#x is taken", name, id)
+		}
+		act := &action{id: id, name: name, byParam: map[uint32]int{}}
+		for i, p := range a.GetParams() {
+			if err := plainType(p.GetTypeName(), s.info); err != nil {
+				return within(err, "action %q: parameter %q", name, p.GetName())
+			}
+			act.params = append(act.params, field{id: p.GetId(), name: p.GetName(), width: int(p.GetBitwidth())})
+			act.byParam[p.GetId()] = i
+		}
+		s.actions[id] = act
+	}
+	return nil
+}
+
+// plainType refuses types whose values are strings to the controller; the switch has numbers.
+func plainType(name *p4config.P4NamedType, info *p4config.P4Info) error {
+	if name == nil {
+		return nil
+	}
+	t := info.GetTypeInfo().GetNewTypes()[name.GetName()].GetTranslatedType()
+	if t.GetSdnString() != nil {
+		return fail(codes.Unimplemented, "type %q is translated to a string, which is not supported", name.GetName())
+	}
+	return nil
+}
+
+func (s *schema) bindCounters(sw *engine.Switch) error {
+	for _, c := range s.info.GetCounters() {
+		id, name, err := preamble("counter", c.GetPreamble())
+		if err != nil {
+			return err
+		}
+		ec, ok := sw.Counter(name)
+		if !ok {
+			return disagree("the program has no counter %q", name)
+		}
+		s.counters[id] = ec
+		s.counterOrder = append(s.counterOrder, id)
+	}
+	return nil
+}

@@ -1,0 +1,187 @@
+package p4rtserver
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	p4 "github.com/p4lang/p4runtime/go/p4/v1"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// controlQueue bounds the arbitration messages that wait for one client.
+const controlQueue = 256
+
+// client is one stream. What it is sent goes through two queues: a client that does not take
+// its arbitration messages loses its stream, and of everything else it loses what does not fit.
+type client struct {
+	urgent  chan *p4.StreamMessageResponse
+	rest    chan *p4.StreamMessageResponse
+	stuck   chan struct{} // one token when urgent overflowed
+	metrics *metrics
+
+	role     *role      // guarded by arbiter.mu; nil before the first arbitration
+	election electionID // guarded by arbiter.mu
+}
+
+func newClient(queue int, m *metrics) *client {
+	return &client{
+		urgent: make(chan *p4.StreamMessageResponse, controlQueue),
+		rest:   make(chan *p4.StreamMessageResponse, queue),
+		stuck:  make(chan struct{}, 1), metrics: m,
+	}
+}
+
+// control queues an arbitration message.
+func (c *client) control(m *p4.StreamMessageResponse) {
+	select {
+	case c.urgent <- m:
+	default:
+		select {
+		case c.stuck <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// bulk queues any other message and says whether it fitted.
+func (c *client) bulk(m *p4.StreamMessageResponse) bool {
+	select {
+	case c.rest <- m:
+		return true
+	default:
+		c.metrics.streamDrops.Inc()
+		return false
+	}
+}
+
+// StreamChannel serves one client's session (P4Runtime specification, section 16). It sends;
+// a second goroutine receives, and ends when this one returns, because gRPC then ends its
+// Recv; Run waits for it.
+func (s *Server) StreamChannel(stream p4.P4Runtime_StreamChannelServer) error {
+	c := newClient(s.cfg.ClientQueue, s.metrics)
+	defer s.arbiter.remove(c)
+	received := make(chan error, 1)
+	if !s.enter() {
+		return status.Error(codes.Unavailable, "the switch is stopping")
+	}
+	go func() {
+		defer s.receivers.Done()
+		received <- s.receive(stream, c)
+	}()
+	return s.send(stream, c, received)
+}
+
+// enter books a receiver unless the server is stopping, when Run may be waiting already.
+func (s *Server) enter() bool {
+	s.ending.Lock()
+	defer s.ending.Unlock()
+	select {
+	case <-s.stopping:
+		return false
+	default:
+		s.receivers.Add(1)
+		return true
+	}
+}
+
+func (s *Server) send(stream p4.P4Runtime_StreamChannelServer, c *client, received <-chan error) error {
+	for {
+		var m *p4.StreamMessageResponse
+		select { // arbitration first
+		case m = <-c.urgent:
+		default:
+			select {
+			case m = <-c.urgent:
+			case m = <-c.rest:
+			case err := <-received:
+				return streamStatus(err)
+			case <-c.stuck:
+				return status.Error(codes.ResourceExhausted, "the client does not read its arbitration messages")
+			case <-s.stopping:
+				return status.Error(codes.Unavailable, "the switch is stopping")
+			case <-stream.Context().Done():
+				return status.FromContextError(stream.Context().Err()).Err()
+			}
+		}
+		if err := stream.Send(m); err != nil {
+			return err
+		}
+	}
+}
+
+func streamStatus(err error) error {
+	if err == nil || errors.Is(err, io.EOF) || errors.Is(err, context.Canceled) {
+		return nil
+	}
+	if st, ok := status.FromError(err); ok {
+		return st.Err()
+	}
+	return status.Error(codeOf(err), err.Error())
+}
+
+// receive handles a client's messages in their order.
+func (s *Server) receive(stream p4.P4Runtime_StreamChannelServer, c *client) error {
+	for {
+		req, err := stream.Recv()
+		if err != nil {
+			return err
+		}
+		switch u := req.GetUpdate().(type) {
+		case *p4.StreamMessageRequest_Arbitration:
+			if err := s.arbiter.update(c, u.Arbitration); err != nil {
+				s.deps.Log.Info("client refused", "error", err)
+				return err
+			}
+		case *p4.StreamMessageRequest_Packet:
+			if err := s.packetOut(c, u.Packet); err != nil {
+				s.metrics.packetOutErrors.Inc()
+				c.bulk(streamError(err, &p4.StreamError{Details: &p4.StreamError_PacketOut{
+					PacketOut: &p4.PacketOutError{PacketOut: u.Packet}}}))
+			}
+		case *p4.StreamMessageRequest_DigestAck:
+			if err := s.digestAck(c, u.DigestAck); err != nil {
+				c.bulk(streamError(err, &p4.StreamError{Details: &p4.StreamError_DigestListAck{
+					DigestListAck: &p4.DigestListAckError{DigestListAck: u.DigestAck}}}))
+			}
+		case *p4.StreamMessageRequest_Other:
+			c.bulk(streamError(fail(codes.Unimplemented, "no other stream messages are supported"),
+				&p4.StreamError{Details: &p4.StreamError_Other{Other: &p4.StreamOtherError{Other: u.Other}}}))
+		default:
+			return fail(codes.InvalidArgument, "stream message without content")
+		}
+	}
+}
+
+func streamError(err error, e *p4.StreamError) *p4.StreamMessageResponse {
+	e.CanonicalCode, e.Message, e.Space = int32(codeOf(err)), err.Error(), errorSpace
+	return &p4.StreamMessageResponse{Update: &p4.StreamMessageResponse_Error{Error: e}}
+}
+
+// packetOut sends a packet of the primary into the switch at its CPU port.
+func (s *Server) packetOut(c *client, out *p4.PacketOut) error {
+	if !s.arbiter.isPrimary(c) {
+		return fail(codes.PermissionDenied, "packet-out: the client is not primary")
+	}
+	p := s.running.Load()
+	if p == nil {
+		return fail(codes.FailedPrecondition, "packet-out: no forwarding pipeline is set")
+	}
+	frame, err := p.schema.packetOut.pack(out)
+	if err != nil {
+		return err
+	}
+	if err := s.deps.Dataplane.PacketOut(frame); err != nil {
+		return &failure{code: codes.Unavailable, err: err}
+	}
+	s.metrics.packetOuts.Inc()
+	return nil
+}
+
+func (s *Server) digestAck(c *client, a *p4.DigestListAck) error {
+	if !s.arbiter.isPrimary(c) {
+		return fail(codes.PermissionDenied, "acknowledgement: the client is not primary")
+	}
+	return s.digester.ack(a)
+}
