@@ -32,12 +32,22 @@ type caller struct {
 	fresh    *http.Client
 }
 
+// Linger is the longest time that a connection of the shop stays open without a
+// request: so long after the last request, no packet of the shop moves.
+const Linger = 5 * time.Second
+
 func newCaller(timeout time.Duration) *caller {
+	dialer := &net.Dialer{KeepAlive: noKeepAlive}
 	return &caller{
-		reusing: &http.Client{Timeout: timeout, Transport: &http.Transport{MaxIdleConnsPerHost: 2, IdleConnTimeout: 20 * time.Second}},
-		fresh:   &http.Client{Timeout: timeout, Transport: &http.Transport{DisableKeepAlives: true}},
+		reusing: &http.Client{Timeout: timeout, Transport: &http.Transport{
+			DialContext: dialer.DialContext, MaxIdleConnsPerHost: 2, IdleConnTimeout: Linger,
+		}},
+		fresh: &http.Client{Timeout: timeout, Transport: &http.Transport{DialContext: dialer.DialContext, DisableKeepAlives: true}},
 	}
 }
+
+// noKeepAlive turns TCP keep-alive probes off: packets that no request asked for.
+const noKeepAlive = -1
 
 func (c *caller) get(ctx context.Context, url string) (reply, error) {
 	var answer reply
@@ -116,7 +126,7 @@ func answer(w http.ResponseWriter, r *http.Request, own reply, calls []string, c
 
 // serveHTTP serves until the context ends and the drain time is over.
 func serveHTTP(ctx context.Context, address string, handler http.Handler, drain time.Duration, logger *slog.Logger) error {
-	listener, err := net.Listen("tcp4", address)
+	listener, err := (&net.ListenConfig{KeepAlive: noKeepAlive}).Listen(ctx, "tcp4", address)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
