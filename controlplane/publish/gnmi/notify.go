@@ -2,6 +2,8 @@ package gnmi
 
 import (
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
+
+	"github.com/fabricscope/fabricscope/controlplane/inventory"
 )
 
 // answer says how notifications are written for one request.
@@ -29,9 +31,9 @@ func (a answer) all(r rendered) *gpb.Notification {
 }
 
 // change tells what differs between two states of one fact; nil when nothing does. Atomic facts
-// are told whole.
-func (a answer) change(before, now rendered) *gpb.Notification {
-	n := &gpb.Notification{Timestamp: now.time, Prefix: a.prefix(now.entry), Atomic: now.kind.node.atomic}
+// are told whole. e is the fact as it is now.
+func (a answer) change(before, now rendered, e inventory.Entry) *gpb.Notification {
+	n := &gpb.Notification{Timestamp: e.Event.UnixNano(), Prefix: a.prefix(before.entry)}
 	old := make(map[string]value, len(before.leaves))
 	for _, l := range before.leaves {
 		old[l.key()] = l.value
@@ -47,15 +49,23 @@ func (a answer) change(before, now rendered) *gpb.Notification {
 		}
 	}
 	if still < len(before.leaves) {
-		n.Delete = gone(before.leaves, now.leaves)
+		n.Delete = gone(before.leaves, before.kind.whole(e))
 	}
-	if len(n.Update) == 0 && len(n.Delete) == 0 {
+	switch {
+	case len(n.Update) == 0 && len(n.Delete) == 0:
 		return nil
-	}
-	if n.Atomic {
+	case before.kind.node.atomic && len(now.leaves) > 0:
 		return a.all(now)
 	}
 	return n
+}
+
+// whole gives every leaf of a fact, asked for or not.
+func (k *kind) whole(e inventory.Entry) []leaf {
+	var p program
+	p.add(nil)
+	r, _ := k.render(e, &p, nil)
+	return r.leaves
 }
 
 // end tells that a fact is no more. What other facts have beneath the same entry stays.
@@ -81,7 +91,7 @@ func (l leaf) key() string {
 }
 
 // gone gives the fewest paths that cover the leaves of before that are not in now, and
-// none of now's.
+// none of those in now.
 func gone(before, now []leaf) []*gpb.Path {
 	kept := map[string]bool{}
 	for _, l := range now {

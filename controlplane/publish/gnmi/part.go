@@ -221,12 +221,12 @@ func (p *part) tell(sub *subscription, k *kind, ref inventory.Ref, e inventory.E
 		delete(p.sent, ref)
 	}
 	switch {
-	case is && was:
-		return sub.notify(sub.answer.change(before, now))
-	case is:
-		return sub.notify(sub.answer.all(now))
+	case was && e.Fact != nil:
+		return sub.notify(sub.answer.change(before, now, e))
 	case was:
 		return sub.notify(sub.answer.end(before, e.Event.UnixNano()))
+	case is:
+		return sub.notify(sub.answer.all(now))
 	}
 	return nil
 }

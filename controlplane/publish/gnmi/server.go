@@ -161,3 +161,6 @@ func (s *Server) parseAll(to *scope, prefix *gpb.Path, paths []*gpb.Path) ([]req
 	}
 	return requests, nil
 }
+
+// Subscribers gives how many Subscribe calls are going on.
+func (s *Server) Subscribers() int { return int(s.subscribers.Load()) }
