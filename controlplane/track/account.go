@@ -191,8 +191,8 @@ func (a *account) count(counters []PortCounters) {
 }
 
 // accounting gives the invariant of every port as it stands.
-func (a *account) accounting(portName func(string, uint32) string) []inventory.Fact {
-	facts := make([]inventory.Fact, 0, len(a.ports))
+func (a *account) accounting(portName func(string, uint32) string) []inventory.Accounting {
+	facts := make([]inventory.Accounting, 0, len(a.ports))
 	for number, p := range a.ports {
 		records := a.ledger.total[number]
 		f := inventory.Accounting{

@@ -171,7 +171,9 @@ func (l *ledger) raise(g *generation, r *Report, yield func(delta)) {
 	g.heard = max(g.heard, r.Now)
 	h := &r.Old
 	if h.Counters.Packets <= g.known.Packets {
-		l.stats.duplicates++
+		if r.Cause != flow.CauseFreed && r.Cause != flow.CauseRead { // those only ask whether there is more
+			l.stats.duplicates++
+		}
 		return
 	}
 	d := delta{key: g.key, add: h.Counters.Sub(g.known), first: h.First, last: h.Last,

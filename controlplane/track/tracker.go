@@ -173,6 +173,7 @@ func (b *books) publish(now time.Time) {
 	for _, a := range b.switches {
 		for _, f := range a.accounting(b.t.deps.PortName) {
 			changes = append(changes, inventory.Became(f, now))
+			b.t.metrics.residue.WithLabelValues(f.Switch, f.Port).Set(float64(f.ResiduePackets))
 		}
 		b.t.metrics.ledger(a)
 	}
