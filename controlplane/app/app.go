@@ -1,0 +1,242 @@
+// Package app is the composition root: it makes one daemon of the packages of the control
+// plane, in the order in which data flows through them.
+//
+//	p4rt ─> fabric ───────────────┐
+//	  └───> track ─> correlate ─> history ─> publish/gnmi
+//	kube ─────────────^──────────┘
+package app
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/fabricscope/fabricscope/controlplane/config"
+	"github.com/fabricscope/fabricscope/controlplane/correlate"
+	"github.com/fabricscope/fabricscope/controlplane/fabric"
+	"github.com/fabricscope/fabricscope/controlplane/history"
+	"github.com/fabricscope/fabricscope/controlplane/inventory"
+	"github.com/fabricscope/fabricscope/controlplane/kube"
+	"github.com/fabricscope/fabricscope/controlplane/p4rt"
+	"github.com/fabricscope/fabricscope/controlplane/publish/gnmi"
+	"github.com/fabricscope/fabricscope/controlplane/track"
+	"github.com/fabricscope/fabricscope/p4src"
+)
+
+// Daemon is the whole control plane.
+type Daemon struct {
+	log        *slog.Logger
+	store      *history.Store
+	correlator *correlate.Correlator
+	tracker    *track.Tracker
+	fabric     *fabric.Fabric
+	sessions   []*p4rt.Session
+	flows      *flowCache
+	watcher    *kube.Watcher
+	gnmi       *gnmi.Server
+	http       *httpServer
+}
+
+// New puts a daemon together and opens its history. Nothing is connected before Run; a daemon
+// that is not run leaves its history locked.
+func New(cfg config.Config, log *slog.Logger) (*Daemon, error) {
+	d := &Daemon{log: log}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	var err error
+	if d.store, err = newStore(cfg, log, registry); err != nil {
+		return nil, err
+	}
+	if err := d.compose(cfg, log, registry); err != nil {
+		return nil, errors.Join(err, d.store.Close())
+	}
+	return d, nil
+}
+
+func newStore(cfg config.Config, log *slog.Logger, r prometheus.Registerer) (*history.Store, error) {
+	c := history.DefaultConfig()
+	c.Dir = filepath.Join(cfg.StateDir, "history")
+	c.Retention, c.FlowRetention, c.Linger = cfg.History.Retention, cfg.History.FlowRetention, cfg.Flows.Linger
+	return history.New(c, history.Deps{Log: log, Registerer: r})
+}
+
+func (d *Daemon) compose(cfg config.Config, log *slog.Logger, r *prometheus.Registry) error {
+	var err error
+	if d.correlator, err = correlate.New(correlate.DefaultConfig(), correlate.Deps{Sink: d.store, Source: source{d.store}, Registerer: r}); err != nil {
+		return err
+	}
+	names := portNames(cfg)
+	t := track.DefaultConfig()
+	t.Slots, t.IdleTimeout, t.Linger = p4src.FlowSlots, cfg.Flows.IdleTimeout, cfg.Flows.Linger
+	if d.tracker, err = track.New(t, track.Deps{Sink: d.correlator, PortName: names.name, Log: log, Registerer: r}); err != nil {
+		return err
+	}
+	if d.fabric, err = newFabric(cfg, d.store, log, r); err != nil {
+		return err
+	}
+	if err := d.connectSwitches(cfg, names, log, r); err != nil {
+		return err
+	}
+	if d.watcher, err = newWatcher(cfg, d.store, log, r); err != nil {
+		return err
+	}
+	if d.gnmi, err = newGNMI(cfg, d.store, log, r); err != nil {
+		return err
+	}
+	d.http = &httpServer{address: cfg.HTTP.Listen, registry: r, store: d.store, log: log}
+	return nil
+}
+
+// connectSwitches makes a session per switch. All of them share the fabric and the flow cache.
+func (d *Daemon) connectSwitches(cfg config.Config, names portTable, log *slog.Logger, r prometheus.Registerer) error {
+	info, err := p4src.P4Info()
+	if err != nil {
+		return err
+	}
+	program, err := p4rt.NewProgram(info, p4src.DeviceConfig())
+	if err != nil {
+		return err
+	}
+	d.flows = &flowCache{tracker: d.tracker, ports: names.numbers(), log: log}
+	if d.flows.layout, err = newDigestLayout(program); err != nil {
+		return err
+	}
+	metrics, err := p4rt.NewMetrics(r)
+	if err != nil {
+		return err
+	}
+	for _, sw := range cfg.Switches {
+		c := p4rt.DefaultConfig()
+		c.Name, c.Address, c.DeviceID, c.FabricRole = sw.Name, sw.Address, sw.DeviceID, sw.Role
+		s, err := p4rt.New(c, p4rt.Deps{Log: log, Program: program, Sink: d.store, Metrics: metrics,
+			Subscribers: []p4rt.Subscriber{d.fabric.Subscriber(), d.flows.subscriber()}})
+		if err != nil {
+			return err
+		}
+		d.sessions = append(d.sessions, s)
+	}
+	return nil
+}
+
+func newFabric(cfg config.Config, store *history.Store, log *slog.Logger, r prometheus.Registerer) (*fabric.Fabric, error) {
+	c := fabric.DefaultConfig()
+	c.Enabled, c.LLDPInterval, c.TunnelPorts = cfg.Fabric.Routing, cfg.Fabric.LLDPInterval, cfg.Fabric.VXLANPorts
+	// A port that was deaf for three frames has no link.
+	c.LLDPHold = (3*c.LLDPInterval + time.Second - 1).Truncate(time.Second)
+	for _, sw := range cfg.Switches {
+		f := fabric.Switch{Name: sw.Name, DeviceID: sw.DeviceID, Role: sw.Role}
+		numbers := map[string]uint32{}
+		for _, p := range sw.Ports {
+			f.Ports = append(f.Ports, fabric.Port{Number: p.Number, Name: p.Name, Peer: p.Peer})
+			numbers[p.Name] = p.Number
+		}
+		for _, g := range cfg.Fabric.Gateways {
+			if g.Switch != sw.Name {
+				continue
+			}
+			gateway := fabric.Gateway{Address: g.Address.Prefix}
+			for _, p := range g.Ports {
+				gateway.Ports = append(gateway.Ports, numbers[p])
+			}
+			f.Gateways = append(f.Gateways, gateway)
+		}
+		c.Switches = append(c.Switches, f)
+	}
+	return fabric.New(c, fabric.Deps{Log: log, Sink: store, Registerer: r, Before: store.Now()})
+}
+
+func newGNMI(cfg config.Config, store *history.Store, log *slog.Logger, r prometheus.Registerer) (*gnmi.Server, error) {
+	c := gnmi.DefaultConfig()
+	c.Address, c.Certificate, c.Key, c.LabDir = cfg.GNMI.Listen, cfg.GNMI.CertFile, cfg.GNMI.KeyFile, cfg.StateDir
+	return gnmi.New(c, gnmi.Deps{Source: store, Log: log, Registerer: r})
+}
+
+// Run runs the daemon until ctx ends. The store stops last, when nobody records any more.
+func (d *Daemon) Run(ctx context.Context) error {
+	storeCtx, stopStore := context.WithCancel(context.Background())
+	stored := make(chan error, 1)
+	go func() { stored <- d.store.Run(storeCtx) }()
+	err := d.runAll(ctx)
+	stopStore()
+	return errors.Join(err, <-stored)
+}
+
+func (d *Daemon) runAll(ctx context.Context) error {
+	// Sessions end before what they report to, or their last words would find nobody.
+	upper, stopUpper := context.WithCancel(context.Background())
+	defer stopUpper()
+	d.flows.ctx = upper
+	g, ctx := errgroup.WithContext(ctx)
+	above, _ := errgroup.WithContext(upper)
+	above.Go(func() error { return d.correlator.Run(upper) })
+	above.Go(func() error { return d.tracker.Run(upper) })
+	above.Go(func() error { return quiet(upper, d.fabric.Run(upper)) })
+	for _, s := range d.sessions {
+		g.Go(func() error { return quiet(ctx, s.Run(ctx)) })
+	}
+	g.Go(func() error { return quiet(ctx, d.watcher.Run(ctx)) })
+	g.Go(func() error { return quiet(ctx, d.gnmi.Run(ctx)) })
+	g.Go(func() error { return quiet(ctx, d.http.Run(ctx)) })
+	err := g.Wait()
+	stopUpper()
+	return errors.Join(err, above.Wait())
+}
+
+// quiet leaves out the error that the end of ctx is.
+func quiet(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// source makes a store what the correlator follows.
+type source struct{ *history.Store }
+
+// Subscribe implements correlate.Source.
+func (s source) Subscribe() (inventory.View, correlate.Feed) { return s.Store.Subscribe() }
+
+// portTable names the ports of all switches.
+type portTable map[string]map[uint32]string
+
+func portNames(cfg config.Config) portTable {
+	t := portTable{}
+	for _, sw := range cfg.Switches {
+		t[sw.Name] = map[uint32]string{}
+		for _, p := range sw.Ports {
+			t[sw.Name][p.Number] = p.Name
+		}
+	}
+	return t
+}
+
+func (t portTable) name(sw string, number uint32) string {
+	if n := t[sw][number]; n != "" {
+		return n
+	}
+	return inventory.PortName(number)
+}
+
+func (t portTable) numbers() map[string][]uint32 {
+	out := map[string][]uint32{}
+	for sw, ports := range t {
+		out[sw] = slices.Sorted(maps.Keys(ports))
+	}
+	return out
+}
+
+func newWatcher(cfg config.Config, store *history.Store, log *slog.Logger, r prometheus.Registerer) (*kube.Watcher, error) {
+	c := kube.DefaultConfig()
+	for _, cluster := range cfg.Clusters {
+		c.Clusters = append(c.Clusters, kube.Cluster{Name: cluster.Name, Kubeconfig: cluster.Kubeconfig})
+	}
+	return kube.New(c, kube.Deps{Sink: store, Log: log, Registerer: r})
+}
