@@ -140,9 +140,9 @@ type headerBlocks struct {
 	prefix, suffix block
 }
 
-// newHeaderBlocks lays a header type out; ok is false if its variable-length field does not
-// start on a byte.
-func newHeaderBlocks(t *typeLayout) (hb headerBlocks, ok bool) {
+// newHeaderBlocks lays out those fields of a header that are needed; ok is false if its
+// variable-length field does not start on a byte.
+func newHeaderBlocks(t *typeLayout, need func(field int) bool) (hb headerBlocks, ok bool) {
 	var prefix, suffix []unit
 	split := t.bytes * 8
 	if t.varbits >= 0 {
@@ -154,7 +154,7 @@ func newHeaderBlocks(t *typeLayout) (hb headerBlocks, ok bool) {
 	for i := range t.fields {
 		f := &t.fields[i]
 		switch {
-		case f.varbits:
+		case f.varbits || !need(i):
 		case t.varbits >= 0 && i > t.varbits:
 			suffix = append(suffix, fieldUnits(f.off, f, f.bitOff-split)...)
 		default:

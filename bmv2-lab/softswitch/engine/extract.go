@@ -13,7 +13,12 @@ func (p *packet) extract(h *headerLayout) int {
 		return p.prog.errs.tooShort + 1
 	}
 	p.prog.blocks[h.index].prefix.read(p.words, h.base, data)
-	p.setValid(h)
+	p.words[h.base+rawWord] = uint64(p.parsed)
+	if h.union >= 0 {
+		p.setValid(h)
+	} else {
+		p.words[h.base] = 1
+	}
 	p.parsed += h.typ.bytes
 	return 0
 }
@@ -37,6 +42,7 @@ func (p *packet) extractVar(h *headerLayout, bits uint64) int {
 	}
 	hb := &p.prog.blocks[h.index]
 	hb.prefix.read(p.words, h.base, data)
+	p.words[h.base+rawWord] = uint64(p.parsed)
 	varAt := hb.prefix.bytes
 	p.vars[h.varSlot] = append(p.vars[h.varSlot][:0], data[varAt:varAt+n]...)
 	p.words[h.base+h.typ.fields[h.typ.varbits].off] = bits
@@ -44,6 +50,35 @@ func (p *packet) extractVar(h *headerLayout, bits uint64) int {
 	p.setValid(h)
 	p.parsed += total
 	return 0
+}
+
+// emit appends the headers in the deparser's order and the payload to out. What follows each
+// other in the frame, as it came, is copied in one piece.
+func (p *packet) emit(out []byte) []byte {
+	from, to := 0, 0 // the piece of the frame that is next to be copied
+	for _, h := range p.prog.deparser {
+		if p.words[h.base] == 0 && !h.metadata {
+			continue
+		}
+		if h.copied {
+			at := int(p.words[h.base+rawWord])
+			if at != to {
+				out = append(out, p.frame[from:to]...)
+				from = at
+			}
+			to = at + p.headerBytes(h)
+			continue
+		}
+		out = append(out, p.frame[from:to]...)
+		from, to = 0, 0
+		out = p.deparse(out, h)
+	}
+	rest := p.payload()
+	if to == p.parsed {
+		return append(out, p.frame[from:to+len(rest)]...)
+	}
+	out = append(out, p.frame[from:to]...)
+	return append(out, rest...)
 }
 
 // deparse appends a valid header to out, which grows as needed.

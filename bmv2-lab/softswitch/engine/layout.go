@@ -3,7 +3,7 @@ package engine
 import "github.com/fabricscope/fabricscope/bmv2-lab/softswitch/bmjson"
 
 // A packet's state is one array of 64-bit words. Each header instance has a word for its
-// validity (0 or 1), then its fields in order, each in as many words as it needs, the least
+// validity (0 or 1), one for where it is in the frame, then its fields in order, each in as many words as it needs, the least
 // significant word first, zero above its width (a signed field in two's complement within
 // its width). A variable-length field has one word, its length in bits; its content is kept
 // aside. Then come the stacks' next indices, and scratch space for wide arithmetic.
@@ -33,7 +33,7 @@ func wordsOf(bits int) int { return (bits + 63) / 64 }
 // typeLayout is the layout of a header type.
 type typeLayout struct {
 	fields   []fieldLayout
-	words    int // with the validity word
+	words    int // with the two words before the fields
 	bytes    int // on the wire, without the variable-length field
 	varbits  int // index of the variable-length field, or -1
 	maxBytes int // of the whole header, 0 if unbounded
@@ -46,7 +46,8 @@ type headerLayout struct {
 	index    int
 	union    int // the union it is in, or -1
 	metadata bool
-	varSlot  int // where the content of its variable-length field is, or -1
+	varSlot  int  // where the content of its variable-length field is, or -1
+	copied   bool // never written: leaves as it is in the frame
 }
 
 // stackLayout is a stack of headers or of unions.
@@ -113,7 +114,7 @@ func (l *layout) addHeader(headerType, union int, metadata bool) int {
 }
 
 func layoutType(t *bmjson.HeaderType) typeLayout {
-	tl := typeLayout{words: 1, varbits: t.VarBits(), bytes: t.FixedBits() / 8, maxBytes: t.MaxBytes}
+	tl := typeLayout{words: fieldWords, varbits: t.VarBits(), bytes: t.FixedBits() / 8, maxBytes: t.MaxBytes}
 	bit := 0
 	for _, f := range t.Fields {
 		fl := fieldLayout{off: tl.words, words: 1, width: f.Width, signed: f.Signed, varbits: f.VarBits, bitOff: bit}
@@ -126,6 +127,13 @@ func layoutType(t *bmjson.HeaderType) typeLayout {
 	}
 	return tl
 }
+
+// rawWord is where, relative to a header's base, the offset in the frame stands of a header
+// that is copied; fieldWords is where its fields start.
+const (
+	rawWord    = 1
+	fieldWords = 2
+)
 
 // validLayout is the hidden field $valid$.
 var validLayout = fieldLayout{off: 0, words: 1, width: 1}

@@ -41,7 +41,7 @@ func (p *packet) copyHeader(dst, src *headerLayout) {
 	}
 	p.setValid(dst)
 	n := dst.typ.words
-	copy(p.words[dst.base+1:dst.base+n], p.words[src.base+1:src.base+n])
+	copy(p.words[dst.base+fieldWords:dst.base+n], p.words[src.base+fieldWords:src.base+n])
 	if dst.varSlot >= 0 {
 		p.vars[dst.varSlot] = append(p.vars[dst.varSlot][:0], p.vars[src.varSlot]...)
 	}

@@ -282,7 +282,53 @@ func (c *compiler) selection(s *bmjson.State) func(p *packet) (int, int) {
 	if len(parts) == 1 && words == 1 && parts[0].look != nil {
 		return selectLook(parts[0], cases, def)
 	}
+	if words == 1 {
+		if f := c.selectPacked(s, cases); f != nil {
+			return f
+		}
+	}
 	return c.selectMany(parts, words, cases, def)
+}
+
+// selectPacked compiles a select on fields at fixed places that fit a word together; nil if
+// they are not.
+func (c *compiler) selectPacked(s *bmjson.State, cases []selectCase) func(*packet) (int, int) {
+	type packed struct {
+		off   int
+		shift uint8
+	}
+	var parts []packed
+	shift := 0
+	for i := len(s.Key) - 1; i >= 0; i-- {
+		e := s.Key[i].Value
+		if e == nil || e.Kind != bmjson.ExprField {
+			return nil
+		}
+		_, off := c.lay.field(e.Field)
+		parts = append(parts, packed{off, uint8(shift)})
+		shift += (s.Key[i].Width + 7) / 8 * 8
+	}
+	type wordCase struct {
+		value, mask uint64
+		next        int
+	}
+	var list []wordCase
+	for _, k := range cases {
+		list = append(list, wordCase{k.value[0], k.mask[0], k.next})
+	}
+	def := s.Default
+	return func(p *packet) (int, int) {
+		var key uint64
+		for _, k := range parts {
+			key |= p.words[k.off] << k.shift
+		}
+		for i := range list {
+			if key&list[i].mask == list[i].value {
+				return list[i].next, 0
+			}
+		}
+		return def, 0
+	}
 }
 
 func newSelectCase(t *bmjson.Transition, words int) selectCase {

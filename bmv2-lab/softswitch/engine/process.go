@@ -250,13 +250,7 @@ func (s *Switch) deparse(p *packet) []byte {
 		p.params = nil
 		f(p)
 	}
-	buf := p.outBuf[:0]
-	for _, h := range s.prog.deparser {
-		if p.isValid(h) {
-			buf = p.deparse(buf, h)
-		}
-	}
-	buf = append(buf, p.payload()...)
+	buf := p.emit(p.outBuf[:0])
 	p.outBuf = buf
 	if p.truncate >= 0 && len(buf) > p.truncate {
 		buf = buf[:p.truncate]

@@ -87,12 +87,18 @@ func Compile(p *bmjson.Program) (*Program, error) {
 }
 
 func (c *compiler) headerBlocks() {
+	live := newLiveness(c.src)
 	for i := range c.lay.headers {
 		h := &c.lay.headers[i]
+		need := func(int) bool { return true }
+		if i < len(c.src.Headers) { // the others are nowhere
+			h.copied = !live.written[i]
+			need = func(field int) bool { return live.needs(i, field) }
+		}
 		var hb headerBlocks
 		if !h.metadata {
 			var ok bool
-			if hb, ok = newHeaderBlocks(h.typ); !ok {
+			if hb, ok = newHeaderBlocks(h.typ, need); !ok {
 				c.fail(c.src.Headers[i].At, "a variable-length field that does not start on a byte is not supported")
 			}
 		}

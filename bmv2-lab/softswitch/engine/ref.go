@@ -131,7 +131,7 @@ func (p *packet) headersEqual(a, b *headerLayout) bool {
 	if !p.isValid(a) || !p.isValid(b) {
 		return false
 	}
-	for i := 1; i < a.typ.words; i++ {
+	for i := fieldWords; i < a.typ.words; i++ {
 		if p.words[a.base+i] != p.words[b.base+i] {
 			return false
 		}
