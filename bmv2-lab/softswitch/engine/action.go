@@ -7,9 +7,11 @@ type action struct {
 	index  int
 	name   string
 	params []paramLayout
-	words  int // of the action data
-	steps  []op
+	words  int        // of the action data
+	list   []step     // as compiled
+	steps  []op       // the same, fused
 	jumps  []jumpStep // instead of steps, if the action jumps
+	exits  bool       // it may end the pipeline
 }
 
 // jumpStep is a step of an action that jumps: run, or else a jump to target if cond is nil
@@ -70,6 +72,7 @@ func (c *compiler) actions() {
 
 func (c *compiler) actionBody(out *action, a *bmjson.Action) {
 	jumps := false
+	var list []step
 	steps := make([]jumpStep, len(a.Primitives))
 	for i := range a.Primitives {
 		p := &a.Primitives[i]
@@ -82,7 +85,11 @@ func (c *compiler) actionBody(out *action, a *bmjson.Action) {
 			steps[i].target = constShift(p.Args[1].Expr.Value)
 			jumps = true
 		default:
-			steps[i].run = c.primitive(p)
+			c.micro = micro{}
+			if steps[i].run = c.primitive(p); steps[i].run != nil {
+				list = append(list, step{steps[i].run, c.micro})
+			}
+			out.exits = out.exits || p.Op == "exit" || p.Op == "assert" || p.Op == "assume"
 		}
 		c.statement()
 	}
@@ -90,11 +97,7 @@ func (c *compiler) actionBody(out *action, a *bmjson.Action) {
 		out.jumps = steps
 		return
 	}
-	for _, s := range steps {
-		if s.run != nil {
-			out.steps = append(out.steps, s.run)
-		}
-	}
+	out.list, out.steps = list, fuse(list)
 }
 
 // truth compiles a number that is only compared with 0.

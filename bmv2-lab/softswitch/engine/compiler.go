@@ -17,6 +17,8 @@ type compiler struct {
 	params []paramLayout
 	// Scratch words in use by the statement that is being compiled.
 	scratch int
+	// The step that is being compiled, as a flat operation if it is one.
+	micro micro
 }
 
 // paramLayout is the place of a run-time parameter in the action data.

@@ -41,21 +41,42 @@ func (c *compiler) assignWord(off int, f *fieldLayout, src *bmjson.Expr) op {
 	mask := f.mask()
 	if src.Kind == bmjson.ExprConst {
 		k := lowWord(src.Value) & mask
+		c.micro = micro{kind: microConst, dst: int32(off), k: k}
 		return func(p *packet) { p.words[off] = k }
 	}
 	fits := coversSpan(mask, c.span(src))
 	if from, ok := c.plainField(src); ok && fits {
+		c.micro = micro{kind: microMove, dst: int32(off), src: int32(from)}
 		return func(p *packet) { p.words[off] = p.words[from] }
 	}
 	if src.Kind == bmjson.ExprLocal && fits {
 		from := c.params[src.Index].off
+		c.micro = micro{kind: microParam, dst: int32(off), src: int32(from)}
 		return func(p *packet) { p.words[off] = p.params[from] }
 	}
+	c.micro = c.maskOrAdd(off, mask, src)
 	v := c.narrow(src)
 	if fits {
 		return func(p *packet) { p.words[off] = v(p) }
 	}
 	return func(p *packet) { p.words[off] = v(p) & mask }
+}
+
+// maskOrAdd is the flat operation for a field masked by a constant, or with a constant added.
+func (c *compiler) maskOrAdd(off int, mask uint64, src *bmjson.Expr) micro {
+	for src.Kind == bmjson.ExprOp && src.Op == bmjson.OpAnd && src.Right.Kind == bmjson.ExprConst {
+		mask &= lowWord(src.Right.Value)
+		src = src.Left
+	}
+	if from, ok := c.plainField(src); ok {
+		return micro{kind: microMask, dst: int32(off), src: int32(from), k: mask}
+	}
+	if src.Kind == bmjson.ExprOp && src.Op == bmjson.OpAdd && src.Right.Kind == bmjson.ExprConst {
+		if from, ok := c.plainField(src.Left); ok {
+			return micro{kind: microAdd, dst: int32(off), src: int32(from), k: lowWord(src.Right.Value), mask: mask}
+		}
+	}
+	return micro{}
 }
 
 func (c *compiler) assignWide(off int, f *fieldLayout, src *bmjson.Expr) op {
@@ -64,6 +85,7 @@ func (c *compiler) assignWide(off int, f *fieldLayout, src *bmjson.Expr) op {
 	if src.Kind == bmjson.ExprField {
 		if sf, from := c.lay.field(src.Field); sf.width == f.width && !sf.varbits {
 			if n == 2 {
+				c.micro = micro{kind: microMove2, dst: int32(off), src: int32(from)}
 				return func(p *packet) {
 					p.words[off], p.words[off+1] = p.words[from], p.words[from+1]
 				}

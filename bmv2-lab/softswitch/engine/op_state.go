@@ -18,9 +18,13 @@ func (c *compiler) count(counter int, index *bmjson.Expr) op {
 func (c *compiler) registerRead(dst *bmjson.Expr, reg int, index *bmjson.Expr) op {
 	width := c.src.Registers[reg].Width
 	at := c.narrow(index)
+	indexWord, plain := c.plainField(index)
 	if width <= 64 {
 		if dst.Kind == bmjson.ExprField {
 			if f, off := c.lay.field(dst.Field); f.words == 1 && f.width >= width && !f.varbits {
+				if plain {
+					c.micro = micro{kind: microRead, dst: int32(off), index: int32(indexWord), register: int32(reg)}
+				}
 				return func(p *packet) {
 					r := p.sw.registers[reg]
 					if i := at(p); i < uint64(len(r.words)) {
@@ -42,6 +46,10 @@ func (c *compiler) registerRead(dst *bmjson.Expr, reg int, index *bmjson.Expr) o
 	}
 	f, to := c.fieldOf(dst), c.dataAddress(dst)
 	words, mask := f.words, f.mask()
+	if plain && dst.Kind == bmjson.ExprField && words == 2 && f.width >= width {
+		_, off := c.lay.field(dst.Field)
+		c.micro = micro{kind: microRead2, dst: int32(off), index: int32(indexWord), register: int32(reg)}
+	}
 	return func(p *packet) {
 		if cell := p.sw.registers[reg].cell(at(p)); cell != nil {
 			off := to(p)
@@ -55,13 +63,23 @@ func (c *compiler) registerRead(dst *bmjson.Expr, reg int, index *bmjson.Expr) o
 func (c *compiler) assignRegister(reg int, index, src *bmjson.Expr) op {
 	width := c.src.Registers[reg].Width
 	at := c.narrow(index)
+	indexWord, plain := c.plainField(index)
+	flat := micro{index: int32(indexWord), register: int32(reg)}
 	mask := topMask(width)
 	if width <= 64 {
 		v := c.narrow(src)
 		if coversSpan(mask, c.span(src)) {
 			mask = ^uint64(0)
 		}
+		if plain && src.Kind == bmjson.ExprConst {
+			flat.kind, flat.k = microWriteImm, lowWord(src.Value)&mask
+			c.micro = flat
+		}
 		if off, ok := c.plainField(src); ok {
+			if plain {
+				flat.kind, flat.src, flat.k = microWrite, int32(off), mask
+				c.micro = flat
+			}
 			return func(p *packet) {
 				if r, i := p.sw.registers[reg], at(p); i < uint64(len(r.words)) {
 					r.words[i] = p.words[off] & mask
@@ -78,6 +96,10 @@ func (c *compiler) assignRegister(reg int, index, src *bmjson.Expr) op {
 	n := wordsOf(width)
 	if src.Kind == bmjson.ExprField {
 		if f, off := c.lay.field(src.Field); f.width == width && !f.varbits {
+			if plain && n == 2 {
+				flat.kind, flat.src = microWrite2, int32(off)
+				c.micro = flat
+			}
 			return func(p *packet) {
 				if cell := p.sw.registers[reg].cell(at(p)); cell != nil {
 					copy(cell, p.words[off:off+n])

@@ -17,6 +17,7 @@ func (p *packet) runPipeline(n *node) {
 // pipelineNodes are the nodes of one pipeline, made before they are filled in.
 type pipelineNodes struct {
 	tables, conds, calls []node
+	fixed                []*actionData // by table: what it always runs, or nil
 }
 
 func (n *pipelineNodes) at(ref bmjson.Node) *node {
@@ -62,7 +63,46 @@ func (c *compiler) pipeline(p *bmjson.Pipeline) *node {
 			return nil
 		}
 	}
+	n.chain()
 	return n.at(p.Init)
+}
+
+// maxChain bounds how many statements are run in one piece, since each may be the start of one.
+const maxChain = 64
+
+// chain makes one piece of tables that always run the same action one after the other.
+func (n *pipelineNodes) chain() {
+	at := map[*node]int{}
+	for i := range n.tables {
+		at[&n.tables[i]] = i
+	}
+	for i := range n.tables {
+		var list []step
+		var next *node
+		for count, j, ok := 0, i, true; ok && count < maxChain; count++ {
+			d := n.fixed[j]
+			if d == nil || d.action.jumps != nil || d.action.exits || len(d.params) > 0 {
+				break
+			}
+			list, next = append(list, d.action.list...), d.next
+			j, ok = at[next]
+		}
+		if len(list) == 0 {
+			continue
+		}
+		steps := fuse(list)
+		if len(steps) == 1 {
+			only := steps[0]
+			n.tables[i].run = func(p *packet) *node { only(p); return next }
+			continue
+		}
+		n.tables[i].run = func(p *packet) *node {
+			for _, s := range steps {
+				s(p)
+			}
+			return next
+		}
+	}
 }
 
 // table compiles the application of a table.
@@ -78,7 +118,9 @@ func (c *compiler) table(p *bmjson.Pipeline, t *bmjson.Table, n *pipelineNodes) 
 	tp := c.tableProgram(t, n)
 	index := len(c.prog.tables)
 	c.prog.tables = append(c.prog.tables, tp)
-	if fixed := tp.fixedAction(); fixed != nil {
+	fixed := tp.fixedAction()
+	n.fixed = append(n.fixed, fixed)
+	if fixed != nil {
 		return func(p *packet) *node {
 			fixed.action.exec(p, fixed.params)
 			return fixed.next
