@@ -91,15 +91,12 @@ func (m *matcher) field(tp *tableProgram, i int, in *Match) error {
 	n := wordsOf(width)
 	key, mask := m.key[word:word+n], m.mask[word:word+n]
 	full := prefixMask(width, width)
-	want := [...]MatchKind{MatchExact, MatchLPM, MatchTernary, MatchRange}[k.Kind]
-	if in.Kind != want && !(in.Kind == MatchOptional && want == MatchTernary) {
-		return fmt.Errorf("%w: match kind %d, not %d", ErrInvalid, in.Kind, want)
+	want := kindOf(k)
+	if err := checkKind(in, want); err != nil {
+		return err
 	}
 	out := Match{Kind: want}
 	any := in.Any
-	if in.Kind == MatchExact && any {
-		return fmt.Errorf("%w: an exact field cannot match anything", ErrInvalid)
-	}
 	if !any {
 		v, err := value(in.Value, width)
 		if err != nil {
@@ -149,6 +146,21 @@ func (m *matcher) field(tp *tableProgram, i int, in *Match) error {
 		}
 	}
 	m.canon = append(m.canon, out)
+	return nil
+}
+
+// kindOf is the match kind of a key.
+func kindOf(k *bmjson.Key) MatchKind {
+	return [...]MatchKind{MatchExact, MatchLPM, MatchTernary, MatchRange}[k.Kind]
+}
+
+func checkKind(in *Match, want MatchKind) error {
+	switch {
+	case in.Kind != want && !(in.Kind == MatchOptional && want == MatchTernary):
+		return fmt.Errorf("%w: match kind %d, not %d", ErrInvalid, in.Kind, want)
+	case in.Kind == MatchExact && in.Any:
+		return fmt.Errorf("%w: an exact field cannot match anything", ErrInvalid)
+	}
 	return nil
 }
 

@@ -65,8 +65,7 @@ func (t *Table) Name() string { return t.prog.src.Name }
 func (t *Table) Keys() []KeyInfo {
 	var out []KeyInfo
 	for _, k := range t.prog.keys {
-		kind := [...]MatchKind{MatchExact, MatchLPM, MatchTernary, MatchRange}[k.src.Kind]
-		out = append(out, KeyInfo{k.src.Name, kind, k.src.Width})
+		out = append(out, KeyInfo{k.src.Name, kindOf(k.src), k.src.Width})
 	}
 	return out
 }
