@@ -61,6 +61,9 @@ func run(ctx context.Context, o *options, stdout, stderr io.Writer) (err error) 
 		return err
 	}
 	defer func() { err = errors.Join(err, closeLog()) }()
+	if o.ignored != "" {
+		log.Warn("the program is ignored because of --no-p4", "program", o.ignored)
+	}
 	cfg, deps := o.config, Deps{Log: log}
 	if o.program != "" {
 		if cfg.Program, err = os.ReadFile(o.program); err != nil {

@@ -19,6 +19,7 @@ import (
 type options struct {
 	config     Config
 	program    string // file of the JSON document; empty with --no-p4
+	ignored    string // the same with --no-p4, where simple_switch_grpc ignores it too
 	grpcAddr   string
 	adminAddr  string
 	level      slog.Level
@@ -102,7 +103,7 @@ func parseOptions(args []string) (*options, error) {
 	case len(files) > 1:
 		return nil, fmt.Errorf("one JSON file is expected, and there are %d: %s", len(files), strings.Join(files, " "))
 	case o.noP4 && len(files) == 1:
-		return nil, fmt.Errorf("--no-p4 starts without a program, and %s is one", files[0])
+		o.ignored = files[0]
 	case !o.noP4 && len(files) == 0:
 		return nil, errors.New("a JSON file is needed, or --no-p4")
 	case len(files) == 1:

@@ -1,0 +1,97 @@
+package app
+
+import (
+	"bytes"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/ports"
+)
+
+func TestCommandLinesOfSimpleSwitch(t *testing.T) {
+	dir := t.TempDir()
+	two := []ports.Port{{Number: 1, Interface: "s1-eth1"}, {Number: 2, Interface: "s1-eth2"}}
+	for _, c := range []struct {
+		args string
+		want func(o *options)
+	}{
+		{"-i 1@s1-eth1 --interface 2@s1-eth2 --device-id 7 prog.json -- --grpc-server-addr 127.0.0.1:50051 --cpu-port 510 --drop-port 500",
+			func(o *options) {
+				o.config.Ports, o.config.DeviceID, o.program = two, 7, "prog.json"
+				o.grpcAddr, o.config.CPUPort, o.config.DropPort = "127.0.0.1:50051", 510, 500
+			}},
+		{"-i1@s1-eth1 --interface=2@s1-eth2 --cpu-port 510 --log-console -L debug prog.json",
+			func(o *options) {
+				o.config.Ports, o.program, o.config.CPUPort, o.logConsole = two, "prog.json", 510, true
+				o.level = -4
+			}},
+		{"--no-p4 --pcap " + dir + " -- --cpu-port 3", func(o *options) { o.noP4, o.config.PcapDir, o.config.CPUPort = true, dir, 3 }},
+		{"--no-p4 prog.json", func(o *options) { o.noP4, o.ignored = true, "prog.json" }},
+		{"--pcap prog.json", func(o *options) { o.config.PcapDir, o.program = ".", "prog.json" }},
+		{"--pcap=" + dir + " prog.json -L off", func(o *options) { o.config.PcapDir, o.program, o.quiet = dir, "prog.json", true }},
+		{"prog.json --pcap", func(o *options) { o.config.PcapDir, o.program = ".", "prog.json" }},
+	} {
+		want := &options{config: DefaultConfig(), grpcAddr: "0.0.0.0:9559"}
+		c.want(want)
+		got, err := parseOptions(strings.Fields(c.args))
+		if err != nil {
+			t.Errorf("%s: %v", c.args, err)
+		} else if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %+v, want %+v", c.args, got, want)
+		}
+	}
+}
+
+func TestCommandLineErrors(t *testing.T) {
+	for args, want := range map[string]string{
+		"":                                  "a JSON file is needed",
+		"a.json b.json":                     "a.json b.json",
+		"--frob a.json":                     "--frob",
+		"-i eth0 a.json":                    "PORT@IFACE",
+		"-i x@eth0 a.json":                  "port number",
+		"-i 1@ a.json":                      "PORT@IFACE",
+		"--thrift-port 9090 a.json":         "Thrift",
+		"--nanolog ipc:///tmp/x a.json":     "nanomsg",
+		"--cpu-port 0 a.json":               "--cpu-port",
+		"--pcap=/not/there a.json":          "/not/there",
+		"-L loud a.json":                    "loud",
+		"--grpc-server-ssl a.json":          "--grpc-server-cert",
+		"--grpc-server-cert x a.json":       "--grpc-server-ssl",
+		"--log-console --log-file x a.json": "--log-file",
+	} {
+		_, err := parseOptions(strings.Fields(args))
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want something of %q", args, err, want)
+		}
+	}
+}
+
+// What a user sees of a wrong start.
+func TestMainFailures(t *testing.T) {
+	broken := t.TempDir() + "/broken.json"
+	if err := os.WriteFile(broken, []byte(`{"program": 5}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for args, want := range map[string]struct {
+		status int
+		text   string
+	}{
+		"--frob":                 {2, "--frob"},
+		"--help":                 {0, "--grpc-server-addr"},
+		"--json-version":         {0, "2.24"},
+		"--version":              {0, "softswitch"},
+		"-L off /not/there.json": {1, "/not/there.json"},
+		"-L off --no-p4 -i 1@not-there0 --grpc-server-addr 127.0.0.1:0":          {1, "not-there0"},
+		"-L off --no-p4 -i 510@lo --cpu-port 510 --grpc-server-addr 127.0.0.1:0": {1, "CPU port"},
+		"-L off --no-p4 --grpc-server-addr nonsense":                             {1, "--grpc-server-addr"},
+		"-L off --grpc-server-addr 127.0.0.1:0 " + broken:                        {1, "broken.json"},
+		"-L off --no-p4 --grpc-server-addr 127.0.0.1:0 --admin-addr 256.0.0.1:1": {1, "--admin-addr"},
+	} {
+		var out bytes.Buffer
+		if got := Main(strings.Fields(args), &out, &out); got != want.status || !strings.Contains(out.String(), want.text) {
+			t.Errorf("%q: status %d, %q; want %d and something of %q", args, got, out.String(), want.status, want.text)
+		}
+	}
+}
