@@ -17,26 +17,26 @@ import (
 // Config says where the server listens and what it grants its clients.
 type Config struct {
 	// Address is host:port to listen on.
-	Address string `yaml:"address"`
+	Address string
 	// Certificate and Key are PEM files. When both are empty a certificate for the lab is
 	// made in LabDir and used again by later starts.
-	Certificate string `yaml:"certificate"`
-	Key         string `yaml:"key"`
+	Certificate string
+	Key         string
 	// LabDir is where the lab certificate is kept, as gnmi.crt and gnmi.key.
-	LabDir string `yaml:"lab-dir"`
+	LabDir string
 	// LabNames are DNS names and addresses in the lab certificate, besides the loopback's
 	// and the host's.
-	LabNames []string `yaml:"lab-names"`
+	LabNames []string
 	// SampleDefault is the interval of counters whose subscription leaves it to the server.
-	SampleDefault time.Duration `yaml:"sample-default"`
+	SampleDefault time.Duration
 	// SampleMinimum is the shortest interval that may be asked for.
-	SampleMinimum time.Duration `yaml:"sample-minimum"`
+	SampleMinimum time.Duration
 	// SendTimeout is how long a subscriber may take nothing before it is cut off.
-	SendTimeout time.Duration `yaml:"send-timeout"`
+	SendTimeout time.Duration
 	// MaxSubscribers bounds the Subscribe calls going on at once.
-	MaxSubscribers int `yaml:"max-subscribers"`
+	MaxSubscribers int
 	// MaxPaths bounds the paths of one request.
-	MaxPaths int `yaml:"max-paths"`
+	MaxPaths int
 }
 
 // DefaultConfig listens on all addresses at gNMI's registered port; LabDir is left to be set.

@@ -3,6 +3,7 @@ package gnmitest
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"os"
@@ -88,6 +89,46 @@ func Start(t testing.TB, facts []inventory.Fact, options ...Option) *Lab {
 		}
 		if time.Now().After(deadline) {
 			t.Fatalf("no certificate %s", l.CA)
+		}
+	}
+}
+
+// WithForgottenPast gives the lab a history of long ago that is past its retention.
+// AwaitForgotten waits until it is gone.
+func WithForgottenPast(t testing.TB) Option {
+	t.Helper()
+	cfg := history.DefaultConfig()
+	cfg.Dir = filepath.Join(t.TempDir(), "history")
+	then := shop.Epoch().Add(-2 * cfg.Retention)
+	store, err := history.New(cfg, history.Deps{Now: func() time.Time { return then }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- store.Run(ctx) }()
+	old := inventory.Switch{Name: "old"}
+	store.Record(inventory.Became(old, then))
+	store.Record(inventory.Ended(old.Ref(), then))
+	cancel()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	return func(h *history.Config, _ *gnmi.Config) { h.Dir = cfg.Dir }
+}
+
+// AwaitForgotten waits until the history of WithForgottenPast is gone, and gives a time in
+// it.
+func (l *Lab) AwaitForgotten(t testing.TB) time.Time {
+	t.Helper()
+	then := shop.Epoch().Add(-2 * history.DefaultConfig().Retention)
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		_, err := l.Store.At(t.Context(), then, history.ByEvent)
+		if errors.Is(err, history.ErrBeforeRetention) {
+			return then
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("long ago is not forgotten: %v", err)
 		}
 	}
 }

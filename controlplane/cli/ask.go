@@ -1,0 +1,140 @@
+package cli
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	gpb "github.com/openconfig/gnmi/proto/gnmi"
+	"github.com/openconfig/gnmi/proto/gnmi_ext"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+)
+
+// target is the gNMI target with the models of Fabricscope.
+const target = "fabric"
+
+// ask reads the data beneath paths, each written as elements with slashes between.
+func (o *options) ask(ctx context.Context, paths ...string) (*branch, error) {
+	ctx, cancel := context.WithTimeout(ctx, o.timeout)
+	defer cancel()
+	conn, err := o.dial()
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	data, err := o.read(ctx, gpb.NewGNMIClient(conn), paths)
+	if err != nil {
+		return nil, o.explain(err)
+	}
+	return data, nil
+}
+
+func (o *options) dial() (*grpc.ClientConn, error) {
+	cfg := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: o.skipVerify} //nolint:gosec // The user asked for it.
+	if o.ca != "" {
+		pem, err := os.ReadFile(o.ca)
+		if err != nil {
+			return nil, fail("--tls-ca: %w", err)
+		}
+		cfg.RootCAs = x509.NewCertPool()
+		if !cfg.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fail("--tls-ca: %s has no certificate", o.ca)
+		}
+	}
+	conn, err := grpc.NewClient("passthrough:///"+o.address, grpc.WithTransportCredentials(credentials.NewTLS(cfg)), grpc.WithNoProxy())
+	if err != nil {
+		return nil, fail("--address: %w", err)
+	}
+	return conn, nil
+}
+
+// read asks once and collects the answer.
+func (o *options) read(ctx context.Context, client gpb.GNMIClient, paths []string) (*branch, error) {
+	stream, err := client.Subscribe(ctx)
+	if err != nil {
+		return nil, err
+	}
+	req, err := o.request(paths)
+	if err != nil {
+		return nil, err
+	}
+	if err := stream.Send(req); err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	data := &branch{}
+	complete := false
+	for {
+		resp, err := stream.Recv()
+		switch {
+		case errors.Is(err, io.EOF) && complete:
+			return data, nil
+		case errors.Is(err, io.EOF):
+			return nil, errors.New("the answer ends early")
+		case err != nil:
+			return nil, err
+		}
+		complete = complete || resp.GetSyncResponse()
+		data.add(resp.GetUpdate())
+	}
+}
+
+// request asks for paths by the event time of --at, or for now: docs/formats/gnmi.md has
+// the extension.
+func (o *options) request(paths []string) (*gpb.SubscribeRequest, error) {
+	list := &gpb.SubscriptionList{
+		Prefix: &gpb.Path{Target: target}, Mode: gpb.SubscriptionList_ONCE, Encoding: gpb.Encoding_PROTO,
+	}
+	for _, p := range paths {
+		path := &gpb.Path{}
+		for _, name := range strings.Split(p, "/") {
+			path.Elem = append(path.Elem, &gpb.PathElem{Name: name})
+		}
+		list.Subscription = append(list.Subscription, &gpb.Subscription{Path: path})
+	}
+	req := &gpb.SubscribeRequest{Request: &gpb.SubscribeRequest_Subscribe{Subscribe: list}}
+	if o.at.IsZero() {
+		return req, nil
+	}
+	msg, err := proto.Marshal(timestamppb.New(o.at))
+	if err != nil {
+		return nil, fmt.Errorf("--at: %w", err)
+	}
+	req.Extension = []*gnmi_ext.Extension{{Ext: &gnmi_ext.Extension_RegisteredExt{RegisteredExt: &gnmi_ext.RegisteredExtension{
+		Id: gnmi_ext.ExtensionID_EID_EXPERIMENTAL, Msg: msg,
+	}}}}
+	return req, nil
+}
+
+// explain makes an error of gRPC one for the operator.
+func (o *options) explain(err error) error {
+	s, ok := status.FromError(err)
+	if !ok {
+		return fail("asking %s: %w", o.address, err)
+	}
+	switch s.Code() {
+	case codes.Unavailable:
+		if strings.Contains(s.Message(), "authentication handshake failed") {
+			return fail("%s: the TLS handshake failed: %s\nGive the authority of its certificate with --tls-ca, or believe any with --tls-skip-verify", o.address, s.Message())
+		}
+		return fail("cannot reach the daemon at %s: %s\nIs fabricscoped running there? --address or FABRICSCOPE_ADDRESS name another", o.address, s.Message())
+	case codes.DeadlineExceeded:
+		return fail("the daemon at %s did not answer within %v: see --timeout", o.address, o.timeout)
+	case codes.OutOfRange:
+		return fail("--at %s: %s", o.atText, s.Message())
+	case codes.Unimplemented:
+		if !o.at.IsZero() && o.at.After(o.now) {
+			return fail("--at %s: %s", o.atText, s.Message())
+		}
+	}
+	return fail("the daemon at %s answered %v: %s", o.address, s.Code(), s.Message())
+}

@@ -1,0 +1,210 @@
+package cli
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// fabricSwitch is a switch in JSON output.
+type fabricSwitch struct {
+	Name     string       `json:"name"`
+	Role     string       `json:"role"`
+	DeviceID uint64       `json:"device-id"`
+	Address  string       `json:"address"`
+	State    string       `json:"state"`
+	Message  string       `json:"message,omitempty"`
+	Ports    []fabricPort `json:"ports"`
+}
+
+// fabricPort is a port with what it received and how that is accounted for.
+type fabricPort struct {
+	Name       string     `json:"name"`
+	Number     uint64     `json:"number"`
+	Peer       string     `json:"peer"`
+	Packets    uint64     `json:"packets"`
+	Bytes      uint64     `json:"bytes"`
+	Accounting accounting `json:"accounting"`
+}
+
+type accounting struct {
+	PortPackets    uint64 `json:"port-packets"`
+	PortBytes      uint64 `json:"port-bytes"`
+	RecordPackets  uint64 `json:"record-packets"`
+	RecordBytes    uint64 `json:"record-bytes"`
+	BucketPackets  uint64 `json:"bucket-packets"`
+	BucketBytes    uint64 `json:"bucket-bytes"`
+	BasePackets    int64  `json:"base-packets"`
+	BaseBytes      int64  `json:"base-bytes"`
+	ResiduePackets int64  `json:"residue-packets"`
+	ResidueBytes   int64  `json:"residue-bytes"`
+}
+
+// fabricLink is one direction of a cable in JSON output.
+type fabricLink struct {
+	A     linkEnd   `json:"a"`
+	B     linkEnd   `json:"b"`
+	Since time.Time `json:"since,omitzero"`
+}
+
+type linkEnd struct {
+	Switch string `json:"switch"`
+	Port   string `json:"port"`
+	Number uint64 `json:"number"`
+}
+
+// String gives switch/port.
+func (e linkEnd) String() string { return e.Switch + "/" + e.Port }
+
+func switchesCommand(o *options) *cobra.Command {
+	f := &filters{}
+	c := &cobra.Command{
+		Use:   "switches",
+		Short: "Show the switches and whether every packet is accounted for",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			data, err := o.ask(c.Context(), switchesPath)
+			if err != nil {
+				return err
+			}
+			return show(o, "switches", f.switches(readSwitches(data)), switchColumns(count), switchColumnsWide())
+		},
+	}
+	f.addFabricFlags(c.Flags())
+	return c
+}
+
+func linksCommand(o *options) *cobra.Command {
+	f := &filters{}
+	c := &cobra.Command{
+		Use:   "links",
+		Short: "Show the links between switches; each direction is one",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			data, err := o.ask(c.Context(), linksPath)
+			if err != nil {
+				return err
+			}
+			links := filterByPlace(readLinks(data), f, func(l fabricLink) []place {
+				return []place{{l.A.Switch, l.A.Port, l.A.Number}, {l.B.Switch, l.B.Port, l.B.Number}}
+			})
+			since := func(l fabricLink) string { return age(l.Since, o.reference()) }
+			exact := func(l fabricLink) string { return stamp(l.Since) }
+			return show(o, "links", links, linkColumns(since), linkColumns(exact))
+		},
+	}
+	f.addFabricFlags(c.Flags())
+	return c
+}
+
+func linkColumns(since func(fabricLink) string) []column[fabricLink] {
+	return []column[fabricLink]{
+		{"A", func(l fabricLink) string { return l.A.String() }},
+		{"B", func(l fabricLink) string { return l.B.String() }},
+		{"SINCE", since},
+	}
+}
+
+func readLinks(data *branch) []fabricLink {
+	var links []fabricLink
+	for _, l := range data.each("fabric", "links", "link") {
+		s := l.in("state")
+		links = append(links, fabricLink{
+			A:     linkEnd{s.text("a-switch"), s.text("a-interface"), s.number("a-port-number")},
+			B:     linkEnd{s.text("b-switch"), s.text("b-interface"), s.number("b-port-number")},
+			Since: s.instant("since"),
+		})
+	}
+	slices.SortFunc(links, func(a, b fabricLink) int {
+		return cmp.Or(cmp.Compare(a.A.Switch, b.A.Switch), cmp.Compare(a.A.Number, b.A.Number),
+			cmp.Compare(a.B.Switch, b.B.Switch), cmp.Compare(a.B.Number, b.B.Number))
+	})
+	return links
+}
+
+// switches keeps the switches that the filters admit, and of these the ports.
+func (f *filters) switches(switches []fabricSwitch) []fabricSwitch {
+	switches = filterBy(switches, f.on, func(s fabricSwitch) []string { return []string{s.Name} })
+	if f.port == "" {
+		return switches
+	}
+	byPort := filters{port: f.port}
+	for i := range switches {
+		switches[i].Ports = filterByPlace(switches[i].Ports, &byPort, func(p fabricPort) []place { return []place{{"", p.Name, p.Number}} })
+	}
+	return slices.DeleteFunc(switches, func(s fabricSwitch) bool { return len(s.Ports) == 0 })
+}
+
+func readSwitches(data *branch) []fabricSwitch {
+	var switches []fabricSwitch
+	for _, b := range data.each("fabric", "switches", "switch") {
+		s := b.in("state")
+		one := fabricSwitch{Name: b.keys["name"], Role: word(s.text("role")), DeviceID: s.number("device-id"),
+			Address: s.text("address"), State: word(s.text("connection")), Message: s.text("message"), Ports: []fabricPort{}}
+		accounts := map[string]accounting{}
+		for _, a := range b.each("accounting", "interface") {
+			accounts[a.keys["name"]] = readAccounting(a.in("counters"))
+		}
+		for _, p := range b.each("ports", "port") {
+			state, c := p.in("state"), p.in("counters")
+			one.Ports = append(one.Ports, fabricPort{state.text("name"), state.number("number"), state.text("peer"),
+				c.number("in-pkts"), c.number("in-octets"), accounts[p.keys["name"]]})
+		}
+		slices.SortFunc(one.Ports, func(a, b fabricPort) int { return cmp.Compare(a.Number, b.Number) })
+		switches = append(switches, one)
+	}
+	slices.SortFunc(switches, func(a, b fabricSwitch) int { return cmp.Compare(a.Name, b.Name) })
+	return switches
+}
+
+func readAccounting(c *branch) accounting {
+	return accounting{
+		PortPackets: c.number("port-pkts"), PortBytes: c.number("port-octets"),
+		RecordPackets: c.number("record-pkts"), RecordBytes: c.number("record-octets"),
+		BucketPackets: c.number("bucket-pkts"), BucketBytes: c.number("bucket-octets"),
+		BasePackets: c.signed("base-pkts"), BaseBytes: c.signed("base-octets"),
+		ResiduePackets: c.signed("residue-pkts"), ResidueBytes: c.signed("residue-octets"),
+	}
+}
+
+// total adds up a number over the ports of a switch.
+func total[N uint64 | int64](s fabricSwitch, of func(fabricPort) N) N {
+	var sum N
+	for _, p := range s.Ports {
+		sum += of(p)
+	}
+	return sum
+}
+
+// magnitude is n without its sign: residues of two ports must not cancel out.
+func magnitude(n int64) int64 { return max(n, -n) }
+
+func switchColumns(packets func(uint64) string) []column[fabricSwitch] {
+	return []column[fabricSwitch]{
+		{"NAME", func(s fabricSwitch) string { return s.Name }},
+		{"ROLE", func(s fabricSwitch) string { return s.Role }},
+		{"DEVICE", func(s fabricSwitch) string { return fmt.Sprint(s.DeviceID) }},
+		{"ADDRESS", func(s fabricSwitch) string { return s.Address }},
+		{"STATE", func(s fabricSwitch) string { return s.State }},
+		{"PORTS", func(s fabricSwitch) string { return fmt.Sprint(len(s.Ports)) }},
+		{"PACKETS", func(s fabricSwitch) string { return packets(total(s, func(p fabricPort) uint64 { return p.Packets })) }},
+		{"RESIDUE", func(s fabricSwitch) string {
+			return fmt.Sprint(total(s, func(p fabricPort) int64 { return magnitude(p.Accounting.ResiduePackets) }))
+		}},
+	}
+}
+
+func switchColumnsWide() []column[fabricSwitch] {
+	exact := func(n uint64) string { return fmt.Sprint(n) }
+	return append(switchColumns(exact),
+		column[fabricSwitch]{"BYTES", func(s fabricSwitch) string {
+			return fmt.Sprint(total(s, func(p fabricPort) uint64 { return p.Bytes }))
+		}},
+		column[fabricSwitch]{"RESIDUE-BYTES", func(s fabricSwitch) string {
+			return fmt.Sprint(total(s, func(p fabricPort) int64 { return magnitude(p.Accounting.ResidueBytes) }))
+		}},
+		column[fabricSwitch]{"MESSAGE", func(s fabricSwitch) string { return s.Message }})
+}

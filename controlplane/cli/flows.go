@@ -1,0 +1,339 @@
+package cli
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// Protocols that need telling apart, by their numbers in the model.
+const (
+	icmp   = 1
+	icmpv6 = 58
+)
+
+// protocolName gives the name of a protocol, or its number.
+func protocolName(n uint64) string {
+	switch n {
+	case icmp:
+		return "icmp"
+	case 6:
+		return "tcp"
+	case 17:
+		return "udp"
+	case icmpv6:
+		return "icmpv6"
+	case 132:
+		return "sctp"
+	case 256:
+		return "arp"
+	}
+	return fmt.Sprintf("ip-%d", n)
+}
+
+// conversation is a conversation in JSON output.
+type conversation struct {
+	ID           string    `json:"id"`
+	Protocol     uint64    `json:"protocol"` // IP protocol number; 256 is ARP
+	ProtocolName string    `json:"protocol-name"`
+	Client       end       `json:"client"`
+	Server       end       `json:"server"`
+	First        time.Time `json:"first-seen,omitzero"`
+	Last         time.Time `json:"last-seen,omitzero"`
+	Forward      direction `json:"forward"`
+	Reverse      direction `json:"reverse"`
+}
+
+// end is one end of a conversation and who is behind it.
+type end struct {
+	Address   string `json:"address"`
+	Port      uint64 `json:"port"`
+	Cluster   string `json:"cluster,omitempty"`
+	Namespace string `json:"namespace,omitempty"`
+	Pod       string `json:"pod,omitempty"`
+	PodUID    string `json:"pod-uid,omitempty"`
+	Service   string `json:"service,omitempty"` // namespace/name
+	Node      string `json:"node,omitempty"`
+	Switch    string `json:"switch,omitempty"`
+	Interface string `json:"switch-port,omitempty"`
+	Reason    string `json:"reason,omitempty"`
+}
+
+// direction is one direction of a conversation: what identifies its packets, what the first hop
+// counted, and every hop.
+type direction struct {
+	Tuple    tuple  `json:"tuple"`
+	Packets  uint64 `json:"packets"`
+	Bytes    uint64 `json:"bytes"`
+	TCPFlags uint64 `json:"tcp-flags"`
+	Hops     []hop  `json:"hops"`
+}
+
+// tuple is what the innermost headers of a direction's packets say. The ports are 0 where
+// the protocol has none; the three of ICMP are absent with others.
+type tuple struct {
+	Protocol uint64  `json:"protocol"`
+	Src      string  `json:"src"`
+	Dst      string  `json:"dst"`
+	SrcPort  uint64  `json:"src-port"`
+	DstPort  uint64  `json:"dst-port"`
+	ICMPType *uint64 `json:"icmp-type,omitempty"`
+	ICMPCode *uint64 `json:"icmp-code,omitempty"`
+	ICMPID   *uint64 `json:"icmp-id,omitempty"` // identifier of echo messages, else 0
+}
+
+// hop is a switch port that packets entered by, and what it counted.
+type hop struct {
+	Switch  string    `json:"switch"`
+	Port    string    `json:"port"`
+	Number  uint64    `json:"number"`
+	Outer   outer     `json:"outer"`
+	Packets uint64    `json:"packets"`
+	Bytes   uint64    `json:"bytes"`
+	First   time.Time `json:"first-seen,omitzero"`
+	Last    time.Time `json:"last-seen,omitzero"`
+}
+
+// outer is the overlay; only kind is there for native packets.
+type outer struct {
+	Kind string  `json:"kind"` // native or vxlan
+	VNI  *uint64 `json:"vni,omitempty"`
+	Src  string  `json:"src,omitempty"`
+	Dst  string  `json:"dst,omitempty"`
+}
+
+func flowsCommand(o *options) *cobra.Command {
+	f := &filters{}
+	c := &cobra.Command{
+		Use:   "flows",
+		Short: "Show who talks to whom, and over which switch ports",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := f.prepare(); err != nil {
+				return err
+			}
+			paths := []string{flowsPath}
+			if f.selector != nil {
+				paths = append(paths, podsPath+"/pod/labels")
+			}
+			data, err := o.ask(c.Context(), paths...)
+			if err != nil {
+				return err
+			}
+			flows := f.conversations(readConversations(data), podLabels(data))
+			return show(o, "flows", flows, flowColumns(o), flowColumnsWide())
+		},
+	}
+	f.addClusterFlags(c.Flags())
+	f.addFabricFlags(c.Flags())
+	return c
+}
+
+// conversations keeps those that the filters admit; either end may be meant.
+func (f *filters) conversations(list []conversation, labels map[string]map[string]string) []conversation {
+	ends := func(of func(end) string) func(conversation) []string {
+		return func(c conversation) []string {
+			names := []string{of(c.Client), of(c.Server)}
+			return slices.DeleteFunc(names, func(n string) bool { return n == "" })
+		}
+	}
+	list = filterBy(list, f.cluster, ends(func(e end) string { return e.Cluster }))
+	list = filterBy(list, f.namespace, ends(func(e end) string { return e.Namespace }))
+	list = filterBy(list, f.service, ends(func(e end) string { return e.Service[strings.IndexByte(e.Service, '/')+1:] }))
+	list = filterBy(list, f.pod, ends(func(e end) string { return e.Pod }))
+	list = filterByPlace(list, f, conversation.places)
+	if f.selector == nil {
+		return list
+	}
+	return slices.DeleteFunc(list, func(c conversation) bool {
+		return !c.Client.labelled(f.selector, labels) && !c.Server.labelled(f.selector, labels)
+	})
+}
+
+func (e end) labelled(s selector, labels map[string]map[string]string) bool {
+	return e.PodUID != "" && s.matches(labels[e.PodUID])
+}
+
+func podLabels(data *branch) map[string]map[string]string {
+	labels := map[string]map[string]string{}
+	for _, c := range data.each("kubernetes", "clusters", "cluster") {
+		for _, p := range c.each("pods", "pod") {
+			labels[p.keys["uid"]] = p.pairs("labels", "label")
+		}
+	}
+	return labels
+}
+
+// places gives every port that the conversation passes.
+func (c conversation) places() []place {
+	var places []place
+	for _, h := range slices.Concat(c.Forward.Hops, c.Reverse.Hops) {
+		places = append(places, place{h.Switch, h.Port, h.Number})
+	}
+	return places
+}
+
+func readConversations(data *branch) []conversation {
+	var list []conversation
+	for _, b := range data.each("flows", "conversations", "conversation") {
+		s := b.in("state")
+		protocol := s.number("protocol")
+		c := conversation{
+			ID: b.keys["id"], Protocol: protocol, ProtocolName: protocolName(protocol),
+			Client: readEnd(b.in("client", "state")), Server: readEnd(b.in("server", "state")),
+			First: s.instant("first-seen"), Last: b.in("counters").instant("last-seen"),
+		}
+		c.Forward, c.Reverse = readDirection(b, "forward"), readDirection(b, "reverse")
+		c.setTuples(s)
+		list = append(list, c)
+	}
+	slices.SortFunc(list, func(a, b conversation) int {
+		return cmp.Or(cmp.Compare(b.Forward.Bytes+b.Reverse.Bytes, a.Forward.Bytes+a.Reverse.Bytes), cmp.Compare(a.ID, b.ID))
+	})
+	return list
+}
+
+func readEnd(s *branch) end {
+	return end{s.text("address"), s.number("port"), s.text("cluster"), s.text("namespace"), s.text("pod"), s.text("pod-uid"),
+		s.text("service"), s.text("node"), s.text("switch"), s.text("interface"), s.text("reason")}
+}
+
+func readDirection(b *branch, name string) direction {
+	c := b.in("counters", name)
+	d := direction{Packets: c.number("pkts"), Bytes: c.number("octets"), TCPFlags: c.number("tcp-flags"), Hops: []hop{}}
+	for _, h := range b.each("hops", "hop") {
+		s := h.in("state")
+		if s.text("direction") != strings.ToUpper(name) {
+			continue
+		}
+		one := hop{
+			Switch: s.text("switch"), Port: s.text("interface"), Number: s.number("port-number"),
+			Outer:   outer{Kind: word(s.text("encapsulation")), Src: s.text("outer-source"), Dst: s.text("outer-destination")},
+			Packets: h.in("counters").number("pkts"), Bytes: h.in("counters").number("octets"),
+			First: s.instant("first-seen"), Last: h.in("counters").instant("last-seen"),
+		}
+		if s.has("vni") {
+			vni := s.number("vni")
+			one.Outer.VNI = &vni
+		}
+		d.Hops = append(d.Hops, one) // the server sends them in order
+	}
+	return d
+}
+
+// setTuples derives what the packets of each direction carry.
+func (c *conversation) setTuples(s *branch) {
+	c.Forward.Tuple = tuple{Protocol: c.Protocol, Src: c.Client.Address, Dst: c.Server.Address, SrcPort: c.Client.Port, DstPort: c.Server.Port}
+	c.Reverse.Tuple = tuple{Protocol: c.Protocol, Src: c.Server.Address, Dst: c.Client.Address, SrcPort: c.Server.Port, DstPort: c.Client.Port}
+	if !s.has("icmp-type") {
+		return
+	}
+	asked, code, id := s.number("icmp-type"), s.number("icmp-code"), c.Client.Port
+	answered := replyType(c.Protocol, asked)
+	for d, kind := range map[*direction]*uint64{&c.Forward: &asked, &c.Reverse: &answered} {
+		d.Tuple.SrcPort, d.Tuple.DstPort = 0, 0
+		d.Tuple.ICMPType, d.Tuple.ICMPCode, d.Tuple.ICMPID = kind, &code, &id
+	}
+}
+
+// replyType gives the type of the ICMP message that answers another (RFC 792; RFC 4443,
+// section 4); the same type for those that have no answer.
+func replyType(protocol, asked uint64) uint64 {
+	switch {
+	case protocol == icmp && asked == 8:
+		return 0
+	case protocol == icmpv6 && asked == 128:
+		return 129
+	}
+	return asked
+}
+
+// String gives who the end is: its pod, or its address with the node behind it, and the
+// service it speaks for.
+func (e end) String() string {
+	who := e.Address
+	switch {
+	case e.Pod != "":
+		who = e.Namespace + "/" + e.Pod
+	case e.Node != "":
+		who += " [" + e.Node + "]"
+	}
+	if e.Service != "" {
+		who += " (" + strings.TrimPrefix(e.Service, e.Namespace+"/") + ")"
+	}
+	return who
+}
+
+// portText gives the server's port; type and code of ICMP.
+func (c conversation) portText() string {
+	if t := c.Forward.Tuple; t.ICMPType != nil {
+		return fmt.Sprintf("%d/%d", *t.ICMPType, *t.ICMPCode)
+	}
+	if c.Server.Port == 0 {
+		return ""
+	}
+	return fmt.Sprint(c.Server.Port)
+}
+
+// route gives the hops of a direction.
+func (d direction) route() string {
+	return strings.Join(strings.Split(joined(d.Hops, func(h hop) string { return h.Switch + "/" + h.Port }), ","), ">")
+}
+
+// overlay gives the encapsulations that the conversation travelled in.
+func (c conversation) overlay() string {
+	var kinds []string
+	for _, h := range slices.Concat(c.Forward.Hops, c.Reverse.Hops) {
+		kind := h.Outer.Kind
+		if h.Outer.VNI != nil {
+			kind += fmt.Sprintf("/%d", *h.Outer.VNI)
+		}
+		if !slices.Contains(kinds, kind) {
+			kinds = append(kinds, kind)
+		}
+	}
+	return strings.Join(kinds, ",")
+}
+
+func flowColumns(o *options) []column[conversation] {
+	return append(flowEnds(),
+		column[conversation]{"PACKETS→", func(c conversation) string { return count(c.Forward.Packets) }},
+		column[conversation]{"BYTES→", func(c conversation) string { return size(c.Forward.Bytes) }},
+		column[conversation]{"PACKETS←", func(c conversation) string { return count(c.Reverse.Packets) }},
+		column[conversation]{"BYTES←", func(c conversation) string { return size(c.Reverse.Bytes) }},
+		column[conversation]{"HOPS", func(c conversation) string {
+			return fmt.Sprintf("%d/%d", len(c.Forward.Hops), len(c.Reverse.Hops))
+		}},
+		column[conversation]{"AGE", func(c conversation) string { return age(c.First, o.reference()) }})
+}
+
+func flowEnds() []column[conversation] {
+	return []column[conversation]{
+		{"CLIENT", func(c conversation) string { return c.Client.String() }},
+		{"SERVER", func(c conversation) string { return c.Server.String() }},
+		{"PROTO", func(c conversation) string { return c.ProtocolName }},
+		{"PORT", conversation.portText},
+	}
+}
+
+func flowColumnsWide() []column[conversation] {
+	exact := func(of func(conversation) uint64) func(conversation) string {
+		return func(c conversation) string { return fmt.Sprint(of(c)) }
+	}
+	return append(flowEnds(),
+		column[conversation]{"PACKETS→", exact(func(c conversation) uint64 { return c.Forward.Packets })},
+		column[conversation]{"BYTES→", exact(func(c conversation) uint64 { return c.Forward.Bytes })},
+		column[conversation]{"PACKETS←", exact(func(c conversation) uint64 { return c.Reverse.Packets })},
+		column[conversation]{"BYTES←", exact(func(c conversation) uint64 { return c.Reverse.Bytes })},
+		column[conversation]{"HOPS→", func(c conversation) string { return c.Forward.route() }},
+		column[conversation]{"HOPS←", func(c conversation) string { return c.Reverse.route() }},
+		column[conversation]{"OVERLAY", conversation.overlay},
+		column[conversation]{"CLIENT-ADDRESS", func(c conversation) string { return c.Client.Address }},
+		column[conversation]{"SERVER-ADDRESS", func(c conversation) string { return c.Server.Address }},
+		column[conversation]{"FIRST", func(c conversation) string { return stamp(c.First) }},
+		column[conversation]{"LAST", func(c conversation) string { return stamp(c.Last) }})
+}

@@ -1,0 +1,116 @@
+package cli_test
+
+import (
+	"flag"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"go.uber.org/goleak"
+
+	"github.com/fabricscope/fabricscope/controlplane/cli"
+	"github.com/fabricscope/fabricscope/controlplane/flow"
+	"github.com/fabricscope/fabricscope/controlplane/inventory"
+	"github.com/fabricscope/fabricscope/controlplane/publish/gnmi/gnmitest"
+	"github.com/fabricscope/fabricscope/controlplane/publish/gnmi/gnmitest/shop"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// update makes the scripts' golden output what the commands write now.
+var update = flag.Bool("update", false, "rewrite the golden output of the scripts")
+
+// later is what the clock of the commands shows.
+func later() time.Time { return shop.Epoch().Add(5 * time.Minute) }
+
+// TestScripts runs the command as an operator does, against a server whose facts are those
+// of package shop; three minutes after they began cart-…-bbbbb is replaced by another pod.
+func TestScripts(t *testing.T) {
+	lab := gnmitest.Start(t, shop.Facts(), gnmitest.WithForgottenPast(t))
+	forgotten := lab.AwaitForgotten(t).Format(time.RFC3339)
+	roll(lab)
+	empty := gnmitest.Start(t, nil)
+	testscript.Run(t, testscript.Params{
+		Dir:           filepath.Join("testdata", "script"),
+		UpdateScripts: *update,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"fabricscope": fabricscope,
+		},
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("FABRICSCOPE_ADDRESS", lab.Address)
+			e.Setenv("FABRICSCOPE_TLS_CA", lab.CA)
+			e.Setenv("EMPTY", empty.Address)
+			e.Setenv("EMPTY_CA", empty.CA)
+			e.Setenv("NOBODY", freeAddress(t))
+			e.Setenv("FORGOTTEN", forgotten)
+			return nil
+		},
+	})
+}
+
+// roll replaces a pod, as a rolling update does.
+func roll(lab *gnmitest.Lab) {
+	lab.SetNow(shop.Epoch().Add(3 * time.Minute))
+	var old []inventory.Fact
+	for _, f := range shop.Facts() {
+		switch f := f.(type) {
+		case inventory.Pod:
+			if f.UID == "uid-cart-1" {
+				old = append(old, f)
+			}
+		case inventory.Attachment:
+			if f.PodUID == "uid-cart-1" {
+				old = append(old, f)
+			}
+		case inventory.Member:
+			if f.PodUID == "uid-cart-1" {
+				old = append(old, f)
+			}
+		case flow.Conversation:
+			lab.Record(f)
+		}
+	}
+	lab.End(old...)
+	p := shop.Pod("cart", "8c1d-eeeee", "uid-cart-9", "worker2", "10.244.2.9")
+	at := shop.Attachment(p.UID, "leaf2", 3, "swp3")
+	at.Since = lab.Now()
+	lab.Record(p, at, inventory.Member{Cluster: "blue", Namespace: "shop", Service: "cart", Address: p.IPs[0],
+		PodUID: p.UID, Pod: p.Name, Node: p.Node, Ready: true, Serving: true})
+	lab.SetNow(later())
+}
+
+// fabricscope is the command under test, in this process.
+func fabricscope(ts *testscript.TestScript, negated bool, args []string) {
+	status := cli.Main(cli.Surroundings{
+		Args: args, Getenv: ts.Getenv, Now: later, Stdout: ts.Stdout(), Stderr: ts.Stderr(),
+	})
+	if failed := status != 0; failed != negated {
+		ts.Fatalf("fabricscope %s: exit status %d", strings.Join(args, " "), status)
+	}
+}
+
+// freeAddress gives an address that nobody listens on.
+func freeAddress(t *testing.T) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func TestHelpNamesEveryCommand(t *testing.T) {
+	var out strings.Builder
+	if status := cli.Main(cli.Surroundings{Args: []string{"--help"}, Getenv: os.Getenv, Now: time.Now, Stdout: &out, Stderr: &out}); status != 0 {
+		t.Fatalf("exit status %d", status)
+	}
+	for _, name := range []string{"pods", "services", "flows", "switches", "links"} {
+		if !strings.Contains(out.String(), "\n  "+name) {
+			t.Errorf("no %s in the help:\n%s", name, out.String())
+		}
+	}
+}

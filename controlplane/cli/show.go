@@ -1,0 +1,143 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// column is a column of a table of Ts.
+type column[T any] struct {
+	title string
+	cell  func(T) string
+}
+
+// show writes things in the output asked for. what names them for the message that there
+// are none.
+func show[T any](o *options, what string, things []T, table, wide []column[T]) error {
+	instant := o.Stdout
+	if o.output == "json" {
+		instant = o.Stderr
+	}
+	if !o.at.IsZero() {
+		fmt.Fprintf(instant, "As of %s\n", o.at.UTC().Format(time.RFC3339Nano))
+	}
+	if len(things) == 0 {
+		fmt.Fprintf(o.Stderr, "No %s found.\n", what)
+	}
+	var err error
+	switch {
+	case o.output == "json":
+		err = writeJSON(o.Stdout, things)
+	case len(things) == 0:
+	case o.output == "wide":
+		err = writeTable(o.Stdout, wide, things)
+	default:
+		err = writeTable(o.Stdout, table, things)
+	}
+	if err != nil {
+		return fail("write the answer: %w", err)
+	}
+	return nil
+}
+
+func writeJSON[T any](w io.Writer, things []T) error {
+	if things == nil {
+		things = []T{}
+	}
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(things)
+}
+
+// writeTable writes aligned columns with two spaces between.
+func writeTable[T any](w io.Writer, columns []column[T], things []T) error {
+	rows := make([][]string, 0, len(things)+1)
+	titles := make([]string, len(columns))
+	widths := make([]int, len(columns))
+	for i, c := range columns {
+		titles[i], widths[i] = c.title, utf8.RuneCountInString(c.title)
+	}
+	rows = append(rows, titles)
+	for _, t := range things {
+		row := make([]string, len(columns))
+		for i, c := range columns {
+			row[i] = c.cell(t)
+			if row[i] == "" {
+				row[i] = "-"
+			}
+			widths[i] = max(widths[i], utf8.RuneCountInString(row[i]))
+		}
+		rows = append(rows, row)
+	}
+	var b strings.Builder
+	for _, row := range rows {
+		for i, cell := range row {
+			b.WriteString(cell)
+			if i < len(row)-1 {
+				b.WriteString(strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)+2))
+			}
+		}
+		b.WriteByte('\n')
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// age gives how long before now t was, in its one or two greatest units.
+func age(t, now time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	d := max(now.Sub(t), 0)
+	two := func(whole, part time.Duration, w, p string) string {
+		n, rest := d/whole, d%whole/part
+		if rest == 0 || n >= 10 {
+			return fmt.Sprintf("%d%s", n, w)
+		}
+		return fmt.Sprintf("%d%s%d%s", n, w, rest, p)
+	}
+	switch {
+	case d >= 24*time.Hour:
+		return two(24*time.Hour, time.Hour, "d", "h")
+	case d >= time.Hour:
+		return two(time.Hour, time.Minute, "h", "m")
+	case d >= time.Minute:
+		return two(time.Minute, time.Second, "m", "s")
+	}
+	return fmt.Sprintf("%ds", d/time.Second)
+}
+
+// stamp gives t for machines; empty for none.
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339Nano)
+}
+
+// count gives n with a decimal unit.
+func count(n uint64) string { return scale(n, 1000, []string{"", "k", "M", "G", "T", "P", "E"}) }
+
+// size gives n bytes with a binary unit.
+func size(n uint64) string {
+	return scale(n, 1024, []string{"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"})
+}
+
+func scale(n, base uint64, units []string) string {
+	if n < base {
+		return fmt.Sprintf("%d%s", n, units[0])
+	}
+	v, unit := float64(n), 0
+	for v >= float64(base) && unit < len(units)-1 {
+		v /= float64(base)
+		unit++
+	}
+	if v >= 99.95 {
+		return fmt.Sprintf("%.0f%s", v, units[unit])
+	}
+	return fmt.Sprintf("%.1f%s", v, units[unit])
+}
