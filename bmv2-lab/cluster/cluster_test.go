@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/netip"
@@ -234,5 +235,31 @@ func TestNewRefuses(t *testing.T) {
 	config.Directory, config.Binaries = t.TempDir(), t.TempDir()
 	if _, err := New(config, Deps{Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("missing executables: got %v", err)
+	}
+}
+
+func TestClearTakesOnlyItsOwn(t *testing.T) {
+	config := testConfig(t)
+	cluster, err := New(config, Deps{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stale, other := filepath.Join(config.Directory, "etcd", "member", "stale"), filepath.Join(config.Directory, "other")
+	for path, content := range map[string]string{stale: "", other: "", cluster.pidFile("etcd"): fmt.Sprintln(os.Getpid())} {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := cluster.clear(); err != nil { // this process is not etcd, and lives on
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(stale); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("stale data: %v", err)
+	}
+	if _, err := os.Stat(other); err != nil {
+		t.Error(err)
 	}
 }

@@ -35,6 +35,7 @@ func TestTwoNodes(t *testing.T) {
 	l := &lab{network: newFabric(t, 2)}
 	l.control, l.client = startCluster(t)
 	t.Logf("control plane ready after %v", time.Since(begin))
+	l.litter(t)
 	var agents []*Agent
 	for i := range 2 {
 		agent, stop := startAgent(t, agentConfig(t, l.control, l.network, i))
@@ -67,6 +68,21 @@ func TestTwoNodes(t *testing.T) {
 		}
 	})
 	t.Run("stopping leaves nothing", l.testStop)
+}
+
+// litter leaves what a killed agent of the first node would.
+func (l *lab) litter(t *testing.T) {
+	t.Helper()
+	namespace, err := netns.Add(podNamespacePrefix(workerName(0)) + "deadbeef")
+	if err != nil {
+		t.Fatal(err)
+	}
+	namespace.Close()
+	worker := l.network.workers[0]
+	command(t, worker, "ip link add "+bridgeName+" type bridge")
+	command(t, worker, "ip link add vethdeadbeef type veth peer name other netns "+podNamespacePrefix(workerName(0))+"deadbeef")
+	command(t, worker, "ip link add "+DefaultConfig().Overlay.Device+" type vxlan id 7 dstport 8472 dev eth0")
+	command(t, worker, "nft add table ip kube-proxy")
 }
 
 // pods lists those with a label in the shop's namespace.

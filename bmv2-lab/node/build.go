@@ -175,7 +175,7 @@ func (w *podWorker) startContainer(ctx context.Context, index int) {
 	}
 	probing, stop := context.WithCancel(ctx)
 	run.stopProbe = stop
-	prober := &prober{probe: spec.ReadinessProbe, ports: spec.Ports, address: w.state.podIP.String(), namespace: w.place.namespace}
+	prober := &prober{probe: spec.ReadinessProbe, ports: spec.Ports, address: w.state.podIP.String(), namespace: w.place.namespace, unit: time.Second}
 	w.helpers.Go(func() {
 		prober.run(probing, func(ready bool, reason error) {
 			w.events <- podEvent{container: index, number: number, ready: ready, reason: reason}

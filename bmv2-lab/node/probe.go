@@ -23,15 +23,16 @@ type prober struct {
 	ports     []corev1.ContainerPort
 	address   string // the pod's
 	namespace *netns.Namespace
+	unit      time.Duration // of the probe's times: a second but in tests
 }
 
 // run probes until the context ends, and reports each change of readiness. A
 // container is not ready until the probe has succeeded.
 func (p *prober) run(ctx context.Context, report func(ready bool, reason error)) {
-	if !sleep(ctx, time.Duration(p.probe.InitialDelaySeconds)*time.Second) {
+	if !sleep(ctx, time.Duration(p.probe.InitialDelaySeconds)*p.unit) {
 		return
 	}
-	period := max(time.Duration(p.probe.PeriodSeconds)*time.Second, time.Second)
+	period := time.Duration(max(p.probe.PeriodSeconds, 1)) * p.unit
 	ready, successes, failures := false, int32(0), int32(0)
 	for {
 		err := p.once(ctx)
@@ -55,7 +56,7 @@ func (p *prober) run(ctx context.Context, report func(ready bool, reason error))
 		// a kubelet asks at once when a container has started.
 		wait := period
 		if !ready {
-			wait = min(period, 250*time.Millisecond)
+			wait = min(period, p.unit/4)
 		}
 		if !sleep(ctx, wait) {
 			return

@@ -225,12 +225,23 @@ func Reap(pidFile, executable string) error {
 	_ = syscall.Kill(pid, syscall.SIGKILL)
 	deadline := time.Now().Add(5 * time.Second)
 	for time.Now().Before(deadline) {
-		if err := syscall.Kill(pid, 0); err != nil {
+		if !alive(pid) {
 			return nil
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
 	return fmt.Errorf("end process %d (%s) of an earlier run: still there 5s after SIGKILL", pid, executable)
+}
+
+// alive tells whether a process runs. One that has ended and waits for its
+// parent to ask (a zombie) does not; see proc_pid_stat(5).
+func alive(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return false
+	}
+	_, fields, _ := strings.Cut(string(stat), ") ") // the name before may have anything in it
+	return !strings.HasPrefix(fields, "Z") && !strings.HasPrefix(fields, "X")
 }
 
 // WritePID records the process in a file that Reap reads.
