@@ -20,14 +20,15 @@ type fabricSwitch struct {
 	Ports    []fabricPort `json:"ports"`
 }
 
-// fabricPort is a port with what it received and how that is accounted for.
+// fabricPort is a port with what it received and how that is accounted for. The accounting
+// is of now: of past moments there is none.
 type fabricPort struct {
-	Name       string     `json:"name"`
-	Number     uint64     `json:"number"`
-	Peer       string     `json:"peer"`
-	Packets    uint64     `json:"packets"`
-	Bytes      uint64     `json:"bytes"`
-	Accounting accounting `json:"accounting"`
+	Name       string      `json:"name"`
+	Number     uint64      `json:"number"`
+	Peer       string      `json:"peer"`
+	Packets    uint64      `json:"packets"`
+	Bytes      uint64      `json:"bytes"`
+	Accounting *accounting `json:"accounting,omitempty"`
 }
 
 type accounting struct {
@@ -144,7 +145,7 @@ func readSwitches(data *branch) []fabricSwitch {
 		s := b.in("state")
 		one := fabricSwitch{Name: b.keys["name"], Role: word(s.text("role")), DeviceID: s.number("device-id"),
 			Address: s.text("address"), State: word(s.text("connection")), Message: s.text("message"), Ports: []fabricPort{}}
-		accounts := map[string]accounting{}
+		accounts := map[string]*accounting{}
 		for _, a := range b.each("accounting", "interface") {
 			accounts[a.keys["name"]] = readAccounting(a.in("counters"))
 		}
@@ -160,8 +161,8 @@ func readSwitches(data *branch) []fabricSwitch {
 	return switches
 }
 
-func readAccounting(c *branch) accounting {
-	return accounting{
+func readAccounting(c *branch) *accounting {
+	return &accounting{
 		PortPackets: c.number("port-pkts"), PortBytes: c.number("port-octets"),
 		RecordPackets: c.number("record-pkts"), RecordBytes: c.number("record-octets"),
 		BucketPackets: c.number("bucket-pkts"), BucketBytes: c.number("bucket-octets"),
@@ -171,16 +172,30 @@ func readAccounting(c *branch) accounting {
 }
 
 // total adds up a number over the ports of a switch.
-func total[N uint64 | int64](s fabricSwitch, of func(fabricPort) N) N {
-	var sum N
+func total(s fabricSwitch, of func(fabricPort) uint64) uint64 {
+	var sum uint64
 	for _, p := range s.Ports {
 		sum += of(p)
 	}
 	return sum
 }
 
-// magnitude is n without its sign: residues of two ports must not cancel out.
-func magnitude(n int64) int64 { return max(n, -n) }
+// residue adds up a residue over the ports of a switch, without signs, so that those of
+// two ports do not cancel out; empty when no port is accounted for.
+func residue(s fabricSwitch, of func(*accounting) int64) string {
+	var sum int64
+	known := false
+	for _, p := range s.Ports {
+		if p.Accounting != nil {
+			known = true
+			sum += max(of(p.Accounting), -of(p.Accounting))
+		}
+	}
+	if !known {
+		return ""
+	}
+	return fmt.Sprint(sum)
+}
 
 func switchColumns(packets func(uint64) string) []column[fabricSwitch] {
 	return []column[fabricSwitch]{
@@ -191,9 +206,7 @@ func switchColumns(packets func(uint64) string) []column[fabricSwitch] {
 		{"STATE", func(s fabricSwitch) string { return s.State }},
 		{"PORTS", func(s fabricSwitch) string { return fmt.Sprint(len(s.Ports)) }},
 		{"PACKETS", func(s fabricSwitch) string { return packets(total(s, func(p fabricPort) uint64 { return p.Packets })) }},
-		{"RESIDUE", func(s fabricSwitch) string {
-			return fmt.Sprint(total(s, func(p fabricPort) int64 { return magnitude(p.Accounting.ResiduePackets) }))
-		}},
+		{"RESIDUE", func(s fabricSwitch) string { return residue(s, func(a *accounting) int64 { return a.ResiduePackets }) }},
 	}
 }
 
@@ -204,7 +217,7 @@ func switchColumnsWide() []column[fabricSwitch] {
 			return fmt.Sprint(total(s, func(p fabricPort) uint64 { return p.Bytes }))
 		}},
 		column[fabricSwitch]{"RESIDUE-BYTES", func(s fabricSwitch) string {
-			return fmt.Sprint(total(s, func(p fabricPort) int64 { return magnitude(p.Accounting.ResidueBytes) }))
+			return residue(s, func(a *accounting) int64 { return a.ResidueBytes })
 		}},
 		column[fabricSwitch]{"MESSAGE", func(s fabricSwitch) string { return s.Message }})
 }

@@ -46,12 +46,12 @@ type elem struct {
 }
 
 func (e elem) proto() *gpb.PathElem {
-	p := &gpb.PathElem{Name: e.node.name}
-	if len(e.values) > 0 {
-		p.Key = make(map[string]string, len(e.values))
-		for i, name := range e.node.keys {
-			p.Key[name] = e.values[i]
-		}
+	if len(e.values) == 0 {
+		return e.node.elem
+	}
+	p := &gpb.PathElem{Name: e.node.name, Key: make(map[string]string, len(e.values))}
+	for i, name := range e.node.keys {
+		p.Key[name] = e.values[i]
 	}
 	return p
 }

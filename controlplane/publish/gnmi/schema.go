@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 
+	gpb "github.com/openconfig/gnmi/proto/gnmi"
+
 	models "github.com/fabricscope/fabricscope/models/schema"
 )
 
@@ -19,6 +21,7 @@ type node struct {
 	served   bool // the server gives it, or something beneath it
 	parent   *node
 	children map[string]*node
+	elem     *gpb.PathElem // the node without keys, shared by all messages
 }
 
 // schema is the tree of each sort of target.
@@ -69,6 +72,7 @@ func newNode(m models.Node, parent *node) *node {
 	n := &node{
 		name: m.Name, module: m.Module, keys: m.Keys, leaf: len(m.Children) == 0, wide: m.Wide,
 		onChange: m.OnChange, atomic: m.Atomic, parent: parent, children: map[string]*node{},
+		elem: &gpb.PathElem{Name: m.Name},
 	}
 	for _, c := range m.Children {
 		n.children[c.Name] = newNode(c, n)

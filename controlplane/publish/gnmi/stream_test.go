@@ -280,7 +280,7 @@ func TestNoGapNoDuplicate(t *testing.T) {
 
 func TestStuckSubscriberIsCutOff(t *testing.T) {
 	var facts []inventory.Fact
-	for i := range 3000 {
+	for i := range 1000 {
 		facts = append(facts, shop.Pod("cart", fmt.Sprint(i), fmt.Sprintf("uid-%d", i), "worker1", "10.244.1.6"))
 	}
 	lab := gnmitest.Start(t, facts, func(_ *historyConfig, c *gnmiConfig) { c.SendTimeout = 200 * time.Millisecond })
