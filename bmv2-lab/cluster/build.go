@@ -157,7 +157,8 @@ func (c BuildConfig) goCommand(ctx context.Context, arguments ...string) *exec.C
 	command := exec.CommandContext(ctx, "go", arguments...)
 	command.Dir = c.Module
 	command.Env = append(os.Environ(), "GOWORK=off") // the rest as for the root module: they share compiled packages
-	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	// An interrupted go build ends when its current compilers have.
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGINT}
 	command.Cancel = func() error { return syscall.Kill(-command.Process.Pid, syscall.SIGTERM) }
 	command.WaitDelay = 5 * time.Second
 	return command
