@@ -183,6 +183,8 @@ func kind(m *p4.StreamMessageResponse) string {
 		return "packet"
 	case *p4.StreamMessageResponse_Digest:
 		return "digest"
+	case *p4.StreamMessageResponse_IdleTimeoutNotification:
+		return "idle"
 	case *p4.StreamMessageResponse_Error:
 		return "error"
 	}

@@ -25,45 +25,60 @@ const (
 	leafEnum // serializable enum
 )
 
-// maxDepth bounds the nesting of types; P4 types cannot be recursive, a P4Info could be.
-const maxDepth = 16
+// Bounds of what a P4Info may declare, so that a wrong one costs an error and no memory.
+const (
+	maxDepth = 16   // nesting of types; P4 types cannot be recursive, a P4Info could be
+	maxParts = 4096 // values, structs and tuples of one type
+	maxWidth = 4096 // bits of one value
+)
 
-// resolveType makes a dataType of a P4Info's type specification.
-func resolveType(spec *p4config.P4DataTypeSpec, info *p4config.P4TypeInfo, depth int) (dataType, error) {
-	if depth > maxDepth {
-		return dataType{}, fail(codes.InvalidArgument, "types are nested more than %d deep", maxDepth)
+// resolver makes a dataType of a P4Info's type specification.
+type resolver struct {
+	info  *p4config.P4TypeInfo
+	parts int // that were resolved so far
+}
+
+// checkWidth refuses widths that no value has.
+func checkWidth(bits int32) (int, error) {
+	if bits <= 0 || bits > maxWidth {
+		return 0, fail(codes.InvalidArgument, "a width of %d bits is not between 1 and %d", bits, maxWidth)
+	}
+	return int(bits), nil
+}
+
+func resolveType(spec *p4config.P4DataTypeSpec, info *p4config.P4TypeInfo) (dataType, error) {
+	return (&resolver{info: info}).resolve(spec, 0)
+}
+
+func (r *resolver) resolve(spec *p4config.P4DataTypeSpec, depth int) (dataType, error) {
+	if r.parts++; r.parts > maxParts || depth > maxDepth {
+		return dataType{}, fail(codes.InvalidArgument, "the type has more than %d parts, or is nested more than %d deep", maxParts, maxDepth)
 	}
 	switch t := spec.GetTypeSpec().(type) {
 	case *p4config.P4DataTypeSpec_Bitstring:
-		return resolveBits(t.Bitstring)
+		switch b := t.Bitstring.GetTypeSpec().(type) {
+		case *p4config.P4BitstringLikeTypeSpec_Bit:
+			return leafOf(leafBit, b.Bit.GetBitwidth())
+		case *p4config.P4BitstringLikeTypeSpec_Int:
+			return leafOf(leafInt, b.Int.GetBitwidth())
+		}
+		return dataType{}, fail(codes.Unimplemented, "varbit values are not supported")
 	case *p4config.P4DataTypeSpec_Bool:
-		return dataType{leaf: leafBool, width: 1}, nil
+		return leafOf(leafBool, 1)
 	case *p4config.P4DataTypeSpec_SerializableEnum:
-		enum, ok := info.GetSerializableEnums()[t.SerializableEnum.GetName()]
+		enum, ok := r.info.GetSerializableEnums()[t.SerializableEnum.GetName()]
 		if !ok {
 			return dataType{}, fail(codes.InvalidArgument, "unknown enum %q", t.SerializableEnum.GetName())
 		}
-		return dataType{leaf: leafEnum, width: int(enum.GetUnderlyingType().GetBitwidth())}, nil
+		return leafOf(leafEnum, enum.GetUnderlyingType().GetBitwidth())
 	case *p4config.P4DataTypeSpec_NewType:
-		return resolveNew(t.NewType.GetName(), info, depth)
+		return r.resolveNew(t.NewType.GetName(), depth)
 	case *p4config.P4DataTypeSpec_Struct:
-		st, ok := info.GetStructs()[t.Struct.GetName()]
-		if !ok {
-			return dataType{}, fail(codes.InvalidArgument, "unknown struct %q", t.Struct.GetName())
-		}
-		out := dataType{leaf: aggregateStruct}
-		for _, m := range st.GetMembers() {
-			mt, err := resolveType(m.GetTypeSpec(), info, depth+1)
-			if err != nil {
-				return dataType{}, within(err, "member %q", m.GetName())
-			}
-			out.members = append(out.members, mt)
-		}
-		return out, nil
+		return r.resolveStruct(t.Struct.GetName(), depth)
 	case *p4config.P4DataTypeSpec_Tuple:
 		out := dataType{leaf: aggregateTuple}
 		for _, m := range t.Tuple.GetMembers() {
-			mt, err := resolveType(m, info, depth+1)
+			mt, err := r.resolve(m, depth+1)
 			if err != nil {
 				return dataType{}, err
 			}
@@ -74,33 +89,46 @@ func resolveType(spec *p4config.P4DataTypeSpec, info *p4config.P4TypeInfo, depth
 	return dataType{}, fail(codes.Unimplemented, "type %T is not supported", spec.GetTypeSpec())
 }
 
-func resolveBits(b *p4config.P4BitstringLikeTypeSpec) (dataType, error) {
-	switch t := b.GetTypeSpec().(type) {
-	case *p4config.P4BitstringLikeTypeSpec_Bit:
-		return dataType{leaf: leafBit, width: int(t.Bit.GetBitwidth())}, nil
-	case *p4config.P4BitstringLikeTypeSpec_Int:
-		return dataType{leaf: leafInt, width: int(t.Int.GetBitwidth())}, nil
-	}
-	return dataType{}, fail(codes.Unimplemented, "varbit values are not supported")
+func leafOf(kind leafKind, bits int32) (dataType, error) {
+	w, err := checkWidth(bits)
+	return dataType{leaf: kind, width: w}, err
 }
 
-func resolveNew(name string, info *p4config.P4TypeInfo, depth int) (dataType, error) {
-	nt, ok := info.GetNewTypes()[name]
+func (r *resolver) resolveStruct(name string, depth int) (dataType, error) {
+	st, ok := r.info.GetStructs()[name]
 	if !ok {
-		return dataType{}, fail(codes.InvalidArgument, "unknown type %q", name)
+		return dataType{}, fail(codes.InvalidArgument, "unknown struct %q", name)
 	}
-	if nt.GetOriginalType() != nil {
-		return resolveType(nt.GetOriginalType(), info, depth+1)
+	out := dataType{leaf: aggregateStruct}
+	for _, m := range st.GetMembers() {
+		mt, err := r.resolve(m.GetTypeSpec(), depth+1)
+		if err != nil {
+			return dataType{}, within(err, "member %q", m.GetName())
+		}
+		out.members = append(out.members, mt)
 	}
-	if w := nt.GetTranslatedType().GetSdnBitwidth(); w > 0 {
-		return dataType{leaf: leafBit, width: int(w)}, nil
-	}
-	return dataType{}, fail(codes.Unimplemented, "type %q is translated to a string, which is not supported", name)
+	return out, nil
 }
+
+func (r *resolver) resolveNew(name string, depth int) (dataType, error) {
+	nt, ok := r.info.GetNewTypes()[name]
+	switch {
+	case !ok:
+		return dataType{}, fail(codes.InvalidArgument, "unknown type %q", name)
+	case nt.GetOriginalType() != nil:
+		return r.resolve(nt.GetOriginalType(), depth+1)
+	case nt.GetTranslatedType().GetSdnString() != nil:
+		return dataType{}, fail(codes.Unimplemented, "type %q is translated to a string, which is not supported", name)
+	}
+	return leafOf(leafBit, nt.GetTranslatedType().GetSdnBitwidth())
+}
+
+// scalar says whether the type is one value of the engine.
+func (t dataType) scalar() bool { return t.leaf != aggregateStruct && t.leaf != aggregateTuple }
 
 // leaves is the number of values of the engine that a type takes.
 func (t dataType) leaves() int {
-	if t.leaf != aggregateStruct && t.leaf != aggregateTuple {
+	if t.scalar() {
 		return 1
 	}
 	n := 0

@@ -17,6 +17,9 @@ type packetHeader struct {
 	length int   // bytes
 }
 
+// maxHeader bounds a controller header, in bytes.
+const maxHeader = 1024
+
 func (s *schema) bindPackets(*engine.Switch) error {
 	for _, m := range s.info.GetControllerPacketMetadata() {
 		name := m.GetPreamble().GetName()
@@ -40,8 +43,9 @@ func bindPacketHeader(m *p4config.ControllerPacketMetadata, info *p4config.P4Inf
 	h := &packetHeader{byID: map[uint32]int{}}
 	bits := 0
 	for i, f := range m.GetMetadata() {
-		if f.GetBitwidth() <= 0 {
-			return nil, fail(codes.InvalidArgument, "field %q has no width", f.GetName())
+		width, err := checkWidth(f.GetBitwidth())
+		if err != nil {
+			return nil, within(err, "field %q", f.GetName())
 		}
 		if err := plainType(f.GetTypeName(), info); err != nil {
 			return nil, within(err, "field %q", f.GetName())
@@ -50,11 +54,13 @@ func bindPacketHeader(m *p4config.ControllerPacketMetadata, info *p4config.P4Inf
 			return nil, fail(codes.InvalidArgument, "field %q: id %d is zero or taken", f.GetName(), f.GetId())
 		}
 		h.byID[f.GetId()] = i
-		h.fields = append(h.fields, field{id: f.GetId(), name: f.GetName(), width: int(f.GetBitwidth())})
+		h.fields = append(h.fields, field{id: f.GetId(), name: f.GetName(), width: width})
 		h.offset = append(h.offset, bits)
-		bits += int(f.GetBitwidth())
+		bits += width
 	}
-	h.length = (bits + 7) / 8
+	if h.length = (bits + 7) / 8; h.length > maxHeader {
+		return nil, fail(codes.InvalidArgument, "%d bytes are more than %d", h.length, maxHeader)
+	}
 	return h, nil
 }
 

@@ -58,6 +58,8 @@ func TestPipelineErrors(t *testing.T) {
 		"another width":         {verify, b.wrong(func(c *p4.ForwardingPipelineConfig) { c.P4Info.Tables[0].MatchFields[0].Bitwidth = 32 }), codes.InvalidArgument},
 		"another kind":          {verify, b.wrong(func(c *p4.ForwardingPipelineConfig) { c.P4Info.Tables[0].MatchFields = c.P4Info.Tables[3].MatchFields }), codes.InvalidArgument},
 		"another action":        {verify, b.wrong(func(c *p4.ForwardingPipelineConfig) { c.P4Info.Actions[1].Preamble.Name = "nope" }), codes.InvalidArgument},
+		"another parameter":     {verify, b.wrong(func(c *p4.ForwardingPipelineConfig) { c.P4Info.Actions[1].Params[0].Bitwidth = 8 }), codes.InvalidArgument},
+		"no width":              {verify, b.wrong(func(c *p4.ForwardingPipelineConfig) { c.P4Info.ControllerPacketMetadata[0].Metadata[0].Bitwidth = -1 }), codes.InvalidArgument},
 		"another counter":       {verify, b.wrong(func(c *p4.ForwardingPipelineConfig) { c.P4Info.Counters[0].Preamble.Name = "nope" }), codes.InvalidArgument},
 		"another digest":        {verify, b.wrong(func(c *p4.ForwardingPipelineConfig) { c.P4Info.TypeInfo.Structs["learn_t"].Members = nil }), codes.InvalidArgument},
 		"commit without saving": {commit, nil, codes.NotFound},

@@ -244,3 +244,22 @@ func TestReadsAreChunked(t *testing.T) {
 		t.Errorf("%d entries in %d messages, %v", len(got), messages, err)
 	}
 }
+
+// An entry that is not hit for its idle timeout is reported, again and again, and one that
+// is hit is not.
+func TestIdleTimeout(t *testing.T) {
+	b := newBench(t)
+	s := b.primary()
+	s.mustWrite(
+		insert(tableEntity(with(b.dmac(1, b.act("forward", []byte{2})), func(e *p4.TableEntry) { e.IdleTimeoutNs, e.Metadata = 1, []byte("m") }))),
+		insert(tableEntity(with(b.dmac(2, b.act("forward", []byte{2})), func(e *p4.TableEntry) { e.IdleTimeoutNs = 3600e9 }))),
+		insert(tableEntity(b.dmac(3, b.act("forward", []byte{2})))),
+	)
+	want := with(b.dmac(1, nil), func(e *p4.TableEntry) { e.IdleTimeoutNs, e.Metadata = 1, []byte("m") })
+	for range 2 {
+		n := s.next("idle").GetIdleTimeoutNotification()
+		if len(n.GetTableEntry()) != 1 || !proto.Equal(n.GetTableEntry()[0], want) || n.GetTimestamp() == 0 {
+			t.Errorf("%v, want %v", n, want)
+		}
+	}
+}

@@ -23,11 +23,11 @@ func (s *schema) bindRegisters(sw *engine.Switch) error {
 		if !ok {
 			return disagree("the program has no register %q", name)
 		}
-		cell, err := resolveType(r.GetTypeSpec(), s.info.GetTypeInfo(), 0)
+		cell, err := resolveType(r.GetTypeSpec(), s.info.GetTypeInfo())
 		if err != nil {
 			return within(err, "register %q", name)
 		}
-		if cell.members != nil {
+		if !cell.scalar() {
 			return fail(codes.Unimplemented, "register %q: cells of struct or tuple type are not supported", name)
 		}
 		s.registers[id] = &register{engine: er, cell: cell}

@@ -45,6 +45,8 @@ type field struct {
 	name  string
 	kind  engine.MatchKind
 	width int // bits, as P4Info says
+
+	translated bool // its width is not the program's
 }
 
 type action struct {
@@ -99,7 +101,11 @@ func (s *schema) bindActions(*engine.Switch) error {
 			if err := plainType(p.GetTypeName(), s.info); err != nil {
 				return within(err, "action %q: parameter %q", name, p.GetName())
 			}
-			act.params = append(act.params, field{id: p.GetId(), name: p.GetName(), width: int(p.GetBitwidth())})
+			width, err := checkWidth(p.GetBitwidth())
+			if err != nil {
+				return within(err, "action %q: parameter %q", name, p.GetName())
+			}
+			act.params = append(act.params, field{id: p.GetId(), name: p.GetName(), width: width, translated: p.GetTypeName() != nil})
 			act.byParam[p.GetId()] = i
 		}
 		s.actions[id] = act

@@ -53,21 +53,21 @@ func (s *schema) bindTable(t *p4config.Table, et *engine.Table) (*table, error) 
 			return nil, within(err, "match field %q", m.GetName())
 		}
 	}
-	known := make(map[string]int, len(et.Actions()))
+	known := make(map[string]engine.ActionInfo, len(et.Actions()))
 	for _, a := range et.Actions() {
-		known[a.Name] = len(a.Params)
+		known[a.Name] = a
 	}
 	for _, ref := range t.GetActionRefs() {
 		act := s.actions[ref.GetId()]
 		if act == nil {
 			return nil, fail(codes.InvalidArgument, "no action has id %#x", ref.GetId())
 		}
-		n, ok := known[act.name]
+		ea, ok := known[act.name]
 		if !ok {
 			return nil, disagree("the program's table has no action %q", act.name)
 		}
-		if n != len(act.params) {
-			return nil, disagree("action %q has %d parameters, and %d in the program", act.name, len(act.params), n)
+		if err := act.agrees(ea); err != nil {
+			return nil, err
 		}
 		bound.actions[act.id] = ref
 	}
@@ -92,14 +92,32 @@ func (t *table) bindField(m *p4config.MatchField, k engine.KeyInfo, info *p4conf
 	if err := plainType(m.GetTypeName(), info); err != nil {
 		return err
 	}
+	width, err := checkWidth(m.GetBitwidth())
+	if err != nil {
+		return err
+	}
 	// A translated type has a width of its own on the controller's side.
-	if m.GetTypeName() == nil && int(m.GetBitwidth()) != k.Width {
+	if m.GetTypeName() == nil && width != k.Width {
 		return disagree("%d bits, and %d in the program", m.GetBitwidth(), k.Width)
 	}
 	if _, taken := t.byField[m.GetId()]; taken || m.GetId() == 0 {
 		return fail(codes.InvalidArgument, "id %d is zero or taken", m.GetId())
 	}
 	t.byField[m.GetId()] = len(t.fields)
-	t.fields = append(t.fields, field{id: m.GetId(), name: m.GetName(), kind: kind, width: int(m.GetBitwidth())})
+	t.fields = append(t.fields, field{id: m.GetId(), name: m.GetName(), kind: kind, width: width})
+	return nil
+}
+
+// agrees says whether an action's parameters are the program's. Those of a translated type
+// have a width of their own on the controller's side.
+func (a *action) agrees(e engine.ActionInfo) error {
+	if len(a.params) != len(e.Params) {
+		return disagree("action %q has %d parameters, and %d in the program", a.name, len(a.params), len(e.Params))
+	}
+	for i, p := range a.params {
+		if !p.translated && p.width != e.Params[i].Width {
+			return disagree("action %q: parameter %q has %d bits, and %d in the program", a.name, p.name, p.width, e.Params[i].Width)
+		}
+	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/status"
 
 	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/engine"
@@ -121,12 +122,20 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	return s, nil
 }
 
+// maxStreams bounds the requests and streams of one connection at a time.
+const maxStreams = 1024
+
 // stopTimeout is how long clients' requests may take to end when the server stops.
 const stopTimeout = 2 * time.Second
 
 // Run serves until ctx ends.
 func (s *Server) Run(ctx context.Context) error {
-	opts := []grpc.ServerOption{grpc.MaxRecvMsgSize(s.cfg.MaxMessage), grpc.WaitForHandlers(true)}
+	opts := []grpc.ServerOption{
+		grpc.MaxRecvMsgSize(s.cfg.MaxMessage), grpc.WaitForHandlers(true), grpc.MaxConcurrentStreams(maxStreams),
+		// A primary whose machine died without a word is to be missed in time.
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 10 * time.Second, Timeout: 5 * time.Second}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Second, PermitWithoutStream: true}),
+	}
 	if s.deps.TLS != nil {
 		opts = append(opts, grpc.Creds(s.deps.TLS))
 	}
@@ -137,6 +146,7 @@ func (s *Server) Run(ctx context.Context) error {
 	inner, cancel := context.WithCancel(ctx)
 	defer cancel()
 	wg.Go(func() { s.digester.run(inner) })
+	wg.Go(func() { s.watchIdle(inner) })
 	wg.Go(func() {
 		<-inner.Done()
 		s.stop()
