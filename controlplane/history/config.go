@@ -12,22 +12,22 @@ import (
 // Config says where the history is kept, for how long, and how it is written.
 type Config struct {
 	// Dir holds history.db, its write-ahead log and the lock file. It is made when missing.
-	Dir string `yaml:"dir"`
+	Dir string
 	// Retention is how long an ended interval is kept, counted from the commit of its end.
-	Retention time.Duration `yaml:"retention"`
+	Retention time.Duration
 	// FlowRetention is how long a flow record is kept, counted from its commit.
-	FlowRetention time.Duration `yaml:"flow-retention"`
+	FlowRetention time.Duration
 	// Linger is how long after its last packet a conversation still belongs to the state
 	// of a moment, live or past.
-	Linger time.Duration `yaml:"linger"`
+	Linger time.Duration
 	// FlowInterval bounds the rows of one conversation: of all its states within one
 	// interval of commit time the last is kept. 0 keeps every state.
-	FlowInterval time.Duration `yaml:"flow-interval"`
+	FlowInterval time.Duration
 	// BatchDelay is the longest that a change waits to be committed together with others.
-	BatchDelay time.Duration `yaml:"batch-delay"`
+	BatchDelay time.Duration
 	// QueueSize is how many changes may wait to be written. At that many Record blocks,
 	// or drops and counts while writing fails.
-	QueueSize int `yaml:"queue-size"`
+	QueueSize int
 }
 
 // DefaultConfig keeps objects for 30 days and flows for 7; Dir is left to be set.

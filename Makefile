@@ -1,0 +1,54 @@
+# Fabricscope. `make lab` runs the whole thing; `make test` proves it. Both install what they
+# need (Debian packages) as root.
+
+SHELL := /bin/bash
+PACKAGES := mininet iputils-ping tshark etcd-server iproute2 nftables iptables conntrack ethtool procps libyang2-tools
+GO_PACKAGES := ./...
+SWITCH ?= $(CURDIR)/build/softswitch
+
+.DEFAULT_GOAL := help
+.PHONY: help deps build kubernetes p4 models lab test unit lint bench clean
+
+help: ## show the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+deps: ## install the Debian packages that the lab and the tests use
+	@command -v go >/dev/null || { echo "Go 1.26 is needed: https://go.dev/dl" >&2; exit 1; }
+	@missing=$$(for p in $(PACKAGES); do dpkg-query -W -f '$${Status}\n' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
+	if [ -n "$$missing" ]; then \
+		echo "==> install" $$missing; \
+		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing; \
+	fi
+
+build: ## compile the commands into build/
+	@echo "==> compile the commands"
+	go build -o build/ ./cmd/...
+
+kubernetes: build ## compile Kubernetes from its Go module (minutes, once a machine)
+	@build/fabriclab kubernetes
+
+p4: ## compile the P4 program with p4c-bm2-ss
+	cd p4src && p4c-bm2-ss --std p4-16 --p4runtime-files gen/fabricscope.p4info.txtpb -o gen/fabricscope.json fabricscope.p4
+	cd p4src && sha256sum *.p4 > gen/sources.sha256
+
+models: ## generate the Go bindings of the YANG modules
+	go run ./models/generate
+
+lab: deps build kubernetes ## run the lab: fabric, cluster, traffic, answers, prompt
+	@build/fabriclab lab --switch "$(SWITCH)"
+
+lint: ## gofmt and vet
+	@bad=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$bad" ]; then echo "gofmt would change:" $$bad >&2; exit 1; fi
+	go vet $(GO_PACKAGES)
+
+unit: deps build kubernetes ## the Go tests
+	go test $(GO_PACKAGES)
+
+test: unit lint ## everything that proves it
+	@echo "==> all tests passed"
+
+bench: ## the benchmarks
+	go test -run '^$$' -bench . -benchmem $(GO_PACKAGES)
+
+clean: ## remove what was built here
+	rm -rf build

@@ -1,0 +1,147 @@
+package check
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	gpb "github.com/openconfig/gnmi/proto/gnmi"
+	"github.com/openconfig/gnmic/pkg/api"
+	"github.com/openconfig/gnmic/pkg/api/target"
+)
+
+// GNMI reads the daemon with gnmic's client library.
+type GNMI struct {
+	target *target.Target
+}
+
+// Dial connects to a daemon whose certificate is signed by the one in a PEM file.
+func Dial(ctx context.Context, address, ca string) (*GNMI, error) {
+	t, err := api.NewTarget(api.Name("daemon"), api.Address(address), api.TLSCA(ca), api.Timeout(10*time.Second))
+	if err != nil {
+		return nil, fmt.Errorf("gnmic: %w", err)
+	}
+	if err := t.CreateGNMIClient(ctx); err != nil {
+		return nil, fmt.Errorf("gnmic: connect to %s: %w", address, err)
+	}
+	return &GNMI{t}, nil
+}
+
+// Close closes the connection.
+func (g *GNMI) Close() error { return g.target.Close() }
+
+// Leaves are values by their path, written /a/b[k=v]/c with keys in alphabetical order.
+type Leaves map[string]string
+
+// Once gives what a path holds now.
+func (g *GNMI) Once(ctx context.Context, path string) (Leaves, error) {
+	leaves := Leaves{}
+	err := g.subscribe(ctx, path, api.SubscriptionListModeONCE(), func(r *gpb.SubscribeResponse) bool {
+		leaves.take(r.GetUpdate())
+		return !r.GetSyncResponse()
+	})
+	return leaves, err
+}
+
+// Stream follows the changes of a path until ctx ends. Each response is given to visit with
+// what the path holds after it.
+func (g *GNMI) Stream(ctx context.Context, path string, visit func(Leaves, *gpb.SubscribeResponse)) error {
+	leaves := Leaves{}
+	err := g.subscribe(ctx, path, api.SubscriptionListModeSTREAM(), func(r *gpb.SubscribeResponse) bool {
+		leaves.take(r.GetUpdate())
+		visit(leaves, r)
+		return true
+	})
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+func (g *GNMI) subscribe(ctx context.Context, path string, mode api.GNMIOption, more func(*gpb.SubscribeResponse) bool) error {
+	subscription := []api.GNMIOption{api.Path(path), api.SubscriptionModeON_CHANGE()}
+	request, err := api.NewSubscribeRequest(mode, api.EncodingPROTO(), api.Target("fabric"), api.Subscription(subscription...))
+	if err != nil {
+		return fmt.Errorf("gnmic: subscribe to %s: %w", path, err)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stream, err := g.target.Client.Subscribe(ctx)
+	if err != nil {
+		return fmt.Errorf("gnmic: subscribe to %s: %w", path, err)
+	}
+	if err := stream.Send(request); err != nil {
+		return fmt.Errorf("gnmic: subscribe to %s: %w", path, err)
+	}
+	for {
+		response, err := stream.Recv()
+		if err != nil {
+			return fmt.Errorf("gnmic: subscribe to %s: %w", path, err)
+		}
+		if !more(response) {
+			return nil
+		}
+	}
+}
+
+// take applies a notification: deletes first (gNMI specification, section 3.5.2.3).
+func (l Leaves) take(n *gpb.Notification) {
+	for _, d := range n.GetDelete() {
+		gone := join(n.GetPrefix(), d)
+		for path := range l {
+			if path == gone || strings.HasPrefix(path, gone+"/") {
+				delete(l, path)
+			}
+		}
+	}
+	for _, u := range n.GetUpdate() {
+		l[join(n.GetPrefix(), u.GetPath())] = text(u.GetVal())
+	}
+}
+
+func join(prefix, path *gpb.Path) string {
+	var b strings.Builder
+	for _, e := range slices.Concat(prefix.GetElem(), path.GetElem()) {
+		b.WriteString("/" + e.GetName())
+		var keys []string
+		for k, v := range e.GetKey() {
+			keys = append(keys, "["+k+"="+v+"]")
+		}
+		slices.Sort(keys)
+		b.WriteString(strings.Join(keys, ""))
+	}
+	return b.String()
+}
+
+func text(v *gpb.TypedValue) string {
+	switch v := v.GetValue().(type) {
+	case *gpb.TypedValue_StringVal:
+		return v.StringVal
+	case *gpb.TypedValue_UintVal:
+		return fmt.Sprint(v.UintVal)
+	case *gpb.TypedValue_IntVal:
+		return fmt.Sprint(v.IntVal)
+	case *gpb.TypedValue_BoolVal:
+		return fmt.Sprint(v.BoolVal)
+	case *gpb.TypedValue_LeaflistVal:
+		var all []string
+		for _, e := range v.LeaflistVal.GetElement() {
+			all = append(all, text(e))
+		}
+		return strings.Join(all, ",")
+	}
+	return v.String()
+}
+
+// Key is the value of a list key on a path, of the last list that has such a key.
+func Key(path, key string) string {
+	i := strings.LastIndex(path, "["+key+"=")
+	if i < 0 {
+		return ""
+	}
+	rest := path[i+len(key)+2:]
+	value, _, _ := strings.Cut(rest, "]")
+	return value
+}

@@ -1,0 +1,73 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// show runs the lab for a person: it shows the answers and then gives them the prompt.
+func (l *Lab) show(ctx context.Context) error {
+	if err := l.Start(ctx); err != nil {
+		return err
+	}
+	if err := l.Step("the shop and its traffic", l.startTraffic); err != nil {
+		return err
+	}
+	if err := l.Step("first answers", l.firstAnswers); err != nil {
+		return err
+	}
+	for _, args := range [][]string{{"pods", "-n", "shop"}, {"services", "-n", "shop"}, {"links"}, {"flows", "--service", "catalog"}} {
+		if err := l.cli(args...); err != nil {
+			return err
+		}
+	}
+	fmt.Fprint(l.Config.Progress, `
+The lab runs. This is Mininet's prompt (help lists its commands); besides them:
+  fabricscope ARGUMENTS     the operator's CLI: fabricscope pods --at 1m, fabricscope flows -o wide, ...
+  kubectl ARGUMENTS         the cluster's own view: kubectl get pods -A -o wide
+  sh COMMAND                anything else: sh gnmic ..., sh tail `+filepath.Join(l.Config.Directory, "log", "fabricscoped.log")+`
+exit (or Ctrl-D) ends the lab and removes everything.
+`)
+	return l.network.prompt(l.ctx)
+}
+
+// firstAnswers waits until the answers are there: every pod of the shop at its port, and flows.
+func (l *Lab) firstAnswers() error {
+	return l.poll("the first answers", func() error {
+		for _, args := range [][]string{{"pods", "-n", "shop", "-o", "json"}, {"flows", "--service", "catalog", "-o", "json"}} {
+			out, err := l.query(l.ctx, args...)
+			if err != nil {
+				return err
+			}
+			if strings.TrimSpace(string(out)) == "[]" {
+				return fmt.Errorf("fabricscope %s: no answer yet", strings.Join(args, " "))
+			}
+		}
+		return nil
+	})
+}
+
+// cli runs the operator's CLI for a person to read.
+func (l *Lab) cli(args ...string) error {
+	fmt.Fprintf(l.Config.Progress, "\n$ fabricscope %s\n", strings.Join(args, " "))
+	out, err := l.query(l.ctx, args...)
+	fmt.Fprintf(l.Config.Progress, "%s", out)
+	return err
+}
+
+// query gives what the operator's CLI prints.
+func (l *Lab) query(ctx context.Context, args ...string) ([]byte, error) {
+	command := exec.CommandContext(ctx, filepath.Join(l.Config.Binaries, "fabricscope"), args...)
+	command.Env = append(os.Environ(), cliEnvironment(l.Config.Directory)...)
+	var stderr strings.Builder
+	command.Stderr = &stderr
+	out, err := command.Output()
+	if err != nil {
+		return out, fmt.Errorf("fabricscope %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(stderr.String()))
+	}
+	return out, nil
+}
