@@ -19,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
@@ -112,11 +113,17 @@ func (w *world) createAll() {
 	core := w.server.client.CoreV1()
 	_, err := core.Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop", Labels: map[string]string{"team": "a"}}}, metav1.CreateOptions{})
 	w.must(err)
-	_, err = core.Services("shop").Create(ctx, &corev1.Service{
+	service := &corev1.Service{
 		ObjectMeta: metav1.ObjectMeta{Name: "cart", Labels: map[string]string{"app": "cart"}},
 		Spec: corev1.ServiceSpec{Type: corev1.ServiceTypeNodePort, Selector: map[string]string{"app": "cart"}, ExternalIPs: []string{"192.0.2.7"},
 			Ports: []corev1.ServicePort{{Name: "http", Port: 80, TargetPort: intstr.FromString("web")}}},
-	}, metav1.CreateOptions{})
+	}
+	// A server that is ready may not know its service CIDR for another moment: it says that the range is full.
+	_, err = core.Services("shop").Create(ctx, service, metav1.CreateOptions{})
+	for deadline := time.Now().Add(30 * time.Second); apierrors.IsInternalError(err) && time.Now().Before(deadline); {
+		<-time.After(50 * time.Millisecond)
+		_, err = core.Services("shop").Create(ctx, service, metav1.CreateOptions{})
+	}
 	w.must(err)
 	node, err := core.Nodes().Create(ctx, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "w1"},
 		Spec: corev1.NodeSpec{PodCIDRs: []string{"10.244.1.0/24"}, PodCIDR: "10.244.1.0/24"}}, metav1.CreateOptions{})
