@@ -19,6 +19,9 @@ const maxStates = 1 << 14
 // parse runs the parser and returns the parser error.
 func (p *packet) parse() int {
 	prog := p.prog
+	if prog.flat != nil {
+		return p.runFlat(prog.flat.parser)
+	}
 	next := prog.parserInit
 	for steps := 0; next != bmjson.StateEnd; steps++ {
 		if steps == maxStates {

@@ -5,10 +5,15 @@ import "github.com/fabricscope/fabricscope/bmv2-lab/softswitch/bmjson"
 // node is a node of the control flow; run does its work and yields the next one.
 type node struct {
 	run func(p *packet) *node
+	pc  int // where it is in the flat code
 }
 
 // runPipeline runs a pipeline until its end or an exit.
 func (p *packet) runPipeline(n *node) {
+	if n != nil && p.prog.flat != nil {
+		p.runFlat(n.pc)
+		return
+	}
 	for n != nil && !p.exit {
 		n = n.run(p)
 	}
@@ -18,6 +23,8 @@ func (p *packet) runPipeline(n *node) {
 type pipelineNodes struct {
 	tables, conds, calls []node
 	fixed                []*actionData // by table: what it always runs, or nil
+	programs             []*tableProgram
+	index                []int // by table: its index in the program
 }
 
 func (n *pipelineNodes) at(ref bmjson.Node) *node {
@@ -32,7 +39,7 @@ func (n *pipelineNodes) at(ref bmjson.Node) *node {
 	return nil
 }
 
-func (c *compiler) pipeline(p *bmjson.Pipeline) *node {
+func (c *compiler) pipeline(p *bmjson.Pipeline) (*node, *pipelineNodes) {
 	n := &pipelineNodes{
 		tables: make([]node, len(p.Tables)),
 		conds:  make([]node, len(p.Conditionals)),
@@ -60,11 +67,11 @@ func (c *compiler) pipeline(p *bmjson.Pipeline) *node {
 	for i := range p.Tables {
 		n.tables[i].run = c.table(p, &p.Tables[i], n)
 		if c.err != nil {
-			return nil
+			return nil, nil
 		}
 	}
 	n.chain()
-	return n.at(p.Init)
+	return n.at(p.Init), n
 }
 
 // maxChain bounds how many statements are run in one piece, since each may be the start of one.
@@ -118,6 +125,7 @@ func (c *compiler) table(p *bmjson.Pipeline, t *bmjson.Table, n *pipelineNodes) 
 	tp := c.tableProgram(t, n)
 	index := len(c.prog.tables)
 	c.prog.tables = append(c.prog.tables, tp)
+	n.programs, n.index = append(n.programs, tp), append(n.index, index)
 	fixed := tp.fixedAction()
 	n.fixed = append(n.fixed, fixed)
 	if fixed != nil {
@@ -165,10 +173,9 @@ type keyPart struct {
 	mask   []uint64 // nil: all bits
 }
 
-// keyBuilder compiles the building of a table's key. Fields of invalid headers read as 0.
-func (c *compiler) keyBuilder(tp *tableProgram) func(p *packet, key []uint64) {
+// keyParts says where the fields of a table's key come from.
+func (c *compiler) keyParts(tp *tableProgram) []keyPart {
 	var parts []keyPart
-	single := true
 	for i := range tp.keys {
 		k := &tp.keys[i]
 		f, off := c.lay.field(k.src.Field)
@@ -180,8 +187,17 @@ func (c *compiler) keyBuilder(tp *tableProgram) func(p *packet, key []uint64) {
 		if k.src.Mask != nil {
 			part.mask = constWords(k.src.Mask, f.words)
 		}
-		single = single && f.words == 1 && part.mask == nil
 		parts = append(parts, part)
+	}
+	return parts
+}
+
+// keyBuilder compiles the building of a table's key. Fields of invalid headers read as 0.
+func (c *compiler) keyBuilder(tp *tableProgram) func(p *packet, key []uint64) {
+	parts := c.keyParts(tp)
+	single := true
+	for i := range parts {
+		single = single && parts[i].words == 1 && parts[i].mask == nil
 	}
 	if single {
 		return func(p *packet, key []uint64) {

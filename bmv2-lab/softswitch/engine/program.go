@@ -22,6 +22,7 @@ type Program struct {
 	digests    []digestList
 	fieldLists [][]listCopy
 	maxKey     int
+	flat       *flatCode // nil: the closures run
 }
 
 // stdField is a field of the target that fits a word.
@@ -223,9 +224,13 @@ func (c *compiler) lists() {
 }
 
 func (c *compiler) pipelines() {
-	c.prog.ingress = c.pipeline(&c.src.Ingress)
+	var in, out *pipelineNodes
+	c.prog.ingress, in = c.pipeline(&c.src.Ingress)
 	if c.err == nil {
-		c.prog.egress = c.pipeline(&c.src.Egress)
+		c.prog.egress, out = c.pipeline(&c.src.Egress)
+	}
+	if c.err == nil {
+		c.lower(in, out)
 	}
 	if c.err != nil {
 		return

@@ -1,0 +1,248 @@
+package engine
+
+import "encoding/binary"
+
+// runFlat runs flat code from pc on. For the parser it returns the parser error, else 0. It is one
+// function, since a call for each instruction would cost more than the instruction.
+func (p *packet) runFlat(pc int) int {
+	fc := p.prog.flat
+	code, w, frame, regs := fc.code, p.words, p.frame, p.sw.registers
+	cur, at, loops := p.parsed, 0, uint64(0)
+	for {
+		in := &code[pc]
+		pc++
+		switch in.op {
+		case opMove:
+			w[in.a] = w[in.b]
+		case opMove2:
+			w[in.a], w[in.a+1] = w[in.b], w[in.b+1]
+		case opConst:
+			w[in.a] = in.k
+		case opConst2:
+			w[in.a], w[in.a+1] = in.k, 0
+		case opParam:
+			w[in.a] = p.params[in.b] & in.k
+		case opSext:
+			w[in.a] = uint64(int64(w[in.b]<<(in.c&63)) >> (in.c & 63))
+		case opAndK:
+			w[in.a] = w[in.b] & in.k
+		case opOrK:
+			w[in.a] = w[in.b] | in.k
+		case opXorK:
+			w[in.a] = w[in.b] ^ in.k
+		case opAddK:
+			w[in.a] = (w[in.b] + in.k) & (^uint64(0) >> (in.c & 63))
+		case opShlK:
+			w[in.a] = w[in.b] << (in.c & 63) & in.k
+		case opShrK:
+			w[in.a] = w[in.b] >> (in.c & 63) & in.k
+		case opAnd:
+			w[in.a] = w[in.b] & w[in.c] & in.k
+		case opOr:
+			w[in.a] = (w[in.b] | w[in.c]) & in.k
+		case opXor:
+			w[in.a] = (w[in.b] ^ w[in.c]) & in.k
+		case opAdd:
+			w[in.a] = (w[in.b] + w[in.c]) & in.k
+		case opSub:
+			w[in.a] = (w[in.b] - w[in.c]) & in.k
+		case opMul:
+			w[in.a] = w[in.b] * w[in.c] & in.k
+		case opNot:
+			w[in.a] = ^w[in.b] & in.k
+		case opShlOr:
+			w[in.a] = w[in.b]<<(in.k&63) | w[in.c]
+		case opMod:
+			w[in.a] = w[in.b] % max(w[in.c], 1)
+
+		case opJump:
+			pc = int(in.k)
+		case opJumpEq:
+			if w[in.a] == w[in.b] {
+				pc = int(in.k)
+			}
+		case opJumpNe:
+			if w[in.a] != w[in.b] {
+				pc = int(in.k)
+			}
+		case opJumpLt:
+			if w[in.a] < w[in.b] {
+				pc = int(in.k)
+			}
+		case opJumpLe:
+			if w[in.a] <= w[in.b] {
+				pc = int(in.k)
+			}
+		case opJumpNe2:
+			if w[in.a] != w[in.b] || w[in.a+1] != w[in.b+1] {
+				pc = int(in.k)
+			}
+		case opJumpEqK:
+			if w[in.a] == in.k {
+				pc = in.target()
+			}
+		case opJumpNeK:
+			if w[in.a] != in.k {
+				pc = in.target()
+			}
+		case opJumpLtK:
+			if w[in.a] < in.k {
+				pc = in.target()
+			}
+		case opJumpGtK:
+			if w[in.a] > in.k {
+				pc = in.target()
+			}
+		case opJumpAny:
+			if w[in.a]&in.k != 0 {
+				pc = in.target()
+			}
+		case opJumpNone:
+			if w[in.a]&in.k == 0 {
+				pc = in.target()
+			}
+
+		case opRegRead:
+			if cells, i := regs[in.c].words, w[in.b]; i < uint64(len(cells)) {
+				w[in.a] = cells[i]
+			}
+		case opRegRead2:
+			if cells, i := regs[in.c].words, w[in.b]; i < uint64(len(cells)/2) {
+				w[in.a], w[in.a+1] = cells[2*i], cells[2*i+1]
+			}
+		case opRegWrite:
+			if cells, i := regs[in.c].words, w[in.b]; i < uint64(len(cells)) {
+				cells[i] = w[in.a] & in.k
+			}
+		case opRegWriteK:
+			if cells, i := regs[in.c].words, w[in.b]; i < uint64(len(cells)) {
+				cells[i] = in.k
+			}
+		case opRegWrite2:
+			if cells, i := regs[in.c].words, w[in.b]; i < uint64(len(cells)/2) {
+				cells[2*i], cells[2*i+1] = w[in.a], w[in.a+1]
+			}
+		case opCount:
+			if cells, i := p.sw.counters[in.c].cells, w[in.a]; i < uint64(len(cells)) {
+				cells[i].Packets++
+				cells[i].Bytes += uint64(p.inLength)
+			}
+		case opCalc:
+			w[in.a] = fc.calcs[in.c](p)
+		case opRemove:
+			if w[in.a] != 0 {
+				w[in.a] = 0
+				p.length -= int(in.k)
+			}
+		case opTable:
+			pc = p.applyFlat(&fc.tables[in.c])
+		case opLoop:
+			if loops++; loops > in.k {
+				pc = in.target()
+			}
+
+		case opHeader:
+			if at = cur; len(frame)-at < int(in.k) {
+				p.parsed = cur
+				return p.prog.errs.tooShort
+			}
+			w[in.a], w[in.a+rawWord] = 1, uint64(at)
+			cur += int(in.k)
+		case opLoad:
+			w[in.a] = binary.BigEndian.Uint64(frame[at+int(in.b):]) >> (in.c & 63) & in.k
+		case opLoadShort:
+			w[in.a] = bitsAt(frame[at:], int(in.b), int(in.c))
+		case opNeed:
+			if len(frame)-cur < int(in.k) {
+				p.parsed = cur
+				return p.prog.errs.tooShort
+			}
+		case opPeek:
+			w[in.a] = bitsAt(frame[cur:], int(in.b), int(in.c))
+		case opPick:
+			p.parsed = cur
+			next, e := fc.picks[in.c](p)
+			if e != 0 {
+				return e - 1
+			}
+			if next < 0 {
+				return p.prog.errs.none
+			}
+			pc = fc.states[next]
+		case opParse:
+			p.parsed = cur
+			if e := fc.parses[in.c](p); e != 0 {
+				return e - 1
+			}
+			cur = p.parsed
+		case opReject:
+			p.parsed = cur
+			return int(w[in.a] & (1<<31 - 1))
+		case opAccept:
+			p.parsed = cur
+			return p.prog.errs.none
+
+		case opCall:
+			fc.calls[in.c](p)
+		case opWord:
+			w[in.a] = fc.words[in.c](p)
+		case opJumpNot:
+			if !fc.conds[in.c](p) {
+				pc = int(in.k)
+			}
+		case opNode:
+			next := fc.nodes[in.c].run(p)
+			if next == nil || p.exit {
+				return 0
+			}
+			pc = next.pc
+		case opCheckExit:
+			if p.exit {
+				return 0
+			}
+		case opEnd:
+			return 0
+		}
+	}
+}
+
+// target is where a jump goes that compares with a constant.
+func (in *inst) target() int { return int(in.b) | int(in.c)<<16 }
+
+// applyFlat looks a table up and yields where the action that it found starts.
+func (p *packet) applyFlat(t *flatTable) int {
+	rt := p.sw.tables[t.index]
+	key := p.key[:t.words]
+	for i := range t.parts {
+		k := &t.parts[i]
+		if k.header != nil && p.words[k.header.base] == 0 {
+			clear(key[k.to : k.to+k.words])
+			continue
+		}
+		for j := range k.words {
+			key[k.to+j] = p.words[k.from+j]
+		}
+		for j, m := range k.mask {
+			key[k.to+j] &= m
+		}
+	}
+	if e := rt.find(key); e != nil {
+		if t.counted {
+			e.counter.Packets++
+			e.counter.Bytes += uint64(p.inLength)
+		}
+		if t.ages {
+			e.lastHit = p.now
+		}
+		d := e.act.Load()
+		p.params = d.params
+		return t.hit[d.slot]
+	}
+	if t.counted {
+		rt.defCounter.Packets++
+		rt.defCounter.Bytes += uint64(p.inLength)
+	}
+	d := rt.def.Load()
+	p.params = d.params
+	return t.miss[d.slot+1]
+}

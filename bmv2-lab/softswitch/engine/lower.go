@@ -1,0 +1,137 @@
+package engine
+
+// lowerer turns a program into flat code. Where it has no instruction for a piece, it asks
+// the compiler for the closure and calls that.
+type lowerer struct {
+	*compiler
+	out    *flatCode
+	labels []int // where each label is in the code; -1: not placed yet
+	nodes  map[*node]label
+	tooBig bool
+}
+
+// label is a place in the code that may not be known yet.
+type label int
+
+// maxFlatCode bounds the code: actions are repeated for every table that has them.
+const maxFlatCode = 1 << 20
+
+// lower makes the program's flat code; without it (a program too large) the closures run.
+func (c *compiler) lower(ingress, egress *pipelineNodes) {
+	if c.lay.cleared+c.lay.scratch >= maxFlatWords/2 {
+		return
+	}
+	l := &lowerer{compiler: c, out: &flatCode{}, nodes: map[*node]label{}}
+	c.statement()
+	l.out.parser = l.parserCode()
+	l.pipelineCode(&c.src.Ingress, ingress)
+	l.pipelineCode(&c.src.Egress, egress)
+	if c.err != nil || l.tooBig || !l.nameable() {
+		return
+	}
+	l.finish()
+	c.prog.flat = l.out
+}
+
+// nameable says whether instructions can name all that they use.
+func (l *lowerer) nameable() bool {
+	o := l.out
+	return max(l.lay.cleared+l.lay.scratch, len(l.src.Registers), len(l.src.Counters), len(o.calls), len(o.words),
+		len(o.conds), len(o.parses), len(o.picks), len(o.calcs), len(o.nodes), len(o.tables)) < maxFlatWords
+}
+
+func (l *lowerer) emit(in inst) {
+	if len(l.out.code) >= maxFlatCode {
+		l.tooBig = true
+		return
+	}
+	l.out.code = append(l.out.code, in)
+}
+
+func (l *lowerer) op3(op opcode, a, b, c int, k uint64) {
+	l.emit(inst{op, uint16(a), uint16(b), uint16(c), k})
+}
+
+func (l *lowerer) newLabel() label {
+	l.labels = append(l.labels, -1)
+	return label(len(l.labels) - 1)
+}
+
+func (l *lowerer) place(at label) { l.labels[at] = len(l.out.code) }
+
+func (l *lowerer) here() label {
+	at := l.newLabel()
+	l.place(at)
+	return at
+}
+
+func (l *lowerer) jump(to label) { l.emit(inst{op: opJump, k: uint64(to)}) }
+
+// jumpK emits a jump that compares with a constant.
+func (l *lowerer) jumpK(op opcode, a int, k uint64, to label) {
+	l.emit(inst{op, uint16(a), uint16(to), uint16(to >> 16), k})
+}
+
+// jumpsTo says where an instruction keeps its target: 'k', 'b' (bc) or 0 for none.
+func (op opcode) jumpsTo() byte {
+	switch op {
+	case opJump, opJumpEq, opJumpNe, opJumpLt, opJumpLe, opJumpNe2, opJumpNot:
+		return 'k'
+	case opJumpEqK, opJumpNeK, opJumpLtK, opJumpGtK, opJumpAny, opJumpNone, opLoop:
+		return 'b'
+	}
+	return 0
+}
+
+// finish puts places where labels are.
+func (l *lowerer) finish() {
+	at := func(to label) int {
+		pc := l.labels[to]
+		// A jump to a jump goes on at once.
+		for hops := 0; hops < 8 && l.out.code[pc].op == opJump; hops++ {
+			pc = l.labels[l.out.code[pc].k]
+		}
+		return pc
+	}
+	resolved := make([]inst, len(l.out.code))
+	for i, in := range l.out.code {
+		switch in.op.jumpsTo() {
+		case 'k':
+			in.k = uint64(at(label(in.k)))
+		case 'b':
+			pc := at(label(in.target()))
+			in.b, in.c = uint16(pc), uint16(pc>>16)
+		}
+		resolved[i] = in
+	}
+	resolve := func(list []int) {
+		for i, to := range list {
+			list[i] = at(label(to))
+		}
+	}
+	for i := range l.out.tables {
+		resolve(l.out.tables[i].hit)
+		resolve(l.out.tables[i].miss)
+	}
+	resolve(l.out.states)
+	for n, to := range l.nodes {
+		n.pc = at(to)
+	}
+	l.out.parser = at(label(l.out.parser))
+	l.out.code = resolved
+}
+
+// call emits the call of a closure.
+func (l *lowerer) call(f op) {
+	if f == nil {
+		return
+	}
+	l.op3(opCall, 0, 0, len(l.out.calls), 0)
+	l.out.calls = append(l.out.calls, f)
+}
+
+// slot reserves a scratch word.
+func (l *lowerer) slot() int {
+	at, _ := l.temp(1)
+	return at
+}
