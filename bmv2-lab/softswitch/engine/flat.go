@@ -42,9 +42,9 @@ const (
 	opJumpNeK
 	opJumpLtK
 	opJumpGtK
-	opJumpAny  // if A & k != 0
-	opJumpNone // if A & k == 0
-	opJumpNe2  // if A != B, two words
+	opJumpAny    // if A & k != 0
+	opJumpNone   // if A & k == 0
+	opJumpDiffer // if any of the c words from A on differs from those from B on
 
 	opRegRead   // A = register c at B
 	opRegRead2  // two words

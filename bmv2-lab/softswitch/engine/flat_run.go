@@ -2,12 +2,11 @@ package engine
 
 import "encoding/binary"
 
-// runFlat runs flat code from pc on. For the parser it returns the parser error, else 0. It is one
-// function, since a call for each instruction would cost more than the instruction.
+// runFlat runs flat code from pc on. For the parser it returns the parser error, else 0. It
+// is one function, since a call for each instruction would cost more than the instruction;
+// and it calls one function only, so that what it needs stays in machine registers.
 func (p *packet) runFlat(pc int) int {
-	fc := p.prog.flat
-	code, w, frame, regs := fc.code, p.words, p.frame, p.sw.registers
-	cur, at, loops := p.parsed, 0, uint64(0)
+	code, w := p.prog.flat.code, p.words
 	for {
 		in := &code[pc]
 		pc++
@@ -22,8 +21,6 @@ func (p *packet) runFlat(pc int) int {
 			w[in.a], w[in.a+1] = in.k, 0
 		case opParam:
 			w[in.a] = p.params[in.b] & in.k
-		case opSext:
-			w[in.a] = uint64(int64(w[in.b]<<(in.c&63)) >> (in.c & 63))
 		case opAndK:
 			w[in.a] = w[in.b] & in.k
 		case opOrK:
@@ -46,14 +43,8 @@ func (p *packet) runFlat(pc int) int {
 			w[in.a] = (w[in.b] + w[in.c]) & in.k
 		case opSub:
 			w[in.a] = (w[in.b] - w[in.c]) & in.k
-		case opMul:
-			w[in.a] = w[in.b] * w[in.c] & in.k
-		case opNot:
-			w[in.a] = ^w[in.b] & in.k
 		case opShlOr:
 			w[in.a] = w[in.b]<<(in.k&63) | w[in.c]
-		case opMod:
-			w[in.a] = w[in.b] % max(w[in.c], 1)
 
 		case opJump:
 			pc = int(in.k)
@@ -73,9 +64,12 @@ func (p *packet) runFlat(pc int) int {
 			if w[in.a] <= w[in.b] {
 				pc = int(in.k)
 			}
-		case opJumpNe2:
-			if w[in.a] != w[in.b] || w[in.a+1] != w[in.b+1] {
-				pc = int(in.k)
+		case opJumpDiffer:
+			for i := range in.c {
+				if w[in.a+i] != w[in.b+i] {
+					pc = int(in.k)
+					break
+				}
 			}
 		case opJumpEqK:
 			if w[in.a] == in.k {
@@ -103,107 +97,123 @@ func (p *packet) runFlat(pc int) int {
 			}
 
 		case opRegRead:
-			if cells, i := regs[in.c].words, w[in.b]; i < uint64(len(cells)) {
+			if cells, i := p.registers[in.c], w[in.b]; i < uint64(len(cells)) {
 				w[in.a] = cells[i]
 			}
 		case opRegRead2:
-			if cells, i := regs[in.c].words, w[in.b]; i < uint64(len(cells)/2) {
+			if cells, i := p.registers[in.c], w[in.b]; i < uint64(len(cells))/2 {
 				w[in.a], w[in.a+1] = cells[2*i], cells[2*i+1]
 			}
 		case opRegWrite:
-			if cells, i := regs[in.c].words, w[in.b]; i < uint64(len(cells)) {
+			if cells, i := p.registers[in.c], w[in.b]; i < uint64(len(cells)) {
 				cells[i] = w[in.a] & in.k
 			}
 		case opRegWriteK:
-			if cells, i := regs[in.c].words, w[in.b]; i < uint64(len(cells)) {
+			if cells, i := p.registers[in.c], w[in.b]; i < uint64(len(cells)) {
 				cells[i] = in.k
 			}
 		case opRegWrite2:
-			if cells, i := regs[in.c].words, w[in.b]; i < uint64(len(cells)/2) {
+			if cells, i := p.registers[in.c], w[in.b]; i < uint64(len(cells))/2 {
 				cells[2*i], cells[2*i+1] = w[in.a], w[in.a+1]
 			}
-		case opCount:
-			if cells, i := p.sw.counters[in.c].cells, w[in.a]; i < uint64(len(cells)) {
-				cells[i].Packets++
-				cells[i].Bytes += uint64(p.inLength)
-			}
-		case opCalc:
-			w[in.a] = fc.calcs[in.c](p)
 		case opRemove:
 			if w[in.a] != 0 {
 				w[in.a] = 0
 				p.length -= int(in.k)
 			}
-		case opTable:
-			pc = p.applyFlat(&fc.tables[in.c])
-		case opLoop:
-			if loops++; loops > in.k {
-				pc = in.target()
-			}
-
 		case opHeader:
-			if at = cur; len(frame)-at < int(in.k) {
-				p.parsed = cur
+			p.at = p.parsed
+			if len(p.frame)-p.at < int(in.k) {
 				return p.prog.errs.tooShort
 			}
-			w[in.a], w[in.a+rawWord] = 1, uint64(at)
-			cur += int(in.k)
+			w[in.a], w[in.a+rawWord] = 1, uint64(p.at)
+			p.parsed += int(in.k)
 		case opLoad:
-			w[in.a] = binary.BigEndian.Uint64(frame[at+int(in.b):]) >> (in.c & 63) & in.k
-		case opLoadShort:
-			w[in.a] = bitsAt(frame[at:], int(in.b), int(in.c))
+			w[in.a] = binary.BigEndian.Uint64(p.frame[p.at+int(in.b):]) >> (in.c & 63) & in.k
 		case opNeed:
-			if len(frame)-cur < int(in.k) {
-				p.parsed = cur
+			if len(p.frame)-p.parsed < int(in.k) {
 				return p.prog.errs.tooShort
 			}
-		case opPeek:
-			w[in.a] = bitsAt(frame[cur:], int(in.b), int(in.c))
-		case opPick:
-			p.parsed = cur
-			next, e := fc.picks[in.c](p)
-			if e != 0 {
-				return e - 1
-			}
-			if next < 0 {
-				return p.prog.errs.none
-			}
-			pc = fc.states[next]
-		case opParse:
-			p.parsed = cur
-			if e := fc.parses[in.c](p); e != 0 {
-				return e - 1
-			}
-			cur = p.parsed
-		case opReject:
-			p.parsed = cur
-			return int(w[in.a] & (1<<31 - 1))
 		case opAccept:
-			p.parsed = cur
 			return p.prog.errs.none
-
-		case opCall:
-			fc.calls[in.c](p)
-		case opWord:
-			w[in.a] = fc.words[in.c](p)
-		case opJumpNot:
-			if !fc.conds[in.c](p) {
-				pc = int(in.k)
-			}
-		case opNode:
-			next := fc.nodes[in.c].run(p)
-			if next == nil || p.exit {
-				return 0
-			}
-			pc = next.pc
-		case opCheckExit:
-			if p.exit {
-				return 0
-			}
+		case opReject:
+			return int(w[in.a] & (1<<31 - 1))
 		case opEnd:
 			return 0
+		default:
+			pc = p.runOther(in, pc)
+			if pc < 0 {
+				return ^pc
+			}
 		}
 	}
+}
+
+// runOther runs one of the instructions that are rare, or that take long anyway. It yields
+// where to go on, or ^result at the end.
+//
+//go:noinline
+func (p *packet) runOther(in *inst, pc int) int {
+	fc, w := p.prog.flat, p.words
+	switch in.op {
+	case opTable:
+		return p.applyFlat(&fc.tables[in.c])
+	case opCalc:
+		w[in.a] = fc.calcs[in.c](p)
+	case opCount:
+		if cells, i := p.sw.counters[in.c].cells, w[in.a]; i < uint64(len(cells)) {
+			cells[i].Packets++
+			cells[i].Bytes += uint64(p.inLength)
+		}
+	case opSext:
+		w[in.a] = uint64(int64(w[in.b]<<(in.c&63)) >> (in.c & 63))
+	case opMul:
+		w[in.a] = w[in.b] * w[in.c] & in.k
+	case opNot:
+		w[in.a] = ^w[in.b] & in.k
+	case opMod:
+		w[in.a] = w[in.b] % max(w[in.c], 1)
+	case opLoop:
+		if p.loops++; p.loops > in.k {
+			return in.target()
+		}
+	case opLoadShort:
+		w[in.a] = bitsAt(p.frame[p.at:], int(in.b), int(in.c))
+	case opPeek:
+		w[in.a] = bitsAt(p.frame[p.parsed:], int(in.b), int(in.c))
+	case opPick:
+		next, e := fc.picks[in.c](p)
+		switch {
+		case e != 0:
+			return ^(e - 1)
+		case next < 0:
+			return ^p.prog.errs.none
+		}
+		return fc.states[next]
+	case opParse:
+		if e := fc.parses[in.c](p); e != 0 {
+			return ^(e - 1)
+		}
+	case opCall:
+		fc.calls[in.c](p)
+	case opWord:
+		w[in.a] = fc.words[in.c](p)
+	case opJumpNot:
+		if !fc.conds[in.c](p) {
+			return int(in.k)
+		}
+	case opNode:
+		next := fc.nodes[in.c].run(p)
+		if next == nil || p.exit {
+			return ^0
+		}
+		return next.pc
+	case opCheckExit:
+		if p.exit {
+			return ^0
+		}
+	}
+	return pc
 }
 
 // target is where a jump goes that compares with a constant.

@@ -4,10 +4,12 @@ package engine
 // the compiler for the closure and calls that.
 type lowerer struct {
 	*compiler
-	out    *flatCode
-	labels []int // where each label is in the code; -1: not placed yet
-	nodes  map[*node]label
-	tooBig bool
+	out     *flatCode
+	labels  []int // where each label is in the code; -1: not placed yet
+	jumped  map[label]bool
+	barrier int // instructions before this place are not merged with later ones
+	nodes   map[*node]label
+	tooBig  bool
 }
 
 // label is a place in the code that may not be known yet.
@@ -21,7 +23,7 @@ func (c *compiler) lower(ingress, egress *pipelineNodes) {
 	if c.lay.cleared+c.lay.scratch >= maxFlatWords/2 {
 		return
 	}
-	l := &lowerer{compiler: c, out: &flatCode{}, nodes: map[*node]label{}}
+	l := &lowerer{compiler: c, out: &flatCode{}, nodes: map[*node]label{}, jumped: map[label]bool{}}
 	c.statement()
 	l.out.parser = l.parserCode()
 	l.pipelineCode(&c.src.Ingress, ingress)
@@ -41,6 +43,15 @@ func (l *lowerer) nameable() bool {
 }
 
 func (l *lowerer) emit(in inst) {
+	switch in.op.jumpsTo() {
+	case 'k':
+		l.jumped[label(in.k)] = true
+	case 'b':
+		l.jumped[label(in.target())] = true
+	}
+	if l.merge(in) {
+		return
+	}
 	if len(l.out.code) >= maxFlatCode {
 		l.tooBig = true
 		return
@@ -57,7 +68,19 @@ func (l *lowerer) newLabel() label {
 	return label(len(l.labels) - 1)
 }
 
-func (l *lowerer) place(at label) { l.labels[at] = len(l.out.code) }
+func (l *lowerer) place(at label) {
+	l.labels[at] = len(l.out.code)
+	l.barrier = len(l.out.code)
+}
+
+// meet places a label to which everything that jumps there has been emitted already.
+func (l *lowerer) meet(at label) {
+	if l.jumped[at] {
+		l.place(at)
+	} else {
+		l.labels[at] = len(l.out.code)
+	}
+}
 
 func (l *lowerer) here() label {
 	at := l.newLabel()
@@ -75,7 +98,7 @@ func (l *lowerer) jumpK(op opcode, a int, k uint64, to label) {
 // jumpsTo says where an instruction keeps its target: 'k', 'b' (bc) or 0 for none.
 func (op opcode) jumpsTo() byte {
 	switch op {
-	case opJump, opJumpEq, opJumpNe, opJumpLt, opJumpLe, opJumpNe2, opJumpNot:
+	case opJump, opJumpEq, opJumpNe, opJumpLt, opJumpLe, opJumpDiffer, opJumpNot:
 		return 'k'
 	case opJumpEqK, opJumpNeK, opJumpLtK, opJumpGtK, opJumpAny, opJumpNone, opLoop:
 		return 'b'
@@ -97,7 +120,11 @@ func (l *lowerer) finish() {
 	for i, in := range l.out.code {
 		switch in.op.jumpsTo() {
 		case 'k':
-			in.k = uint64(at(label(in.k)))
+			pc := at(label(in.k))
+			in.k = uint64(pc)
+			if to := l.out.code[pc].op; in.op == opJump && (to == opEnd || to == opAccept) {
+				in = inst{op: to}
+			}
 		case 'b':
 			pc := at(label(in.target()))
 			in.b, in.c = uint16(pc), uint16(pc>>16)
@@ -128,6 +155,27 @@ func (l *lowerer) call(f op) {
 	}
 	l.op3(opCall, 0, 0, len(l.out.calls), 0)
 	l.out.calls = append(l.out.calls, f)
+}
+
+// merge makes one instruction of the last one and this one, where no jump can come between
+// them: comparisons of adjacent words.
+func (l *lowerer) merge(in inst) bool {
+	at := len(l.out.code)
+	if at == 0 || l.barrier == at || in.op != opJumpNe {
+		return false
+	}
+	last := &l.out.code[at-1]
+	switch {
+	case last.k != in.k:
+		return false
+	case last.op == opJumpNe && last.a+1 == in.a && last.b+1 == in.b:
+		*last = inst{opJumpDiffer, last.a, last.b, 2, in.k}
+		return true
+	case last.op == opJumpDiffer && last.a+last.c == in.a && last.b+last.c == in.b:
+		last.c++
+		return true
+	}
+	return false
 }
 
 // slot reserves a scratch word.

@@ -70,8 +70,13 @@ func (l *lowerer) assignment(dst, src *bmjson.Expr) bool {
 		return false
 	}
 	words := make([]operand, f.words)
+	apart := !l.reads(src, off, f.words)
 	for i := range words {
-		words[i] = l.wordAt(src, i, topMask(min(64, f.width-64*i)), anywhere)
+		to := anywhere
+		if apart {
+			to = off + i
+		}
+		words[i] = l.wordAt(src, i, topMask(min(64, f.width-64*i)), to)
 	}
 	l.wideMove(off, words)
 	return true

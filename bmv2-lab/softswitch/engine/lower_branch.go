@@ -20,12 +20,12 @@ func (l *lowerer) branch(cond *bmjson.Expr, yes, no, next label) {
 	case bmjson.OpLogicAnd:
 		also := l.newLabel()
 		l.branch(cond.Left, also, no, also)
-		l.place(also)
+		l.meet(also)
 		l.branch(cond.Right, yes, no, next)
 	case bmjson.OpLogicOr:
 		also := l.newLabel()
 		l.branch(cond.Left, yes, also, also)
-		l.place(also)
+		l.meet(also)
 		l.branch(cond.Right, yes, no, next)
 	case bmjson.OpLogicNot:
 		l.branch(cond.Right, no, yes, next)

@@ -105,7 +105,7 @@ func (l *lowerer) operation(e *bmjson.Expr, mask uint64, dst int) (operand, bool
 	case bmjson.OpShl, bmjson.OpShr:
 		return l.shiftBy(e, mask, dst)
 	case bmjson.OpB2D:
-		return l.truthValue(e.Right, mask), true
+		return l.truthValue(e.Right, mask, dst), true
 	case bmjson.OpCond:
 		return l.choice(e, mask), true
 	}
@@ -230,14 +230,42 @@ func (l *lowerer) shiftBy(e *bmjson.Expr, mask uint64, dst int) (operand, bool) 
 }
 
 // truthValue is 1 or 0.
-func (l *lowerer) truthValue(cond *bmjson.Expr, mask uint64) operand {
-	d, yes, no := l.slot(), l.newLabel(), l.newLabel()
+func (l *lowerer) truthValue(cond *bmjson.Expr, mask uint64, dst int) operand {
+	if dst != anywhere && l.reads(cond, dst, 1) {
+		dst = anywhere
+	}
+	d, yes, no := l.dst(dst), l.newLabel(), l.newLabel()
 	l.op3(opConst, d, 0, 0, 0)
 	l.branch(cond, yes, no, yes)
-	l.place(yes)
+	l.meet(yes)
 	l.op3(opConst, d, 0, 0, 1&mask)
 	l.place(no)
 	return inWord(d)
+}
+
+// reads says whether an expression may read one of n words.
+func (l *lowerer) reads(e *bmjson.Expr, word, n int) bool {
+	if e == nil {
+		return false
+	}
+	switch e.Kind {
+	case bmjson.ExprField:
+		f, off := l.lay.field(e.Field)
+		return off < word+n && word < off+f.words
+	case bmjson.ExprConst, bmjson.ExprBool, bmjson.ExprLocal:
+		return false
+	case bmjson.ExprOp, bmjson.ExprRegister:
+		return e.Op == bmjson.OpAccessField || l.reads(e.Cond, word, n) || l.reads(e.Left, word, n) || l.reads(e.Right, word, n)
+	case bmjson.ExprHeader:
+		return l.lay.headers[e.Index].metadata || l.within(e.Index, word, n)
+	}
+	return true
+}
+
+// within says whether one of n words is of a header.
+func (l *lowerer) within(header, word, n int) bool {
+	h := &l.lay.headers[header]
+	return h.base < word+n && word < h.base+h.typ.words
 }
 
 func (l *lowerer) choice(e *bmjson.Expr, mask uint64) operand {

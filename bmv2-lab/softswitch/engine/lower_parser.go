@@ -21,18 +21,25 @@ func (l *lowerer) parserCode() int {
 		}
 		return label(l.out.states[state])
 	}
-	cyclic := hasCycle(states)
-	for i := range states {
-		l.place(at(i))
-		if cyclic {
-			l.jumpK(opLoop, 0, maxStates, endless)
-		}
-		for j := range states[i].Ops {
-			l.parserStep(&states[i].Ops[j])
+	cyclic, placed := hasCycle(states), make([]bool, len(states))
+	// A state without a select, and the default of one, follow right behind if they can.
+	for first := range states {
+		for i := first; i >= 0 && !placed[i]; i = states[i].Default {
+			l.place(at(i))
+			placed[i] = true
+			if cyclic {
+				l.jumpK(opLoop, 0, maxStates, endless)
+			}
+			for j := range states[i].Ops {
+				l.parserStep(&states[i].Ops[j])
+				l.statement()
+			}
+			l.transition(&states[i], at)
+			if next := states[i].Default; next < 0 || placed[next] {
+				l.jump(at(next))
+			}
 			l.statement()
 		}
-		l.transition(&states[i], at)
-		l.statement()
 	}
 	return int(at(l.src.Parser.Init))
 }
@@ -125,10 +132,9 @@ func (l *lowerer) peekAt(look *bmjson.Lookahead, dst int) {
 	l.op3(opPeek, dst, look.Offset, look.Width, 0)
 }
 
-// transition lowers the select of a state, or its only way on.
+// transition lowers the select of a state but for its default, which comes behind.
 func (l *lowerer) transition(s *bmjson.State, at func(state int) label) {
 	if len(s.Transitions) == 0 {
-		l.jump(at(s.Default))
 		return
 	}
 	key, width, ok := l.selectKey(s)
@@ -137,16 +143,19 @@ func (l *lowerer) transition(s *bmjson.State, at func(state int) label) {
 		l.out.picks = append(l.out.picks, l.selection(s))
 		return
 	}
+	masked := map[uint64]int{}
 	for i := range s.Transitions {
 		k := newSelectCase(&s.Transitions[i], 1)
-		word := key
+		word, ok := key, true
 		if k.mask[0]&topMask(width) != topMask(width) {
-			word = l.slot()
-			l.op3(opAndK, word, key, 0, k.mask[0])
+			if word, ok = masked[k.mask[0]]; !ok {
+				word = l.slot()
+				masked[k.mask[0]] = word
+				l.op3(opAndK, word, key, 0, k.mask[0])
+			}
 		}
 		l.jumpK(opJumpEqK, word, k.value[0], at(k.next))
 	}
-	l.jump(at(s.Default))
 }
 
 // selectKey packs a transition key, each part padded to whole bytes, into one word.

@@ -119,7 +119,13 @@ func (f *flow) table(n bmjson.Node) (next bmjson.Node, ok bool) {
 func (f *flow) outcome(t *bmjson.Table, d *actionData, miss bool) label {
 	at := f.here()
 	f.body(d.action)
-	f.jump(f.label(f.after(t, d, miss)))
+	next := f.after(t, d, miss)
+	if next.Kind == bmjson.NodeEnd || f.placed[next] {
+		f.jump(f.label(next))
+	} else {
+		f.label(next)
+		f.node(next)
+	}
 	return at
 }
 

@@ -9,7 +9,11 @@ type packet struct {
 
 	frame  []byte // as it came in (or was recirculated)
 	parsed int    // bytes of frame that the parser has consumed
+	at     int    // where the header that is being extracted starts
+	loops  uint64 // parser states on the way, where they can go round
 	now    uint64 // µs
+
+	registers [][]uint64 // the switch's, by index
 
 	params []uint64 // of the action that runs
 	key    []uint64 // scratch: table key
@@ -43,7 +47,7 @@ func newPacket(sw *Switch) *packet {
 		words: make([]uint64, prog.lay.cleared+prog.lay.scratch),
 		vars:  make([][]byte, prog.lay.varSlots),
 		key:   make([]uint64, prog.maxKey),
-		sw:    sw, prog: prog,
+		sw:    sw, prog: prog, registers: sw.cells,
 	}
 }
 

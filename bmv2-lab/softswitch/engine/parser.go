@@ -20,6 +20,7 @@ const maxStates = 1 << 14
 func (p *packet) parse() int {
 	prog := p.prog
 	if prog.flat != nil {
+		p.loops = 0
 		return p.runFlat(prog.flat.parser)
 	}
 	next := prog.parserInit

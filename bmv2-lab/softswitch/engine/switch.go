@@ -18,6 +18,7 @@ type Switch struct {
 	tables    []*Table
 	counters  []*Counter // by index in the program; direct ones are nil
 	registers []*Register
+	cells     [][]uint64 // of the registers
 
 	replication atomic.Pointer[replication]
 	control     sync.Mutex // guards writes of replication
@@ -57,6 +58,7 @@ func New(p *Program, opt Options) *Switch {
 		stride := wordsOf(r.Width)
 		s.registers = append(s.registers, &Register{sw: s, name: r.Name, size: r.Size, width: r.Width,
 			stride: stride, words: make([]uint64, r.Size*stride)})
+		s.cells = append(s.cells, s.registers[len(s.registers)-1].words)
 	}
 	for _, tp := range p.tables {
 		t := newTable(s, tp)
