@@ -53,32 +53,43 @@ func (p *packet) extractVar(h *headerLayout, bits uint64) int {
 }
 
 // emit appends the headers in the deparser's order and the payload to out. What follows each
-// other in the frame, as it came, is copied in one piece.
+// other in the frame, as it came, is copied in one piece, and patched where it was changed.
 func (p *packet) emit(out []byte) []byte {
 	from, to := 0, 0 // the piece of the frame that is next to be copied
+	patches := p.patches[:0]
 	for _, h := range p.prog.deparser {
 		if p.words[h.base] == 0 && !h.metadata {
 			continue
 		}
-		if h.copied {
-			at := int(p.words[h.base+rawWord])
-			if at != to {
-				out = append(out, p.frame[from:to]...)
-				from = at
-			}
-			to = at + p.headerBytes(h)
+		if !h.copied {
+			out = append(out, p.frame[from:to]...)
+			from, to = 0, 0
+			out = p.deparse(out, h)
 			continue
 		}
-		out = append(out, p.frame[from:to]...)
-		from, to = 0, 0
-		out = p.deparse(out, h)
+		at := int(p.words[h.base+rawWord])
+		if at != to {
+			out = append(out, p.frame[from:to]...)
+			from = at
+		}
+		if h.patch != nil {
+			patches = append(patches, patchAt{h, len(out) + at - from})
+		}
+		to = at + p.headerBytes(h)
 	}
 	rest := p.payload()
 	if to == p.parsed {
-		return append(out, p.frame[from:to+len(rest)]...)
+		out = append(out, p.frame[from:to+len(rest)]...)
+	} else {
+		out = append(append(out, p.frame[from:to]...), rest...)
 	}
-	out = append(out, p.frame[from:to]...)
-	return append(out, rest...)
+	for _, at := range patches {
+		for i := range at.header.patch {
+			at.header.patch[i].apply(out[at.at:], p.words, at.header.base)
+		}
+	}
+	p.patches = patches
+	return out
 }
 
 // deparse appends a valid header to out, which grows as needed.

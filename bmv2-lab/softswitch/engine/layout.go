@@ -47,7 +47,8 @@ type headerLayout struct {
 	union    int // the union it is in, or -1
 	metadata bool
 	varSlot  int  // where the content of its variable-length field is, or -1
-	copied   bool // never written: leaves as it is in the frame
+	copied   bool // leaves as it is in the frame, but for patch
+	patch    []patchChunk
 }
 
 // stackLayout is a stack of headers or of unions.

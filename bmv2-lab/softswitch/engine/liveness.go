@@ -2,16 +2,18 @@ package engine
 
 import "github.com/fabricscope/fabricscope/bmv2-lab/softswitch/bmjson"
 
-// Most of a frame is forwarded as it came. A header that nothing in the program can write is
-// copied from the frame when the packet leaves, and only those of its fields that something
-// reads are extracted.
+// Most of a frame is forwarded as it came. A header is copied from the frame when the packet
+// leaves, unless something can write it as a whole; only those of its fields that something
+// writes are then put into the copy, and only those and the ones that something reads are
+// extracted.
 
 // liveness is what the program reads and writes of each header instance.
 type liveness struct {
 	src     *bmjson.Program
-	written []bool   // by header
+	remade  []bool   // by header: something writes it as a whole, or moves it
 	whole   []bool   // by header: something reads it as a whole
 	read    [][]bool // by header and field
+	written [][]bool // by header and field
 }
 
 func newLiveness(src *bmjson.Program) *liveness {
@@ -20,9 +22,11 @@ func newLiveness(src *bmjson.Program) *liveness {
 		h := &src.Headers[i]
 		// What is in a stack or a union moves about and is reached in many ways.
 		moves := h.Stack >= 0 || h.Union >= 0 || h.Metadata
-		l.written = append(l.written, moves)
+		l.remade = append(l.remade, moves)
 		l.whole = append(l.whole, moves)
-		l.read = append(l.read, make([]bool, len(src.HeaderTypes[h.Type].Fields)))
+		fields := len(src.HeaderTypes[h.Type].Fields)
+		l.read = append(l.read, make([]bool, fields))
+		l.written = append(l.written, make([]bool, fields))
 	}
 	l.parser()
 	l.actions()
@@ -54,16 +58,25 @@ func (l *liveness) expr(e *bmjson.Expr) {
 	l.expr(e.Right)
 }
 
-// lvalue marks every header that an expression can name as written.
+// write marks a field as written.
+func (l *liveness) write(f bmjson.FieldRef) {
+	if f.Field == bmjson.ValidField {
+		l.remade[f.Header] = true
+		return
+	}
+	l.written[f.Header][f.Field] = true
+}
+
+// lvalue marks everything that an expression can name as written.
 func (l *liveness) lvalue(e *bmjson.Expr) {
 	if e == nil {
 		return
 	}
 	switch e.Kind {
 	case bmjson.ExprField:
-		l.written[e.Field.Header] = true
+		l.write(e.Field)
 	case bmjson.ExprHeader:
-		l.written[e.Index] = true
+		l.remade[e.Index] = true
 	}
 	l.lvalue(e.Cond)
 	l.lvalue(e.Left)
@@ -110,7 +123,7 @@ func (l *liveness) parser() {
 			l.expr(o.Value)
 			l.expr(o.Cond)
 			if o.Kind == bmjson.ParserSet {
-				l.written[o.Dest.Header] = true
+				l.write(o.Dest)
 			}
 			if o.Call != nil {
 				l.primitive(o.Call)
@@ -166,7 +179,9 @@ func (l *liveness) lists() {
 		s := &l.src.Checksums[i]
 		l.expr(s.Cond)
 		l.field(s.Target)
-		l.written[s.Target.Header] = l.written[s.Target.Header] || s.Update
+		if s.Update {
+			l.write(s.Target)
+		}
 	}
 	for _, lists := range [][]bmjson.FieldList{l.src.LearnLists, l.src.FieldLists} {
 		for _, list := range lists {
@@ -179,18 +194,18 @@ func (l *liveness) lists() {
 	}
 	for i := range l.src.Meters {
 		if m := &l.src.Meters[i]; m.Direct {
-			l.written[m.Result.Header] = true
+			l.write(m.Result)
 		}
 	}
 	for _, a := range l.src.Aliases {
-		l.written[a.Field.Header] = true
+		l.remade[a.Field.Header] = true
 	}
 	// A field list is also written, into the copy; that is metadata, or it makes the header
 	// differ from the frame.
 	for _, list := range l.src.FieldLists {
 		for _, f := range list.Fields {
 			if f.Value == nil {
-				l.written[f.Field.Header] = true
+				l.remade[f.Field.Header] = true
 			}
 		}
 	}
@@ -198,5 +213,5 @@ func (l *liveness) lists() {
 
 // needs says whether a field has to be extracted.
 func (l *liveness) needs(header, field int) bool {
-	return l.written[header] || l.whole[header] || l.read[header][field]
+	return l.remade[header] || l.whole[header] || l.read[header][field] || l.written[header][field]
 }

@@ -15,12 +15,13 @@ type packet struct {
 
 	registers [][]uint64 // the switch's, by index
 
-	params []uint64 // of the action that runs
-	key    []uint64 // scratch: table key
-	buf    []byte   // scratch: input of a calculation
-	outBuf []byte   // the deparsed frame
-	inBuf  []byte   // the memory of a recirculated frame
-	values [][]byte // of a digest
+	params  []uint64  // of the action that runs
+	key     []uint64  // scratch: table key
+	buf     []byte    // scratch: input of a calculation
+	outBuf  []byte    // the deparsed frame
+	patches []patchAt // scratch: headers of it to be patched
+	inBuf   []byte    // the memory of a recirculated frame
+	values  [][]byte  // of a digest
 
 	port      uint32 // ingress port
 	length    int    // BMv2's packet length register

@@ -93,8 +93,10 @@ func (c *compiler) headerBlocks() {
 		h := &c.lay.headers[i]
 		need := func(int) bool { return true }
 		if i < len(c.src.Headers) { // the others are nowhere
-			h.copied = !live.written[i]
 			need = func(field int) bool { return live.needs(i, field) }
+			if !live.remade[i] {
+				h.patch, h.copied = newPatch(h.typ, live.written[i])
+			}
 		}
 		var hb headerBlocks
 		if !h.metadata {
