@@ -40,8 +40,8 @@ type part struct {
 
 // chunk is 8 bytes of a block.
 type chunk struct {
-	fixed uint64 // constant bits
 	parts []part
+	alone bool // one word as it is
 }
 
 type block struct {
@@ -63,6 +63,10 @@ func newBlock(bits int, units []unit) block {
 			b.reach = max(b.reach, u.bit/8+8)
 		}
 		b.place(u)
+	}
+	for i := range b.chunks {
+		c := &b.chunks[i]
+		c.alone = len(c.parts) == 1 && c.parts[0].shift == 0
 	}
 	return b
 }
@@ -102,12 +106,17 @@ func (b *block) read(words []uint64, base int, data []byte) {
 // write puts the block, with words relative to base, into out, which has 8 bytes to spare.
 func (b *block) write(out []byte, words []uint64, base int) {
 	for i := range b.chunks {
-		binary.BigEndian.PutUint64(out[8*i:], b.chunks[i].value(words, base))
+		c := &b.chunks[i]
+		if c.alone {
+			binary.BigEndian.PutUint64(out[8*i:], words[base+c.parts[0].word])
+		} else {
+			binary.BigEndian.PutUint64(out[8*i:], c.value(words, base))
+		}
 	}
 }
 
 func (c *chunk) value(words []uint64, base int) uint64 {
-	v := c.fixed
+	var v uint64
 	for i := range c.parts {
 		t := &c.parts[i]
 		if w := words[base+t.word]; t.right {

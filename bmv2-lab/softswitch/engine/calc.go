@@ -38,6 +38,9 @@ func (c *compiler) calcOf(algo string, input []bmjson.CalcInput, payload bool, a
 	if algo == "csum16" || algo == "cksum16" {
 		return k.checksum
 	}
+	if algo == "crc32" && !payload && k.planned && k.plan.bytes > crcPadded-16 {
+		return k.crc32
+	}
 	sum := hashFunc(algo)
 	if sum == nil {
 		c.fail(at, "algorithm %q is not supported", algo)
@@ -241,6 +244,43 @@ func hashFunc(algo string) func([]byte) uint64 {
 	}
 	return nil
 }
+
+// crcPadded is the length from which hash/crc32 works on 16 bytes at a time; what is left
+// over it takes byte by byte.
+const crcPadded = 64
+
+// crc32 is the CRC-32 of the input, filled up in front with zero bytes to a multiple of 16:
+// it starts from the state that these bytes turn into the usual one.
+func (k *calc) crc32(p *packet) uint64 {
+	if !k.ready(p) {
+		return uint64(crc32.ChecksumIEEE(k.input(p)))
+	}
+	pad := -k.plan.bytes & 15
+	n := pad + k.plan.bytes
+	if cap(p.buf) < n+8 {
+		p.buf = make([]byte, n, 2*n+8)
+	}
+	buf := p.buf[:n+8]
+	clear(buf[:pad])
+	k.plan.write(buf[pad:], p.words, 0)
+	return uint64(crc32.Update(crcBefore[pad], crc32.IEEETable, buf[:n]))
+}
+
+// crcBefore is, by the number of zero bytes, what to update with them so that the checksum is
+// as if nothing had come before.
+var crcBefore = func() (before [16]uint32) {
+	state := ^uint32(0)
+	for n := 1; n < len(before); n++ {
+		for i, t := range crc32.IEEETable {
+			if t>>24 == state>>24 {
+				state = (state^t)<<8 | uint32(i)
+				break
+			}
+		}
+		before[n] = ^state
+	}
+	return before
+}()
 
 // crc16Tables are the tables of CRC-16/ARC (polynomial 0x8005, reflected), eight bytes at a
 // time: table k advances a byte over k further zero bytes.

@@ -72,6 +72,7 @@ const (
 	opJumpNot   // if condition c is false
 	opNode      // node c, and where it goes
 	opCheckExit // end if the packet has to exit
+	opWrong     // a checksum is wrong
 	opEnd
 )
 
@@ -90,6 +91,8 @@ type flatCode struct {
 	code   []inst
 	parser int   // where the parser starts; pipelines start where their first node does
 	states []int // where each parser state starts
+	verify int   // where the checksums are verified, and updated
+	update int
 
 	calls  []op
 	words  []narrowFn

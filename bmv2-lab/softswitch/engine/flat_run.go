@@ -208,6 +208,8 @@ func (p *packet) runOther(in *inst, pc int) int {
 			return ^0
 		}
 		return next.pc
+	case opWrong:
+		p.checksum = true
 	case opCheckExit:
 		if p.exit {
 			return ^0

@@ -26,6 +26,7 @@ func (c *compiler) lower(ingress, egress *pipelineNodes) {
 	l := &lowerer{compiler: c, out: &flatCode{}, nodes: map[*node]label{}, jumped: map[label]bool{}}
 	c.statement()
 	l.out.parser = l.parserCode()
+	l.out.verify, l.out.update = l.checksumCode(true), l.checksumCode(false)
 	l.pipelineCode(&c.src.Ingress, ingress)
 	l.pipelineCode(&c.src.Egress, egress)
 	if c.err != nil || l.tooBig || !l.nameable() {
@@ -145,6 +146,7 @@ func (l *lowerer) finish() {
 		n.pc = at(to)
 	}
 	l.out.parser = at(label(l.out.parser))
+	l.out.verify, l.out.update = at(label(l.out.verify)), at(label(l.out.update))
 	l.out.code = resolved
 }
 

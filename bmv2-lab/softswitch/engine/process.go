@@ -100,10 +100,27 @@ func (s *Switch) ingress(p *packet, out Output) {
 }
 
 func (prog *Program) verifyChecksums(p *packet) {
+	if prog.flat != nil {
+		p.runFlat(prog.flat.verify)
+		return
+	}
 	for i := range prog.verify {
 		k := &prog.verify[i]
 		if p.isValid(k.header) && (k.cond == nil || k.cond(p)) && k.value(p) != p.words[k.off] {
 			p.checksum = true
+		}
+	}
+}
+
+func (prog *Program) updateChecksums(p *packet) {
+	if prog.flat != nil {
+		p.runFlat(prog.flat.update)
+		return
+	}
+	for i := range prog.update {
+		k := &prog.update[i]
+		if k.cond == nil || k.cond(p) {
+			p.words[k.off] = k.value(p) & k.mask
 		}
 	}
 }
@@ -240,12 +257,7 @@ func (s *Switch) cloneEgress(p *packet, out Output) {
 
 // deparse updates the checksums and puts the frame together.
 func (s *Switch) deparse(p *packet) []byte {
-	for i := range s.prog.update {
-		k := &s.prog.update[i]
-		if k.cond == nil || k.cond(p) {
-			p.words[k.off] = k.value(p) & k.mask
-		}
-	}
+	s.prog.updateChecksums(p)
 	for _, f := range s.prog.calls {
 		p.params = nil
 		f(p)

@@ -1,0 +1,35 @@
+package engine
+
+// checksumCode lowers the checksums that are verified, or those that are updated, and
+// returns its label.
+func (l *lowerer) checksumCode(verify bool) int {
+	start := l.here()
+	for i := range l.src.Checksums {
+		s := &l.src.Checksums[i]
+		if (verify && !s.Verify) || (!verify && !s.Update) {
+			continue
+		}
+		f, off := l.lay.field(s.Target)
+		begin, done := l.newLabel(), l.newLabel()
+		if h := &l.lay.headers[s.Target.Header]; verify && !h.metadata {
+			l.jumpK(opJumpEqK, h.base, 0, done)
+		}
+		if s.Cond != nil {
+			l.branch(s.Cond, begin, done, begin)
+		}
+		l.meet(begin)
+		sum := l.slot()
+		l.op3(opCalc, sum, 0, len(l.out.calcs), 0)
+		l.out.calcs = append(l.out.calcs, l.calculation(s.Calculation))
+		if verify {
+			l.op3(opJumpEq, sum, off, 0, uint64(done))
+			l.emit(inst{op: opWrong})
+		} else {
+			l.move(off, l.masked(inWord(sum), 64, f.mask(), off))
+		}
+		l.place(done)
+		l.statement()
+	}
+	l.emit(inst{op: opEnd})
+	return int(start)
+}
