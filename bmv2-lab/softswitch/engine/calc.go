@@ -29,16 +29,16 @@ type calc struct {
 }
 
 func (c *compiler) calculation(index int) calcFn {
-	s := &c.src.Calculations[index]
-	return c.calcOf(s.Algo, s.Input, s.Payload, s.At)
+	k, s := c.newCalc(index), &c.src.Calculations[index]
+	return c.calcFn(k, s.Algo, s.At)
 }
 
-func (c *compiler) calcOf(algo string, input []bmjson.CalcInput, payload bool, at bmjson.Place) calcFn {
-	k := c.newCalc(input, payload)
+// calcFn applies an algorithm to what k packs.
+func (c *compiler) calcFn(k *calc, algo string, at bmjson.Place) calcFn {
 	if algo == "csum16" || algo == "cksum16" {
 		return k.checksum
 	}
-	if algo == "crc32" && !payload && k.planned && k.plan.bytes > crcPadded-16 {
+	if algo == "crc32" && !k.payload && k.planned && k.plan.bytes > crcPadded-16 {
 		return k.crc32
 	}
 	sum := hashFunc(algo)
@@ -49,11 +49,18 @@ func (c *compiler) calcOf(algo string, input []bmjson.CalcInput, payload bool, a
 	return func(p *packet) uint64 { return sum(k.input(p)) }
 }
 
-func (c *compiler) newCalc(input []bmjson.CalcInput, payload bool) *calc {
-	k := &calc{payload: payload, planned: true}
-	for _, in := range input {
+func (c *compiler) newCalc(index int) *calc {
+	s := &c.src.Calculations[index]
+	k := &calc{payload: s.Payload}
+	for _, in := range s.Input {
 		k.add(c, in)
 	}
+	k.makePlan()
+	return k
+}
+
+func (k *calc) makePlan() {
+	k.planned, k.headers = true, nil
 	var units []unit
 	total := 0
 	seen := map[int]bool{}
@@ -71,7 +78,6 @@ func (c *compiler) newCalc(input []bmjson.CalcInput, payload bool) *calc {
 	if k.planned {
 		k.plan = newBlock(total, units)
 	}
-	return k
 }
 
 func (k *calc) add(c *compiler, in bmjson.CalcInput) {

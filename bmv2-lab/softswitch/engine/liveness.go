@@ -17,22 +17,30 @@ type liveness struct {
 }
 
 func newLiveness(src *bmjson.Program) *liveness {
-	l := &liveness{src: src}
+	l := noLiveness(src)
 	for i := range src.Headers {
 		h := &src.Headers[i]
 		// What is in a stack or a union moves about and is reached in many ways.
 		moves := h.Stack >= 0 || h.Union >= 0 || h.Metadata
-		l.remade = append(l.remade, moves)
-		l.whole = append(l.whole, moves)
-		fields := len(src.HeaderTypes[h.Type].Fields)
-		l.read = append(l.read, make([]bool, fields))
-		l.written = append(l.written, make([]bool, fields))
+		l.remade[i], l.whole[i] = moves, moves
 	}
 	l.parser()
 	l.actions()
 	l.pipeline(&src.Ingress)
 	l.pipeline(&src.Egress)
 	l.lists()
+	return l
+}
+
+// noLiveness has nothing marked.
+func noLiveness(src *bmjson.Program) *liveness {
+	l := &liveness{src: src}
+	for i := range src.Headers {
+		fields := len(src.HeaderTypes[src.Headers[i].Type].Fields)
+		l.remade, l.whole = append(l.remade, false), append(l.whole, false)
+		l.read = append(l.read, make([]bool, fields))
+		l.written = append(l.written, make([]bool, fields))
+	}
 	return l
 }
 
@@ -118,31 +126,42 @@ func (l *liveness) parser() {
 	for i := range l.src.Parser.States {
 		s := &l.src.Parser.States[i]
 		for j := range s.Ops {
-			o := &s.Ops[j]
-			l.expr(o.Length)
-			l.expr(o.Value)
-			l.expr(o.Cond)
-			if o.Kind == bmjson.ParserSet {
-				l.write(o.Dest)
-			}
-			if o.Call != nil {
-				l.primitive(o.Call)
-			}
+			l.parserOp(&s.Ops[j])
 		}
-		for _, k := range s.Key {
-			l.expr(k.Value)
-		}
+		l.key(s)
 	}
 	for i := range l.src.Deparser.Calls {
 		l.primitive(&l.src.Deparser.Calls[i])
 	}
 }
 
+func (l *liveness) parserOp(o *bmjson.ParserOp) {
+	l.expr(o.Length)
+	l.expr(o.Value)
+	l.expr(o.Cond)
+	if o.Kind == bmjson.ParserSet {
+		l.write(o.Dest)
+	}
+	if o.Call != nil {
+		l.primitive(o.Call)
+	}
+}
+
+func (l *liveness) key(s *bmjson.State) {
+	for _, k := range s.Key {
+		l.expr(k.Value)
+	}
+}
+
 func (l *liveness) actions() {
 	for i := range l.src.Actions {
-		for j := range l.src.Actions[i].Primitives {
-			l.primitive(&l.src.Actions[i].Primitives[j])
-		}
+		l.action(i)
+	}
+}
+
+func (l *liveness) action(i int) {
+	for j := range l.src.Actions[i].Primitives {
+		l.primitive(&l.src.Actions[i].Primitives[j])
 	}
 }
 
@@ -151,12 +170,16 @@ func (l *liveness) pipeline(p *bmjson.Pipeline) {
 		l.expr(p.Conditionals[i].Cond)
 	}
 	for i := range p.Tables {
-		for _, k := range p.Tables[i].Keys {
-			l.field(k.Field)
-		}
+		l.tableKey(&p.Tables[i])
 	}
 	for i := range p.Profiles {
 		l.inputs(p.Profiles[i].Input)
+	}
+}
+
+func (l *liveness) tableKey(t *bmjson.Table) {
+	for _, k := range t.Keys {
+		l.field(k.Field)
 	}
 }
 
@@ -175,6 +198,11 @@ func (l *liveness) lists() {
 	for i := range l.src.Calculations {
 		l.inputs(l.src.Calculations[i].Input)
 	}
+	l.fixed()
+}
+
+// fixed marks what the target itself reads and writes.
+func (l *liveness) fixed() {
 	for i := range l.src.Checksums {
 		s := &l.src.Checksums[i]
 		l.expr(s.Cond)

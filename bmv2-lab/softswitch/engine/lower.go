@@ -9,6 +9,9 @@ type lowerer struct {
 	jumped  map[label]bool
 	barrier int // instructions before this place are not merged with later ones
 	nodes   map[*node]label
+	seen    *liveness    // what closures and the target read
+	calcOf  []int        // by instruction's number: the program's
+	inCalcs map[int]bool // words that calculations read
 	tooBig  bool
 }
 
@@ -23,7 +26,7 @@ func (c *compiler) lower(ingress, egress *pipelineNodes) {
 	if c.lay.cleared+c.lay.scratch >= maxFlatWords/2 {
 		return
 	}
-	l := &lowerer{compiler: c, out: &flatCode{}, nodes: map[*node]label{}, jumped: map[label]bool{}}
+	l := &lowerer{compiler: c, out: &flatCode{}, nodes: map[*node]label{}, jumped: map[label]bool{}, seen: noLiveness(c.src)}
 	c.statement()
 	l.out.parser = l.parserCode()
 	l.out.verify, l.out.update = l.checksumCode(true), l.checksumCode(false)
@@ -32,6 +35,8 @@ func (c *compiler) lower(ingress, egress *pipelineNodes) {
 	if c.err != nil || l.tooBig || !l.nameable() {
 		return
 	}
+	l.seen.fixed()
+	l.tidy()
 	l.finish()
 	c.prog.flat = l.out
 }
@@ -159,6 +164,9 @@ func (l *lowerer) call(f op) {
 	l.out.calls = append(l.out.calls, f)
 }
 
+// maxDiffer is how many words one comparison takes.
+const maxDiffer = 255
+
 // merge makes one instruction of the last one and this one, where no jump can come between
 // them: comparisons of adjacent words.
 func (l *lowerer) merge(in inst) bool {
@@ -173,7 +181,7 @@ func (l *lowerer) merge(in inst) bool {
 	case last.op == opJumpNe && last.a+1 == in.a && last.b+1 == in.b:
 		*last = inst{opJumpDiffer, last.a, last.b, 2, in.k}
 		return true
-	case last.op == opJumpDiffer && last.a+last.c == in.a && last.b+last.c == in.b:
+	case last.op == opJumpDiffer && last.c < maxDiffer && last.a+last.c == in.a && last.b+last.c == in.b:
 		last.c++
 		return true
 	}

@@ -10,12 +10,14 @@ func (l *lowerer) body(a *action) {
 	if a.jumps != nil {
 		l.call(func(p *packet) { a.exec(p, p.params) })
 		l.emit(inst{op: opCheckExit})
+		l.seen.action(a.index)
 		return
 	}
 	for i := range src.Primitives {
 		p := &src.Primitives[i]
 		if !l.step(p) {
 			l.call(l.primitive(p))
+			l.seen.primitive(p)
 		}
 		l.statement()
 	}
@@ -126,6 +128,13 @@ func (l *lowerer) invalidate(e *bmjson.Expr) bool {
 	return true
 }
 
+// calculate lowers dst = a calculation.
+func (l *lowerer) calculate(dst, calculation int) {
+	l.op3(opCalc, dst, 0, len(l.out.calcs), 0)
+	l.out.calcs = append(l.out.calcs, nil) // tidy makes it
+	l.calcOf = append(l.calcOf, calculation)
+}
+
 // hashing lowers dst = base + calculation % max(size, 1).
 func (l *lowerer) hashing(dst, base *bmjson.Expr, calc int, size *bmjson.Expr) bool {
 	f, off, ok := l.fixedField(dst)
@@ -134,8 +143,7 @@ func (l *lowerer) hashing(dst, base *bmjson.Expr, calc int, size *bmjson.Expr) b
 	}
 	h := l.slot()
 	from, n := l.value(base, ^uint64(0), anywhere), l.value(size, ^uint64(0), anywhere)
-	l.op3(opCalc, h, 0, len(l.out.calcs), 0)
-	l.out.calcs = append(l.out.calcs, l.calculation(calc))
+	l.calculate(h, calc)
 	switch {
 	case n.constant && n.k&(n.k-1) == 0:
 		l.op3(opAndK, h, h, 0, max(n.k, 1)-1)

@@ -55,6 +55,7 @@ func (l *lowerer) jumpUnless(to, next label) {
 func (l *lowerer) branchCall(cond *bmjson.Expr, yes, no, next label) {
 	l.emit(inst{op: opJumpNot, c: uint16(len(l.out.conds)), k: uint64(no)})
 	l.out.conds = append(l.out.conds, l.boolean(cond))
+	l.seen.expr(cond)
 	l.jumpUnless(yes, next)
 }
 

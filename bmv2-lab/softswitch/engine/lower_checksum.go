@@ -19,8 +19,7 @@ func (l *lowerer) checksumCode(verify bool) int {
 		}
 		l.meet(begin)
 		sum := l.slot()
-		l.op3(opCalc, sum, 0, len(l.out.calcs), 0)
-		l.out.calcs = append(l.out.calcs, l.calculation(s.Calculation))
+		l.calculate(sum, s.Calculation)
 		if verify {
 			l.op3(opJumpEq, sum, off, 0, uint64(done))
 			l.emit(inst{op: opWrong})

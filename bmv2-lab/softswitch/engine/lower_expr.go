@@ -69,6 +69,7 @@ func (l *lowerer) number(e *bmjson.Expr, mask uint64, dst int) operand {
 	d := l.dst(dst)
 	l.op3(opWord, d, 0, len(l.out.words), 0)
 	l.out.words = append(l.out.words, l.narrow(e))
+	l.seen.expr(e)
 	return l.masked(inWord(d), 64, mask, d)
 }
 

@@ -100,6 +100,7 @@ func (l *lowerer) parserStep(o *bmjson.ParserOp) {
 	}
 	l.op3(opParse, 0, 0, len(l.out.parses), 0)
 	l.out.parses = append(l.out.parses, l.parserOp(o))
+	l.seen.parserOp(o)
 }
 
 // header lowers the extraction of a header of fixed length. Every load is of 8 bytes, inside
@@ -141,6 +142,7 @@ func (l *lowerer) transition(s *bmjson.State, at func(state int) label) {
 	if !ok {
 		l.op3(opPick, 0, 0, len(l.out.picks), 0)
 		l.out.picks = append(l.out.picks, l.selection(s))
+		l.seen.key(s)
 		return
 	}
 	masked := map[uint64]int{}

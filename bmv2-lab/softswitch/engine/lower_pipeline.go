@@ -87,12 +87,17 @@ func (f *flow) table(n bmjson.Node) (next bmjson.Node, ok bool) {
 		f.op3(opNode, 0, 0, len(f.out.nodes), 0)
 		f.out.nodes = append(f.out.nodes, f.nodes.at(n))
 		f.everywhere(t)
+		f.seen.tableKey(t)
+		for _, a := range t.Actions {
+			f.seen.action(a)
+		}
 		return next, false
 	}
 	if d := tp.fixedAction(); d != nil && len(d.params) == 0 {
 		f.body(d.action)
 		return f.after(t, d, true), true
 	}
+	f.seen.tableKey(t)
 	ft := flatTable{index: f.nodes.index[n.Index], words: tp.keyWords, parts: f.keyParts(tp), counted: tp.counted, ages: tp.ages}
 	at := len(f.out.tables)
 	f.op3(opTable, 0, 0, at, 0)

@@ -38,6 +38,17 @@ func (f stdField) set(p *packet, v uint64) {
 	}
 }
 
+// all lists the fields that are there.
+func (s *stdFields) all() (list []stdField) {
+	for _, f := range []stdField{s.ingressPort, s.packetLength, s.instanceType, s.egressSpec, s.egressPort, s.parserError,
+		s.checksumError, s.mcastGroup, s.egressRid, s.ingressTime, s.egressTime, s.enqTime, s.enqDepth, s.deqTime, s.deqDepth} {
+		if f.ok {
+			list = append(list, f)
+		}
+	}
+	return list
+}
+
 // stdFields are the fields by which simple_switch and the program talk.
 type stdFields struct {
 	ingressPort, packetLength, instanceType, egressSpec, egressPort stdField
