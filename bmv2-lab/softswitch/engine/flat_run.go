@@ -238,7 +238,7 @@ func (p *packet) applyFlat(t *flatTable) int {
 			key[k.to+j] &= m
 		}
 	}
-	if e := rt.find(key); e != nil {
+	if e := rt.index.find(key); e != nil {
 		if t.counted {
 			e.counter.Packets++
 			e.counter.Bytes += uint64(p.inLength)

@@ -140,7 +140,7 @@ func (c *compiler) table(p *bmjson.Pipeline, t *bmjson.Table, n *pipelineNodes) 
 		rt := p.sw.tables[index]
 		key := p.key[:words]
 		build(p, key)
-		if e := rt.find(key); e != nil {
+		if e := rt.index.find(key); e != nil {
 			if tp.counted {
 				e.counter.Packets++
 				e.counter.Bytes += uint64(p.inLength)

@@ -20,8 +20,8 @@ type Table struct {
 	prog *tableProgram
 	sw   *Switch
 
-	tuples atomic.Pointer[[]rankedTuple] // by falling best rank
-	def    atomic.Pointer[actionData]
+	index index
+	def   atomic.Pointer[actionData]
 
 	defCounter CounterData // guarded by sw.state
 
@@ -31,8 +31,7 @@ type Table struct {
 }
 
 func newTable(sw *Switch, tp *tableProgram) *Table {
-	t := &Table{prog: tp, sw: sw, entries: map[string]*entry{}}
-	t.tuples.Store(&[]rankedTuple{})
+	t := &Table{prog: tp, sw: sw, entries: map[string]*entry{}, index: newIndex(tp)}
 	t.def.Store(tp.declared())
 	return t
 }
@@ -134,8 +133,12 @@ func (t *Table) insert(in Entry, fixed bool) error {
 	if len(t.entries) >= t.prog.src.Size {
 		return fmt.Errorf("table %s: %w (%d entries)", t.Name(), ErrFull, t.prog.src.Size)
 	}
-	e := &entry{match: m.canon, key: m.key, ranges: m.ranges, rank: m.rank, priority: in.Priority,
-		seq: t.seq, fixed: fixed, timeout: in.IdleTimeout}
+	e := &entry{match: m.canon, ranges: m.ranges, rank: m.rank, priority: in.Priority,
+		seq: t.seq, fixed: fixed, timeout: in.IdleTimeout, place: -1}
+	e.setKey(m.key)
+	if !m.exact {
+		e.mask = m.mask
+	}
 	t.seq++
 	e.act.Store(data)
 	if in.Counter != nil {
@@ -145,48 +148,8 @@ func (t *Table) insert(in Entry, fixed bool) error {
 	e.lastHit = t.sw.now
 	t.sw.state.Unlock()
 	t.entries[id] = e
-	t.tupleFor(m).insert(e)
-	t.rank()
+	t.index.insert(e)
 	return nil
-}
-
-// tupleFor finds or makes the tuple for a mask.
-func (t *Table) tupleFor(m *matcher) *tuple {
-	mask := m.mask
-	if m.exact {
-		mask = nil
-	}
-	old := *t.tuples.Load()
-	for _, u := range old {
-		if (u.mask == nil) == (mask == nil) && slices.Equal(u.mask, mask) {
-			return u.tuple
-		}
-	}
-	u := &tuple{mask: mask, ranks: map[int32]int{}}
-	u.table.Store(newHashTable(8))
-	list := append(slices.Clone(old), rankedTuple{tuple: u})
-	t.tuples.Store(&list)
-	return u
-}
-
-// rank brings the tuples into the order of their best ranks and drops the empty ones.
-func (t *Table) rank() {
-	old := *t.tuples.Load()
-	same := true
-	for _, u := range old {
-		same = same && len(u.ranks) > 0 && u.best == u.tuple.best()
-	}
-	if same {
-		return
-	}
-	list := make([]rankedTuple, 0, len(old))
-	for _, u := range old {
-		if len(u.ranks) > 0 {
-			list = append(list, rankedTuple{u.tuple.best(), u.tuple})
-		}
-	}
-	slices.SortStableFunc(list, func(a, b rankedTuple) int { return cmp.Compare(b.best, a.best) })
-	t.tuples.Store(&list)
 }
 
 // actionData checks an action and its parameters.
@@ -262,12 +225,7 @@ func (t *Table) Delete(match []Match, priority int32) error {
 		return fmt.Errorf("table %s: entries: %w", t.Name(), ErrConst)
 	}
 	delete(t.entries, id)
-	m, err := t.matcher(match, priority)
-	if err != nil {
-		return err
-	}
-	t.tupleFor(m).remove(e)
-	t.rank()
+	t.index.remove(e)
 	return nil
 }
 

@@ -30,6 +30,7 @@ type actionData struct {
 	slot   int     // of the action in the table's list
 	params []uint64
 	next   *node
+	short  [4]uint64 // params, if there are few
 }
 
 func (c *compiler) tableProgram(t *bmjson.Table, n *pipelineNodes) *tableProgram {
@@ -64,6 +65,9 @@ func (c *compiler) tableProgram(t *bmjson.Table, n *pipelineNodes) *tableProgram
 // data builds what an action with parameters means as an entry, or as the default entry.
 func (tp *tableProgram) data(slot int, params []uint64, isDefault bool) *actionData {
 	d := &actionData{action: tp.actions[slot], slot: slot, params: params}
+	if len(params) <= len(d.short) {
+		d.params = d.short[:copy(d.short[:], params)]
+	}
 	switch {
 	case !tp.byHit:
 		d.next = tp.next[slot]
