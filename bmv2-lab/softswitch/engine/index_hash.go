@@ -86,7 +86,7 @@ func (x *hashIndex) insert(e *entry) {
 		s.entry.Store(s.entry.Load().with(e))
 		return
 	}
-	if n := len(*x.slots.Load()); 2*(x.used+1) > n {
+	if n := len(*x.slots.Load()); 4*(x.used+1) > 3*n {
 		x.rebuild()
 	}
 	x.live++
@@ -108,7 +108,7 @@ func place(slots []hashSlot, hash uint64, e *entry) {
 // rebuild makes a table without gravestones, and with room.
 func (x *hashIndex) rebuild() {
 	size := minSlots
-	for size < 4*(x.live+1) {
+	for 2*size < 3*(x.live+1) {
 		size *= 2
 	}
 	slots := make([]hashSlot, size)

@@ -27,16 +27,16 @@ func (x *orderedIndex) find(key []uint64) *entry {
 }
 
 func (x *orderedIndex) insert(e *entry) {
-	if len(e.ranges) > 0 {
+	if e.partial != nil && len(e.ranges) > 0 {
 		x.vectors.insert(e)
 		return
 	}
-	if x.tuples.tuple(e.mask) != nil {
+	if x.tuples.tuple(e.maskOf()) != nil {
 		x.tuples.insert(e)
 		return
 	}
 	x.vectors.insert(e)
-	id := maskID(e.mask)
+	id := maskID(e.maskOf())
 	x.masks[id] = append(x.masks[id], e)
 	if list := x.masks[id]; len(list) >= manyEntries && len(*x.tuples.tuples.Load()) < maxTuples {
 		for _, e := range list {
@@ -55,10 +55,10 @@ func (x *orderedIndex) remove(e *entry) {
 		return
 	}
 	x.vectors.remove(e)
-	if len(e.ranges) > 0 {
+	if e.partial != nil && len(e.ranges) > 0 {
 		return
 	}
-	id := maskID(e.mask)
+	id := maskID(e.maskOf())
 	list := x.masks[id]
 	for i := range list {
 		if list[i] == e {

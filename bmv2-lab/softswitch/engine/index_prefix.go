@@ -1,99 +1,139 @@
 package engine
 
 import (
-	"encoding/binary"
-	"net/netip"
+	"math/bits"
 	"sync/atomic"
-
-	"github.com/gaissmai/bart"
 )
 
-// prefixIndex finds the longest prefix in a trie. The exact fields of a key stand in front of
-// its prefix: all entries have the same number of their bits, so the longest match of the
-// whole is the one of the prefix. The trie is one for IP addresses; a key of at most 32 bits
-// is made an IPv4 address and a longer one an IPv6 address, filled up on the right.
+// prefixIndex finds the longest prefix, behind any exact fields: a hash table for each length
+// that there is, tried from the longest down. Hints say which lengths are worth a try: for each
+// value (by a hash) of the exact fields and the first bits of the prefixed one, the lengths of
+// the entries that have it. A hint too many costs time only.
 type prefixIndex struct {
-	fields []prefixField
-	exact  int // bits in front of the prefix
-	short  bool
-	trie   atomic.Pointer[bart.Table[*entry]]
+	width  int // of the prefixed field
+	step   int // lengths that share a bit of a hint
+	tables []prefixTable
+	hints  atomic.Pointer[[hintSize]atomic.Uint64]
+	short  atomic.Uint32 // by bit: the lengths up to hintBits that there are
+
+	counts map[hint]int // the writer's: entries for each hint, and by length
+	sizes  []int
 }
 
-// prefixField is where a key field stands in the address.
-type prefixField struct {
-	word  int // of the key
-	width int
-	at    int // bits from the left
+// prefixTable holds the entries with one length of prefix.
+type prefixTable struct {
+	mask []uint64
+	hash atomic.Pointer[hashIndex] // nil: none
 }
 
-// newPrefixIndex is nil for keys of more than 128 bits.
+// hint is a bit of a hint.
+type hint struct {
+	at  uint64
+	bit int
+}
+
+const (
+	hintBits = 16 // of the prefixed field
+	hintSize = 1 << 16
+)
+
 func newPrefixIndex(tp *tableProgram) *prefixIndex {
-	x := &prefixIndex{}
-	add := func(k *tableKey) {
-		x.fields = append(x.fields, prefixField{k.word, k.src.Width, x.exact})
-		x.exact += k.src.Width
+	width := tp.keys[tp.lpm].src.Width
+	x := &prefixIndex{width: width, counts: map[hint]int{}, sizes: make([]int, width+1)}
+	x.step = max(1, (width-hintBits+63)/64)
+	x.tables = make([]prefixTable, width+1)
+	for n := range x.tables {
+		x.tables[n].mask = tp.prefixMask(n)
 	}
-	for i := range tp.keys {
-		if i != tp.lpm {
-			add(&tp.keys[i])
-		}
-	}
-	add(&tp.keys[tp.lpm])
-	if x.exact > 128 {
-		return nil
-	}
-	x.short = x.exact <= 32
-	x.exact -= tp.keys[tp.lpm].src.Width
-	x.trie.Store(&bart.Table[*entry]{})
 	return x
 }
 
-// address is a key as an IP address.
-func (x *prefixIndex) address(key []uint64) netip.Addr {
-	if x.short {
-		var v uint32
-		for _, f := range x.fields {
-			v |= uint32(key[f.word] << (32 - f.at - f.width))
-		}
-		var b [4]byte
-		binary.BigEndian.PutUint32(b[:], v)
-		return netip.AddrFrom4(b)
-	}
-	var high, low uint64
-	for _, f := range x.fields {
-		v := key[f.word]
-		var top uint64
-		if f.width > 64 {
-			top = key[f.word+1]
-		}
-		// v and top are shifted left by the number of bits behind the field.
-		switch by := 128 - f.at - f.width; {
-		case by >= 64:
-			high |= v << (by - 64)
-		default:
-			low |= v << by
-			high |= top<<by | v>>1>>(63-by)
-		}
-	}
-	var b [16]byte
-	binary.BigEndian.PutUint64(b[:], high)
-	binary.BigEndian.PutUint64(b[8:], low)
-	return netip.AddrFrom16(b)
-}
-
-func (x *prefixIndex) prefix(e *entry) netip.Prefix {
-	return netip.PrefixFrom(x.address(e.key), x.exact+int(e.rank))
+// hintOf is where the lengths are that a key may have, if any is longer than hintBits.
+func (x *prefixIndex) hintOf(key []uint64) uint64 {
+	return hashKey(key, x.tables[min(hintBits, x.width)].mask) & (hintSize - 1)
 }
 
 func (x *prefixIndex) find(key []uint64) *entry {
-	e, _ := x.trie.Load().Lookup(x.address(key))
-	return e
+	if hints := x.hints.Load(); hints != nil {
+		for h := hints[x.hintOf(key)].Load(); h != 0; {
+			bit := bits.Len64(h) - 1
+			h &^= 1 << bit
+			first := hintBits + 1 + bit*x.step
+			for n := min(first+x.step-1, x.width); n >= first; n-- {
+				if e := x.tables[n].find(key); e != nil {
+					return e
+				}
+			}
+		}
+	}
+	for s := x.short.Load(); s != 0; {
+		n := bits.Len32(s) - 1
+		s &^= 1 << n
+		if e := x.tables[n].find(key); e != nil {
+			return e
+		}
+	}
+	return nil
+}
+
+func (t *prefixTable) find(key []uint64) *entry {
+	if h := t.hash.Load(); h != nil {
+		return h.find(key)
+	}
+	return nil
 }
 
 func (x *prefixIndex) insert(e *entry) {
-	x.trie.Store(x.trie.Load().InsertPersist(x.prefix(e), e))
+	n := int(e.rank)
+	t := &x.tables[n]
+	if t.hash.Load() == nil {
+		t.hash.Store(newHashIndex(t.mask))
+	}
+	t.hash.Load().insert(e)
+	x.sizes[n]++
+	if n <= hintBits {
+		x.short.Store(x.short.Load() | 1<<n)
+		return
+	}
+	if x.hints.Load() == nil {
+		x.hints.Store(new([hintSize]atomic.Uint64))
+	}
+	h := hint{x.hintOf(e.key), (n - hintBits - 1) / x.step}
+	x.counts[h]++
+	at := &x.hints.Load()[h.at]
+	at.Store(at.Load() | 1<<h.bit)
 }
 
 func (x *prefixIndex) remove(e *entry) {
-	x.trie.Store(x.trie.Load().DeletePersist(x.prefix(e)))
+	n := int(e.rank)
+	x.tables[n].hash.Load().remove(e)
+	if x.sizes[n]--; x.sizes[n] == 0 {
+		x.tables[n].hash.Store(nil)
+	}
+	if n <= hintBits {
+		if x.sizes[n] == 0 {
+			x.short.Store(x.short.Load() &^ (1 << n))
+		}
+		return
+	}
+	h := hint{x.hintOf(e.key), (n - hintBits - 1) / x.step}
+	if x.counts[h]--; x.counts[h] == 0 {
+		delete(x.counts, h)
+		at := &x.hints.Load()[h.at]
+		at.Store(at.Load() &^ (1 << h.bit))
+	}
+}
+
+// prefixMask is the mask of the exact fields and the first n bits of the prefixed one.
+func (tp *tableProgram) prefixMask(n int) []uint64 {
+	mask := make([]uint64, tp.keyWords)
+	for i := range tp.keys {
+		k := &tp.keys[i]
+		bits := k.src.Width
+		if i == tp.lpm {
+			bits = n
+		}
+		copy(mask[k.word:], prefixMask(bits, k.src.Width))
+	}
+	return mask
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 
@@ -114,11 +115,25 @@ func (s keySpec) key(r *rand.Rand, t *Table, held []Entry) []uint64 {
 	return key
 }
 
+// naive compares a key with an entry's match as the control plane sees it.
+func (t *Table) naive(e *entry, key []uint64) bool {
+	m, err := t.matcher(e.match, e.priority)
+	if err != nil {
+		panic(err)
+	}
+	for i, w := range key {
+		if w&m.mask[i] != m.key[i] {
+			return false
+		}
+	}
+	return !slices.ContainsFunc(m.ranges, func(r rangeBound) bool { return !r.contains(key) })
+}
+
 // slowest is the plain definition of a lookup.
 func slowest(t *Table, key []uint64) *entry {
 	var best *entry
 	for _, e := range t.entries {
-		if e.matches(key) && e.beats(best) {
+		if t.naive(e, key) && e.beats(best) {
 			best = e
 		}
 	}
@@ -137,9 +152,9 @@ func TestIndexesFindWhatASearchOfAllEntriesFinds(t *testing.T) {
 			table := newTable(&Switch{}, spec.program())
 			var held []Entry
 			found := 0
-			for i := range 3000 {
+			for i := range 2000 {
 				switch {
-				case len(held) > 0 && (r.IntN(5) == 0 || i > 2000):
+				case len(held) > 0 && (r.IntN(5) == 0 || i > 1300):
 					at := r.IntN(len(held))
 					if err := table.Delete(held[at].Match, held[at].Priority); err != nil {
 						t.Fatal(err)

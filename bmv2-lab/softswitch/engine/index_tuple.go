@@ -53,10 +53,10 @@ func (x *tupleIndex) tuple(mask []uint64) *tuple {
 }
 
 func (x *tupleIndex) insert(e *entry) {
-	t := x.tuple(e.mask)
+	t := x.tuple(e.maskOf())
 	switch {
 	case t == nil:
-		t = &tuple{best: e.rank, hashIndex: newHashIndex(e.mask)}
+		t = &tuple{best: e.rank, hashIndex: newHashIndex(e.maskOf())}
 		defer x.publish(append(slices.Clone(*x.tuples.Load()), t))
 	case e.rank > t.best:
 		// The hash table is shared, so that the entry is in the list that lookups have.
@@ -76,7 +76,7 @@ func (x *tupleIndex) publish(list []*tuple) {
 }
 
 func (x *tupleIndex) remove(e *entry) {
-	t := x.tuple(e.mask)
+	t := x.tuple(e.maskOf())
 	t.hashIndex.remove(e)
 	if t.size--; t.size == 0 {
 		x.publish(slices.DeleteFunc(slices.Clone(*x.tuples.Load()), func(o *tuple) bool { return o == t }))

@@ -79,7 +79,7 @@ func (x *vectorIndex) insert(e *entry) {
 	if len(x.free) == 0 {
 		x.grow()
 	}
-	e.place = x.free[len(x.free)-1]
+	e.place = int32(x.free[len(x.free)-1])
 	x.free = x.free[:len(x.free)-1]
 	b, bit := (*x.blocks.Load())[e.place/64], uint64(1)<<(e.place%64)
 	b.best.Store(max(b.best.Load(), e.rank))
@@ -97,11 +97,14 @@ func (x *vectorIndex) insert(e *entry) {
 // may says whether a key can match an entry if a half byte of it has a value.
 func (e *entry) may(part vectorPart, v uint64) bool {
 	mask := uint64(15)
-	if e.mask != nil {
+	if e.partial != nil {
 		mask = e.mask[part.word] >> part.shift & 15
 	}
 	if v&mask != e.key[part.word]>>part.shift&15 {
 		return false
+	}
+	if e.partial == nil {
+		return true
 	}
 	for i := range e.ranges {
 		if r := &e.ranges[i]; part.word >= r.from && part.word < r.to {
@@ -141,6 +144,6 @@ func (x *vectorIndex) remove(e *entry) {
 			b.bits[i].Store(v &^ bit)
 		}
 	}
-	x.free = append(x.free, e.place)
+	x.free = append(x.free, int(e.place))
 	e.place = -1
 }

@@ -2,31 +2,43 @@ package engine
 
 import (
 	"math/bits"
+	"slices"
 	"sync/atomic"
 )
 
-// entry is one table entry. Its match never changes. What a lookup reads comes first.
+// entry is one table entry. Its match never changes. With many entries a lookup's cost is
+// that of the memory that it touches: the first 64 bytes are all that a lookup of a short key
+// reads, and its first action with up to two words of parameters follows in as many.
 type entry struct {
-	key    []uint64 // masked
-	short  [2]uint64
-	act    atomic.Pointer[actionData]
-	rank   int32 // what wins: the priority, or the prefix length
-	seq    uint64
-	mask   []uint64 // nil: all bits
-	ranges []rangeBound
+	key   []uint64 // masked
+	short [3]uint64
+	act   atomic.Pointer[actionData]
+	rank  int32 // what wins: the priority, or the prefix length
+	place int32 // in the bit vectors, or -1
+	first actionData
+
+	seq      uint64
+	*partial         // nil: all bits of the key are compared
+	beneath  *entry  // the next best with the same key in its tuple
+	match    []Match // canonical; the control plane's
+	priority int32
+	fixed    bool
 
 	// Guarded by Switch.state.
 	counter CounterData
 	lastHit uint64
 	timeout uint64
-
-	// The control plane's.
-	match    []Match // canonical
-	priority int32
-	fixed    bool
-	beneath  *entry // the next best with the same key in its tuple
-	place    int    // in the bit vectors, or -1
+	_       [entryPad]byte
 }
+
+// partial is what an entry compares if that is not all bits of the key.
+type partial struct {
+	mask   []uint64
+	ranges []rangeBound
+}
+
+// entryPad makes an entry 256 bytes long: a length at whose multiples the allocator puts it.
+const entryPad = 16
 
 // setKey keeps short keys with the entry: a lookup touches less memory.
 func (e *entry) setKey(key []uint64) {
@@ -36,33 +48,49 @@ func (e *entry) setKey(key []uint64) {
 	}
 }
 
+// start gives a new entry its action, which is kept with it.
+func (e *entry) start(d *actionData) {
+	e.first = *d
+	if len(d.params) <= len(d.short) {
+		e.first.params = e.first.short[:len(d.params)]
+	}
+	e.act.Store(&e.first)
+}
+
 // rangeBound bounds a key field of several words.
 type rangeBound struct {
-	from, to  int // words of the key
-	low, high []uint64
+	from, to    int    // words of the key
+	least, most uint64 // the lowest words of the bounds
+	low, high   []uint64
 }
 
 func (r *rangeBound) contains(key []uint64) bool {
+	if r.to == r.from+1 {
+		return key[r.from] >= r.least && key[r.from] <= r.most
+	}
 	v := key[r.from:r.to]
 	return wideUnsignedGE(v, r.low) && wideUnsignedGE(r.high, v)
 }
 
+// maskOf is the bits of the key that an entry compares; nil is all.
+func (e *entry) maskOf() []uint64 {
+	if e.partial == nil {
+		return nil
+	}
+	return e.mask
+}
+
 // matches compares an entry with a key, bit by bit.
 func (e *entry) matches(key []uint64) bool {
-	for i, w := range key {
-		if e.mask != nil {
-			w &= e.mask[i]
-		}
-		if w != e.key[i] {
-			return false
-		}
+	if e.partial == nil {
+		return slices.Equal(e.key, key)
 	}
 	for i := range e.ranges {
 		if !e.ranges[i].contains(key) {
 			return false
 		}
 	}
-	return true
+	return e.sameKey(key, e.mask)
 }
 
 // beats says whether an entry wins over another that matches too (nil: none does). Of equal
@@ -85,10 +113,7 @@ func newIndex(tp *tableProgram) index {
 	case tp.ordered:
 		return newOrderedIndex(tp)
 	case tp.lpm >= 0:
-		if x := newPrefixIndex(tp); x != nil {
-			return x
-		}
-		return newTupleIndex()
+		return newPrefixIndex(tp)
 	}
 	return newHashIndex(nil)
 }

@@ -179,7 +179,7 @@ func (m *matcher) rangeField(in, out *Match, word, width int, key []uint64) erro
 		return fmt.Errorf("%w: the low bound of a range is above the high one", ErrInvalid)
 	}
 	out.Value, out.High = valueBytes(low, width), valueBytes(high, width)
-	m.ranges = append(m.ranges, rangeBound{word, word + len(key), low, high})
+	m.ranges = append(m.ranges, rangeBound{word, word + len(key), low[0], high[0], low, high})
 	return nil
 }
 

@@ -133,14 +133,13 @@ func (t *Table) insert(in Entry, fixed bool) error {
 	if len(t.entries) >= t.prog.src.Size {
 		return fmt.Errorf("table %s: %w (%d entries)", t.Name(), ErrFull, t.prog.src.Size)
 	}
-	e := &entry{match: m.canon, ranges: m.ranges, rank: m.rank, priority: in.Priority,
-		seq: t.seq, fixed: fixed, timeout: in.IdleTimeout, place: -1}
+	e := &entry{match: m.canon, rank: m.rank, priority: in.Priority, seq: t.seq, fixed: fixed, timeout: in.IdleTimeout, place: -1}
 	e.setKey(m.key)
-	if !m.exact {
-		e.mask = m.mask
+	if !m.exact && t.prog.ordered {
+		e.partial = &partial{m.mask, m.ranges}
 	}
 	t.seq++
-	e.act.Store(data)
+	e.start(data)
 	if in.Counter != nil {
 		e.counter = *in.Counter
 	}

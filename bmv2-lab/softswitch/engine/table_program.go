@@ -26,11 +26,11 @@ type tableKey struct {
 
 // actionData is what a hit or a miss runs, and where control goes then. It is immutable.
 type actionData struct {
-	action *action // nil: nothing
-	slot   int     // of the action in the table's list
+	slot   int // of the action in the table's list
 	params []uint64
+	short  [2]uint64 // params, if there are few
+	action *action   // nil: nothing
 	next   *node
-	short  [4]uint64 // params, if there are few
 }
 
 func (c *compiler) tableProgram(t *bmjson.Table, n *pipelineNodes) *tableProgram {
