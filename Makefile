@@ -7,10 +7,10 @@ GO_PACKAGES := ./...
 SWITCH ?= $(CURDIR)/build/softswitch
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build kubernetes p4 models lab test unit lint bench clean
+.PHONY: help deps build kubernetes p4 models lab test unit lint bench bench-switch clean
 
 help: ## show the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 deps: ## install the Debian packages that the lab and the tests use
 	@command -v go >/dev/null || { echo "Go 1.26 is needed: https://go.dev/dl" >&2; exit 1; }
@@ -49,6 +49,13 @@ test: unit lint ## everything that proves it
 
 bench: ## the benchmarks
 	go test -run '^$$' -bench . -benchmem $(GO_PACKAGES)
+
+bench-switch: build ## softswitch against a plain forwarder and simple_switch_grpc, on veths (root)
+	go build -o build/ ./bmv2-lab/switchbench
+	@echo "==> the wire"
+	build/switchbench -softswitch "$(SWITCH)" $(BENCH_SWITCH)
+	@echo "==> the engine alone, and its tables as they grow"
+	go test -run '^$$' -bench 'OurProgram|Tables' -benchmem -count 3 ./bmv2-lab/softswitch/engine
 
 clean: ## remove what was built here
 	rm -rf build
