@@ -33,8 +33,11 @@ func forward(from, to string) error {
 		for i := range msgs {
 			msgs[i].hdr.Iov.SetLen(len(frames[i]))
 		}
-		n, err := mmsg(unix.SYS_RECVMMSG, in, msgs, unix.MSG_WAITFORONE)
-		if errors.Is(err, unix.EINTR) {
+		n, err := mmsg(unix.SYS_RECVMMSG, in, msgs)
+		if errors.Is(err, unix.EAGAIN) {
+			_, err = unix.Poll([]unix.PollFd{{Fd: int32(in), Events: unix.POLLIN}}, -1)
+		}
+		if n == 0 && (err == nil || errors.Is(err, unix.EINTR)) {
 			continue
 		}
 		if err != nil {
@@ -44,8 +47,8 @@ func forward(from, to string) error {
 			msgs[i].hdr.Iov.SetLen(int(msgs[i].n))
 		}
 		for done := 0; done < n; {
-			m, err := mmsg(unix.SYS_SENDMMSG, out, msgs[done:n], 0)
-			if err != nil && !errors.Is(err, unix.EINTR) && !errors.Is(err, unix.ENOBUFS) {
+			m, err := mmsg(unix.SYS_SENDMMSG, out, msgs[done:n])
+			if err != nil && !errors.Is(err, unix.EINTR) && !errors.Is(err, unix.ENOBUFS) && !errors.Is(err, unix.EAGAIN) {
 				return fmt.Errorf("send: %w", err)
 			}
 			done += m

@@ -100,8 +100,10 @@ func messages(frames [][]byte) []mmsghdr {
 	return msgs
 }
 
-func mmsg(trap uintptr, fd int, msgs []mmsghdr, flags uintptr) (int, error) {
-	n, _, errno := unix.Syscall6(trap, uintptr(fd), uintptr(unsafe.Pointer(&msgs[0])), uintptr(len(msgs)), flags, 0, 0)
+// mmsg calls recvmmsg or sendmmsg, which do not block, without the Go scheduler's knowing: it
+// would give the processor to another thread meanwhile.
+func mmsg(trap uintptr, fd int, msgs []mmsghdr) (int, error) {
+	n, _, errno := unix.RawSyscall6(trap, uintptr(fd), uintptr(unsafe.Pointer(&msgs[0])), uintptr(len(msgs)), unix.MSG_DONTWAIT, 0, 0)
 	if errno != 0 {
 		return 0, errno
 	}
@@ -132,7 +134,7 @@ func generate(frames [][]byte, rate int) (*generator, error) {
 		msgs := messages(frames)
 		start := time.Now()
 		for at := 0; !g.stop.Load(); at = (at + batch) % (len(msgs) / batch * batch) {
-			n, err := mmsg(unix.SYS_SENDMMSG, fd, msgs[at:at+batch], 0)
+			n, err := mmsg(unix.SYS_SENDMMSG, fd, msgs[at:at+batch])
 			if err != nil {
 				continue // the link's queue is full
 			}

@@ -89,9 +89,10 @@ type mmsghdr struct {
 	n   uint32
 }
 
-// mmsg calls recvmmsg or sendmmsg.
+// mmsg calls recvmmsg or sendmmsg, which do not block. The Go scheduler is not told of the
+// call: a batch takes long enough for it to give the processor to another thread meanwhile.
 func mmsg(trap uintptr, fd int, msgs []mmsghdr) (int, error) {
-	n, _, errno := unix.Syscall6(trap, uintptr(fd), uintptr(unsafe.Pointer(&msgs[0])), uintptr(len(msgs)),
+	n, _, errno := unix.RawSyscall6(trap, uintptr(fd), uintptr(unsafe.Pointer(&msgs[0])), uintptr(len(msgs)),
 		unix.MSG_DONTWAIT, 0, 0)
 	if errno != 0 {
 		return 0, errno
