@@ -41,13 +41,15 @@ type Config struct {
 	QueueLength int
 	// DelayLength bounds the frames that wait in the delay line of all impaired ports.
 	DelayLength int
-	// ReceiveBuffer is the kernel's queue of one interface, in bytes (of its accounting).
+	// ReceiveSlots is the kernel's queue of one interface, in frames; each takes 2 KiB.
+	ReceiveSlots int
+	// ReceiveBuffer is its queue of frames that do not fit a slot, in bytes (of its accounting).
 	ReceiveBuffer int
 }
 
 // DefaultConfig has no port and queues that take a burst of some milliseconds at line rate.
 func DefaultConfig() Config {
-	return Config{QueueLength: 4096, DelayLength: 65536, ReceiveBuffer: 32 << 20}
+	return Config{QueueLength: 4096, DelayLength: 65536, ReceiveSlots: 2048, ReceiveBuffer: 32 << 20}
 }
 
 // Validate says what is wrong with the configuration.
@@ -66,8 +68,8 @@ func (c Config) Validate() error {
 		}
 		numbers[p.Number], names[p.Name()] = p.Name(), p.Number
 	}
-	if c.QueueLength <= 0 || c.DelayLength <= 0 || c.ReceiveBuffer <= 0 {
-		return errors.New("queue length, delay length and receive buffer must be positive")
+	if c.QueueLength <= 0 || c.DelayLength <= 0 || c.ReceiveSlots <= 0 || c.ReceiveBuffer <= 0 {
+		return errors.New("queue length, delay length, receive slots and receive buffer must be positive")
 	}
 	return nil
 }

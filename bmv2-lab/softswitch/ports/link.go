@@ -49,7 +49,7 @@ func (s *Set) bind(i int, l link) error {
 		p.sock.close() // and leaves epoll with it
 		p.sock = nil
 	}
-	sock, err := openSocket(p.Interface, l.index, s.cfg.ReceiveBuffer)
+	sock, err := openSocket(p.Interface, l.index, s.cfg.ReceiveBuffer, s.cfg.ReceiveSlots)
 	if err != nil {
 		return err
 	}

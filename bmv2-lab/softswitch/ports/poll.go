@@ -46,7 +46,12 @@ func (s *Set) Poll(receive func(port uint32, frame []byte)) error {
 			s.drainWake()
 			continue
 		}
-		s.receive(s.ports[ev.Fd], receive)
+		p := s.ports[ev.Fd]
+		if ev.Events&unix.EPOLLERR != 0 && p.sock != nil {
+			p.sock.failed() // ENETDOWN, mostly: lookAfter finds out
+			p.suspect = true
+		}
+		s.receive(p, receive)
 	}
 	s.receiveInjected(receive)
 	now := time.Since(s.start)
@@ -86,21 +91,28 @@ func (s *Set) receive(p *port, handle func(uint32, []byte)) {
 	if p.sock == nil {
 		return
 	}
-	n, err := s.rx.receive(p.sock)
-	if err != nil {
-		if !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EINTR) {
-			p.suspect = true // ENETDOWN, mostly: lookAfter finds out
+	r := p.sock.ring
+	for range batch {
+		sl, ok := r.take()
+		if !ok {
+			return
 		}
-		return
+		if !sl.outgoing() {
+			s.receiveFrame(p, sl, handle)
+		}
+		r.release(sl)
 	}
-	for i := range n {
-		switch {
-		case s.rx.outgoing(i):
-		case s.rx.oversize(i):
-			p.counts.rxOversize.Add(1)
-		default:
-			s.arrive(p, s.rx.frame(i), handle)
-		}
+}
+
+func (s *Set) receiveFrame(p *port, sl slot, handle func(uint32, []byte)) {
+	frame, err := p.sock.ring.frame(p.sock.fd, sl)
+	switch {
+	case errors.Is(err, errOversize):
+		p.counts.rxOversize.Add(1)
+	case err != nil:
+		p.counts.rxDropped.Add(1)
+	default:
+		s.arrive(p, frame, handle)
 	}
 }
 

@@ -47,7 +47,6 @@ type Set struct {
 	mu   sync.Mutex // guards wake
 	wake int        // file descriptor of an eventfd in epoll; -1 while closed
 
-	rx    *receiver
 	imp   *impairer
 	links *linkMonitor
 
@@ -68,7 +67,7 @@ func New(cfg Config, deps Deps) (*Set, error) {
 	s := &Set{
 		cfg: cfg, deps: deps, epoll: -1, wake: -1,
 		inject: make(chan injected, cfg.QueueLength),
-		rx:     newReceiver(), imp: newImpairer(cfg.DelayLength), start: time.Now(),
+		imp:    newImpairer(cfg.DelayLength), start: time.Now(),
 		tick: time.Second, recoverTick: 100 * time.Millisecond,
 	}
 	for _, c := range cfg.Ports {

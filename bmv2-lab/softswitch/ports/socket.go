@@ -13,6 +13,7 @@ import (
 type socket struct {
 	fd    int
 	index int // of the interface that it is bound to
+	ring  *ring
 }
 
 // sendBuffer is the kernel's queue of frames that a socket sends, in bytes.
@@ -27,7 +28,7 @@ func networkOrder(v uint16) uint16 {
 
 // openSocket binds a socket to the interface with this index. The protocol is set by bind
 // only, so that no frame of another interface is ever queued.
-func openSocket(name string, index, receiveBuffer int) (*socket, error) {
+func openSocket(name string, index, receiveBuffer, slots int) (*socket, error) {
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if errors.Is(err, unix.EPERM) {
 		return nil, fmt.Errorf("interface %s: packet socket: %w (needs root or CAP_NET_RAW)", name, err)
@@ -36,14 +37,14 @@ func openSocket(name string, index, receiveBuffer int) (*socket, error) {
 		return nil, fmt.Errorf("interface %s: packet socket: %w", name, err)
 	}
 	s := &socket{fd: fd, index: index}
-	if err := s.configure(receiveBuffer); err != nil {
+	if err := s.configure(receiveBuffer, slots); err != nil {
 		s.close()
 		return nil, fmt.Errorf("interface %s: %w", name, err)
 	}
 	return s, nil
 }
 
-func (s *socket) configure(receiveBuffer int) error {
+func (s *socket) configure(receiveBuffer, slots int) error {
 	// The FORCE variants pass the system's limits and need CAP_NET_ADMIN.
 	if unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer) != nil {
 		if err := unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer); err != nil {
@@ -55,8 +56,9 @@ func (s *socket) configure(receiveBuffer int) error {
 			return fmt.Errorf("send buffer: %w", err)
 		}
 	}
-	if err := unix.SetsockoptInt(s.fd, unix.SOL_PACKET, unix.PACKET_AUXDATA, 1); err != nil {
-		return fmt.Errorf("auxiliary data: %w", err)
+	var err error
+	if s.ring, err = openRing(s.fd, slots); err != nil {
+		return err
 	}
 	// An optimisation of newer kernels (4.20): outgoing frames are ignored on receipt anyway.
 	// PACKET_QDISC_BYPASS is not wanted: it would hide what is sent from captures.
@@ -72,7 +74,15 @@ func (s *socket) configure(receiveBuffer int) error {
 	return nil
 }
 
-func (s *socket) close() { unix.Close(s.fd) }
+func (s *socket) close() {
+	if s.ring != nil {
+		s.ring.close()
+	}
+	unix.Close(s.fd)
+}
+
+// failed takes the error that is pending on a socket.
+func (s *socket) failed() { _, _ = unix.GetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_ERROR) }
 
 // drops takes the number of frames that did not fit the kernel's queue since the last call.
 func (s *socket) drops() uint64 {

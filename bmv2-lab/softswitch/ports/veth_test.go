@@ -163,29 +163,45 @@ func TestFramesPassUnchanged(t *testing.T) {
 
 func head(f []byte) []byte { return f[:min(len(f), 24)] }
 
-// What does not fit the kernel's queue is counted, and nothing else is missing.
+// What does not fit the kernel's queues is counted, and nothing else is missing: neither of
+// the frames that fit a slot of the ring nor of the longer ones.
 func TestKernelDropsAreCounted(t *testing.T) {
-	inNamespace(t, func(t *testing.T) {
-		veth(t, "a")
-		cfg := interfaces(Port{Number: 1, Interface: "a0"})
-		cfg.ReceiveBuffer = 64 << 10
-		sw := openSet(t, cfg, Deps{})
-		sw.tick = 20 * time.Millisecond
-		host := openSet(t, interfaces(Port{Number: 1, Interface: "a1"}), Deps{})
-		const n = 500
-		for i := range n {
-			host.Transmit(1, ethernet(0x88b5, 1000, byte(i)))
-		}
-		pollUntil(t, func() bool { return host.Stats()[0].TxFrames == n },
-			func() error { return pollNow(host, func(uint32, []byte) {}) })
-		received := 0
-		pollUntil(t, func() bool { st := sw.Stats()[0]; return st.RxFrames+st.RxDropped >= n },
-			func() error { return pollNow(sw, func(uint32, []byte) { received++ }) })
-		st := sw.Stats()[0]
-		if st.RxFrames+st.RxDropped != n || st.RxDropped == 0 || received != int(st.RxFrames) {
-			t.Errorf("sent %d, received %d, stats %+v", n, received, st)
-		}
-	})
+	for name, c := range map[string]struct{ slots, buffer, payload int }{
+		"slots":        {32, 1 << 20, 1000},
+		"long frames":  {2048, 64 << 10, 5000},
+		"all that fit": {2048, 32 << 20, 5000},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inNamespace(t, func(t *testing.T) {
+				veth(t, "a")
+				cfg := interfaces(Port{Number: 1, Interface: "a0"})
+				cfg.ReceiveBuffer, cfg.ReceiveSlots = c.buffer, c.slots
+				sw := openSet(t, cfg, Deps{})
+				sw.tick = 20 * time.Millisecond
+				host := openSet(t, interfaces(Port{Number: 1, Interface: "a1"}), Deps{})
+				const n = 500
+				for i := range n {
+					host.Transmit(1, ethernet(0x88b5, c.payload, byte(i)))
+				}
+				pollUntil(t, func() bool { return host.Stats()[0].TxFrames == n },
+					func() error { return pollNow(host, func(uint32, []byte) {}) })
+				received := 0
+				pollUntil(t, func() bool { st := sw.Stats()[0]; return st.RxFrames+st.RxDropped >= n },
+					func() error {
+						return pollNow(sw, func(_ uint32, f []byte) {
+							if len(f) != 14+c.payload || f[14] != f[len(f)-1] {
+								t.Errorf("a frame of %d bytes, %x to %x", len(f), f[14], f[len(f)-1])
+							}
+							received++
+						})
+					})
+				st := sw.Stats()[0]
+				if st.RxFrames+st.RxDropped != n || (st.RxDropped == 0) != (name == "all that fit") || received != int(st.RxFrames) {
+					t.Errorf("sent %d, received %d, stats %+v", n, received, st)
+				}
+			})
+		})
+	}
 }
 
 func TestTooLongForTheLink(t *testing.T) {
