@@ -46,7 +46,11 @@ func exact(b ...byte) Match { return Match{Kind: MatchExact, Value: b} }
 // ourSwitch is our program with a tunnel port and a route out of port 2.
 func ourSwitch(t testing.TB) *Switch {
 	t.Helper()
-	sw := load(t, ourProgram)
+	return ourEntries(t, load(t, ourProgram))
+}
+
+func ourEntries(t testing.TB, sw *Switch) *Switch {
+	t.Helper()
 	for name, e := range map[string]Entry{
 		"FabricscopeIngress.classify.tunnel_port": {Match: []Match{exact(0x21, 0x18)}, Action: "FabricscopeIngress.classify.vxlan"},
 		"FabricscopeIngress.forwarding.my_mac":    {Match: []Match{exact(switchMAC...)}, Action: "FabricscopeIngress.forwarding.route_packet"},
