@@ -141,16 +141,21 @@ func TestFormsAgree(t *testing.T) {
 // configure changes both switches in the same way.
 func configure(t *testing.T, r *rand.Rand, switches ...*Switch) {
 	group, ports := uint16(1+r.IntN(8)), []Replica{{uint32(r.IntN(4)), 1}, {uint32(r.IntN(4)), 2}}
-	tables := switches[0].Tables()
-	n := r.IntN(len(tables))
-	e := randomEntry(r, tables[n])
-	for i, sw := range switches {
+	for _, sw := range switches {
 		if err := sw.SetMulticast(group, ports); err != nil {
 			t.Fatal(err)
 		}
 		if err := sw.SetCloneSession(group, CloneSession{Replicas: ports[:1], Truncate: uint32(group) * 10}); err != nil {
 			t.Fatal(err)
 		}
+	}
+	tables := switches[0].Tables()
+	if len(tables) == 0 {
+		return
+	}
+	n := r.IntN(len(tables))
+	e := randomEntry(r, tables[n])
+	for i, sw := range switches {
 		err := sw.Tables()[n].Insert(e)
 		if other := switches[0].Tables()[n].Len(); err == nil && i > 0 && other != sw.Tables()[n].Len() {
 			t.Fatalf("%d entries and %d", other, sw.Tables()[n].Len())
