@@ -57,10 +57,11 @@ func (p *packet) extractVar(h *headerLayout, bits uint64) int {
 func (p *packet) emit(out []byte) []byte {
 	from, to := 0, 0 // the piece of the frame that is next to be copied
 	patches := p.patches[:0]
-	for _, h := range p.prog.deparser {
-		if p.words[h.base] == 0 && !h.metadata {
+	for i, valid := range p.prog.emitted {
+		if valid >= 0 && p.words[valid] == 0 {
 			continue
 		}
+		h := p.prog.deparser[i]
 		if !h.copied {
 			out = append(out, p.frame[from:to]...)
 			from, to = 0, 0

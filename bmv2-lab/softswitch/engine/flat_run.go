@@ -224,21 +224,18 @@ func (in *inst) target() int { return int(in.b) | int(in.c)<<16 }
 // applyFlat looks a table up and yields where the action that it found starts.
 func (p *packet) applyFlat(t *flatTable) int {
 	rt := p.sw.tables[t.index]
-	key := p.key[:t.words]
-	for i := range t.parts {
-		k := &t.parts[i]
+	var e *entry
+	if rt.words != nil && t.parts[0].mask == nil {
+		k := &t.parts[0]
+		word := p.words[k.from]
 		if k.header != nil && p.words[k.header.base] == 0 {
-			clear(key[k.to : k.to+k.words])
-			continue
+			word = 0
 		}
-		for j := range k.words {
-			key[k.to+j] = p.words[k.from+j]
-		}
-		for j, m := range k.mask {
-			key[k.to+j] &= m
-		}
+		e = rt.words.findWord(word)
+	} else {
+		e = rt.index.find(p.flatKey(t))
 	}
-	if e := rt.index.find(key); e != nil {
+	if e != nil {
 		if t.counted {
 			e.counter.Packets++
 			e.counter.Bytes += uint64(p.inLength)
@@ -257,4 +254,23 @@ func (p *packet) applyFlat(t *flatTable) int {
 	d := rt.def.Load()
 	p.params = d.params
 	return t.miss[d.slot+1]
+}
+
+// flatKey builds a table's key.
+func (p *packet) flatKey(t *flatTable) []uint64 {
+	key := p.key[:t.words]
+	for i := range t.parts {
+		k := &t.parts[i]
+		if k.header != nil && p.words[k.header.base] == 0 {
+			clear(key[k.to : k.to+k.words])
+			continue
+		}
+		for j := range k.words {
+			key[k.to+j] = p.words[k.from+j]
+		}
+		for j, m := range k.mask {
+			key[k.to+j] &= m
+		}
+	}
+	return key
 }

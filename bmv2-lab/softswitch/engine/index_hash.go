@@ -52,6 +52,23 @@ func (x *hashIndex) find(key []uint64) *entry {
 	}
 }
 
+// findWord is find for a key of one word, all bits of which are compared.
+func (x *hashIndex) findWord(key uint64) *entry {
+	h := hashWord(key)
+	slots := *x.slots.Load()
+	last := uint64(len(slots) - 1)
+	for i := h & last; ; i = (i + 1) & last {
+		s := &slots[i]
+		e := s.entry.Load()
+		if e == nil {
+			return nil
+		}
+		if s.hash == h && e != gravestone && e.short[0] == key {
+			return e
+		}
+	}
+}
+
 func (e *entry) sameKey(key, mask []uint64) bool {
 	if mask == nil {
 		return slices.Equal(e.key, key)

@@ -120,18 +120,25 @@ func newIndex(tp *tableProgram) index {
 
 // hashKey hashes a key, masked if mask is not nil.
 func hashKey(key, mask []uint64) uint64 {
-	const m = 0x9e3779b97f4a7c15
-	h := uint64(0x243f6a8885a308d3)
+	h := uint64(hashStart)
 	if mask == nil {
 		for _, w := range key {
-			hi, lo := bits.Mul64(h^w, m)
-			h = hi ^ lo
+			h = mix(h, w)
 		}
 		return h
 	}
 	for i, w := range key {
-		hi, lo := bits.Mul64(h^(w&mask[i]), m)
-		h = hi ^ lo
+		h = mix(h, w&mask[i])
 	}
 	return h
 }
+
+const hashStart = 0x243f6a8885a308d3
+
+func mix(h, w uint64) uint64 {
+	hi, lo := bits.Mul64(h^w, 0x9e3779b97f4a7c15)
+	return hi ^ lo
+}
+
+// hashWord is hashKey for a key of one word.
+func hashWord(w uint64) uint64 { return mix(hashStart, w) }

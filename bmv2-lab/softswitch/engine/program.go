@@ -18,7 +18,8 @@ type Program struct {
 	verify     []checksum
 	update     []checksum
 	deparser   []*headerLayout
-	calls      []op // of the deparser
+	emitted    []int // the words that say whether they are valid; -1: always
+	calls      []op  // of the deparser
 	digests    []digestList
 	fieldLists [][]listCopy
 	maxKey     int
@@ -192,6 +193,11 @@ func (c *compiler) checksums() {
 func (c *compiler) deparser() {
 	for _, h := range c.src.Deparser.Order {
 		c.prog.deparser = append(c.prog.deparser, &c.lay.headers[h])
+		valid := c.lay.headers[h].base
+		if c.lay.headers[h].metadata {
+			valid = -1
+		}
+		c.prog.emitted = append(c.prog.emitted, valid)
 	}
 	for i := range c.src.Deparser.Calls {
 		if f := c.primitive(&c.src.Deparser.Calls[i]); f != nil {

@@ -21,6 +21,7 @@ type Table struct {
 	sw   *Switch
 
 	index index
+	words *hashIndex // the index, if keys are exact and of one word
 	def   atomic.Pointer[actionData]
 
 	defCounter CounterData // guarded by sw.state
@@ -32,6 +33,9 @@ type Table struct {
 
 func newTable(sw *Switch, tp *tableProgram) *Table {
 	t := &Table{prog: tp, sw: sw, entries: map[string]*entry{}, index: newIndex(tp)}
+	if x, ok := t.index.(*hashIndex); ok && tp.keyWords == 1 {
+		t.words = x
+	}
 	t.def.Store(tp.declared())
 	return t
 }
