@@ -13,6 +13,7 @@ type calcFn = narrowFn
 // calcInput is one input of a calculation.
 type calcInput struct {
 	header *headerLayout // whose validity decides; nil if it is always there
+	field  int           // of the header
 	units  []unit        // relative to bit 0; word -1 for a constant
 	fixed  []byte        // a constant
 	bits   int
@@ -26,16 +27,24 @@ type calc struct {
 	plan    block           // the packed input if they are
 	payload bool
 	planned bool
+	raw     []rawField // by input, if a rawChecksum is possible
 }
 
 func (c *compiler) calculation(index int) calcFn {
-	k, s := c.newCalc(index), &c.src.Calculations[index]
-	return c.calcFn(k, s.Algo, s.At)
+	s := &c.src.Calculations[index]
+	return c.calcOf(s.Algo, s.Input, s.Payload, s.At)
+}
+
+func (c *compiler) calcOf(algo string, input []bmjson.CalcInput, payload bool, at bmjson.Place) calcFn {
+	return c.calcFn(c.newCalc(input, payload), algo, at)
 }
 
 // calcFn applies an algorithm to what k packs.
 func (c *compiler) calcFn(k *calc, algo string, at bmjson.Place) calcFn {
-	if algo == "csum16" || algo == "cksum16" {
+	if isChecksum16(algo) {
+		if raw, ok := c.rawChecksum(k); ok {
+			return raw.checksum
+		}
 		return k.checksum
 	}
 	if algo == "crc32" && !k.payload && k.planned && k.plan.bytes > crcPadded-16 {
@@ -49,10 +58,10 @@ func (c *compiler) calcFn(k *calc, algo string, at bmjson.Place) calcFn {
 	return func(p *packet) uint64 { return sum(k.input(p)) }
 }
 
-func (c *compiler) newCalc(index int) *calc {
-	s := &c.src.Calculations[index]
-	k := &calc{payload: s.Payload}
-	for _, in := range s.Input {
+func (c *compiler) newCalc(input []bmjson.CalcInput, payload bool) *calc {
+	k := &calc{payload: payload}
+	k.raw, _ = c.rawFields(input)
+	for _, in := range input {
 		k.add(c, in)
 	}
 	k.makePlan()
@@ -91,7 +100,7 @@ func (k *calc) add(c *compiler, in bmjson.CalcInput) {
 	case bmjson.CalcField:
 		h := &c.lay.headers[in.Field.Header]
 		f, off := c.lay.field(in.Field)
-		ci := calcInput{header: h, bits: f.width}
+		ci := calcInput{header: h, field: in.Field.Field, bits: f.width}
 		if h.metadata {
 			ci.header = nil
 		}
@@ -109,7 +118,7 @@ func (k *calc) add(c *compiler, in bmjson.CalcInput) {
 		}
 		for i := range h.typ.fields {
 			f := &h.typ.fields[i]
-			k.inputs = append(k.inputs, calcInput{header: h, bits: f.width, units: fieldUnits(h.base+f.off, f, 0)})
+			k.inputs = append(k.inputs, calcInput{header: h, field: i, bits: f.width, units: fieldUnits(h.base+f.off, f, 0)})
 		}
 	}
 }

@@ -12,6 +12,7 @@ type compiler struct {
 	prog *Program
 	lay  *layout
 	err  error
+	live *liveness
 
 	// While an action is compiled: its parameters' places in the action data.
 	params []paramLayout

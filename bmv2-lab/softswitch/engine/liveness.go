@@ -28,7 +28,7 @@ func newLiveness(src *bmjson.Program) *liveness {
 	l.actions()
 	l.pipeline(&src.Ingress)
 	l.pipeline(&src.Egress)
-	l.lists()
+	l.fixed()
 	return l
 }
 
@@ -192,13 +192,6 @@ func (l *liveness) inputs(input []bmjson.CalcInput) {
 			l.whole[in.Header] = true
 		}
 	}
-}
-
-func (l *liveness) lists() {
-	for i := range l.src.Calculations {
-		l.inputs(l.src.Calculations[i].Input)
-	}
-	l.fixed()
 }
 
 // fixed marks what the target itself reads and writes.

@@ -4,15 +4,15 @@ package engine
 // the compiler for the closure and calls that.
 type lowerer struct {
 	*compiler
-	out     *flatCode
-	labels  []int // where each label is in the code; -1: not placed yet
-	jumped  map[label]bool
-	barrier int // instructions before this place are not merged with later ones
-	nodes   map[*node]label
-	seen    *liveness    // what closures and the target read
-	calcOf  []int        // by instruction's number: the program's
-	inCalcs map[int]bool // words that calculations read
-	tooBig  bool
+	out       *flatCode
+	labels    []int // where each label is in the code; -1: not placed yet
+	jumped    map[label]bool
+	barrier   int // instructions before this place are not merged with later ones
+	nodes     map[*node]label
+	seen      *liveness    // what closures and the target read
+	calcIndex []int        // by instruction's number: the program's
+	inCalcs   map[int]bool // words that calculations read
+	tooBig    bool
 }
 
 // label is a place in the code that may not be known yet.

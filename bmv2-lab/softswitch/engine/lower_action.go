@@ -132,7 +132,7 @@ func (l *lowerer) invalidate(e *bmjson.Expr) bool {
 func (l *lowerer) calculate(dst, calculation int) {
 	l.op3(opCalc, dst, 0, len(l.out.calcs), 0)
 	l.out.calcs = append(l.out.calcs, nil) // tidy makes it
-	l.calcOf = append(l.calcOf, calculation)
+	l.calcIndex = append(l.calcIndex, calculation)
 }
 
 // hashing lowers dst = base + calculation % max(size, 1).

@@ -101,14 +101,18 @@ func Compile(p *bmjson.Program) (*Program, error) {
 
 func (c *compiler) headerBlocks() {
 	live := newLiveness(c.src)
+	c.live = live
+	for i := range c.src.Headers {
+		if h := &c.lay.headers[i]; !live.remade[i] {
+			h.patch, h.copied = newPatch(h.typ, live.written[i])
+		}
+	}
+	c.calculationInputs()
 	for i := range c.lay.headers {
 		h := &c.lay.headers[i]
 		need := func(int) bool { return true }
 		if i < len(c.src.Headers) { // the others are nowhere
-			need = func(field int) bool { return live.needs(i, field) }
-			if !live.remade[i] {
-				h.patch, h.copied = newPatch(h.typ, live.written[i])
-			}
+			need = func(field int) bool { return live.needs(i, field) || !(h.copied || live.remade[i]) }
 		}
 		var hb headerBlocks
 		if !h.metadata {
@@ -118,6 +122,20 @@ func (c *compiler) headerBlocks() {
 			}
 		}
 		c.prog.blocks = append(c.prog.blocks, hb)
+	}
+}
+
+// calculationInputs marks what calculations read of the extracted fields.
+func (c *compiler) calculationInputs() {
+	for i := range c.src.Calculations {
+		s := &c.src.Calculations[i]
+		if raw, ok := c.rawFields(s.Input); !ok || !isChecksum16(s.Algo) || s.Payload {
+			c.live.inputs(s.Input)
+		} else {
+			for _, r := range raw {
+				c.live.read[r.header][r.field] = c.live.read[r.header][r.field] || c.live.written[r.header][r.field]
+			}
+		}
 	}
 }
 

@@ -120,8 +120,8 @@ func (l *lowerer) forward() {
 
 // makeCalc compiles calculation i of the code with its input taken from where source says.
 func (l *lowerer) makeCalc(i int, source func(int) int) {
-	s := &l.src.Calculations[l.calcOf[i]]
-	k := l.newCalc(l.calcOf[i])
+	s := &l.src.Calculations[l.calcIndex[i]]
+	k := l.newCalc(s.Input, s.Payload)
 	for j := range k.inputs {
 		for n := range k.inputs[j].units {
 			u := &k.inputs[j].units[n]
