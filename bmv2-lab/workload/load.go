@@ -76,6 +76,9 @@ func (g *generator) request(ctx context.Context, targets []string, interval time
 		case <-report.C:
 			g.log()
 		case <-ticker.C:
+			if ctx.Err() != nil {
+				continue // select picks at random when both are ready
+			}
 			select {
 			case g.slots <- struct{}{}:
 			default:
