@@ -2,12 +2,12 @@
 # need (Debian packages) as root.
 
 SHELL := /bin/bash
-PACKAGES := mininet iputils-ping tshark etcd-server iproute2 nftables iptables conntrack ethtool procps libyang2-tools
+PACKAGES := mininet iputils-ping tcpdump tshark etcd-server iproute2 nftables iptables conntrack ethtool procps libyang2-tools
 GO_PACKAGES := ./...
 SWITCH ?= $(CURDIR)/build/softswitch
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build kubernetes p4 models lab test unit lint bench bench-switch clean
+.PHONY: help deps build kubernetes p4 models lab lab-check test unit lint bench bench-switch clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ models: ## generate the Go bindings of the YANG modules
 lab: deps build kubernetes ## run the lab: fabric, cluster, traffic, answers, prompt
 	@build/fabriclab lab --switch "$(SWITCH)"
 
+lab-check: deps build kubernetes ## the lab without a terminal: traffic, then checks against tshark, kubectl and gnmic
+	@build/fabriclab check --switch "$(SWITCH)"
+
 lint: ## gofmt and vet
 	@bad=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$bad" ]; then echo "gofmt would change:" $$bad >&2; exit 1; fi
 	go vet $(GO_PACKAGES)
@@ -44,7 +47,7 @@ lint: ## gofmt and vet
 unit: deps build kubernetes ## the Go tests
 	go test $(GO_PACKAGES)
 
-test: unit lint ## everything that proves it
+test: unit lint lab-check ## everything that proves it
 	@echo "==> all tests passed"
 
 bench: ## the benchmarks

@@ -12,19 +12,27 @@ import (
 	"strings"
 )
 
-// Frame is what identifies a flow at one switch port: the interface and the innermost
-// headers. ICMP and ARP use the ports as package flow's Tuple does.
+// Frame is what identifies a flow at one switch port: the interface, the overlay and the
+// innermost headers. With ICMP, SrcPort is type<<8|code and DstPort the identifier of echo
+// messages. With ARP both are 0.
 type Frame struct {
 	Interface string
-	Protocol  uint16
+	Outer     string // native, or vxlan and the VNI
+	Protocol  uint16 // of IP, or protocolARP
 	Src, Dst  netip.Addr
 	SrcPort   uint16
 	DstPort   uint16
 }
 
+// Kinds of Frame.Outer.
+const (
+	outerNative = "native"
+	outerVXLAN  = "vxlan "
+)
+
 // String gives the flow on one line.
 func (f Frame) String() string {
-	return fmt.Sprintf("%s: protocol %d %s:%d > %s:%d", f.Interface, f.Protocol, f.Src, f.SrcPort, f.Dst, f.DstPort)
+	return fmt.Sprintf("%s: %s protocol %d %s:%d > %s:%d", f.Interface, f.Outer, f.Protocol, f.Src, f.SrcPort, f.Dst, f.DstPort)
 }
 
 // Count is packets and bytes.
@@ -42,17 +50,22 @@ const protocolARP = 256
 
 // fields are what tshark prints of each frame, all occurrences in the order of the headers.
 func fields() []string {
-	return []string{"frame.interface_name", "frame.len", "frame.protocols",
+	return []string{"frame.len", "frame.protocols",
 		"ip.src", "ip.dst", "ip.proto", "ip.flags.mf", "ip.frag_offset",
 		"ipv6.src", "ipv6.dst", "ipv6.nxt",
 		"tcp.srcport", "tcp.dstport", "udp.srcport", "udp.dstport",
 		"icmp.type", "icmp.code", "icmp.ident", "icmpv6.type", "icmpv6.code", "icmpv6.echo.identifier",
-		"arp.src.proto_ipv4", "arp.dst.proto_ipv4", "arp.opcode"}
+		"arp.src.proto_ipv4", "arp.dst.proto_ipv4", "vxlan.vni"}
 }
 
-// ReadCapture counts a capture file with tshark. VXLAN ports besides the registered one are
-// decoded as VXLAN too.
-func ReadCapture(ctx context.Context, path string, vxlanPorts ...uint16) (*Captured, error) {
+// NewCaptured is without any frames.
+func NewCaptured() *Captured {
+	return &Captured{Flows: map[Frame]Count{}, Other: map[string]Count{}}
+}
+
+// Read counts the capture file of one interface with tshark. VXLAN ports besides the registered
+// one are decoded as VXLAN too.
+func (c *Captured) Read(ctx context.Context, port, path string, vxlanPorts ...uint16) error {
 	args := []string{"-n", "-r", path, "-T", "fields", "-E", "separator=/t", "-E", "occurrence=a", "-E", "aggregator=,",
 		"-o", "ip.defragment:FALSE", "-o", "ipv6.defragment:FALSE", "-o", "tcp.desegment_tcp_streams:FALSE"}
 	for _, p := range vxlanPorts {
@@ -66,18 +79,17 @@ func ReadCapture(ctx context.Context, path string, vxlanPorts ...uint16) (*Captu
 	command.Stderr = &stderr
 	out, err := command.StdoutPipe()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := command.Start(); err != nil {
-		return nil, fmt.Errorf("start tshark: %w", err)
+		return fmt.Errorf("start tshark: %w", err)
 	}
-	c := &Captured{Flows: map[Frame]Count{}, Other: map[string]Count{}}
 	lines := bufio.NewScanner(out)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() && err == nil {
-		err = c.add(lines.Text())
+		err = c.add(port, lines.Text())
 	}
-	return c, errors.Join(err, lines.Err(), waitError(command.Wait(), path, &stderr))
+	return errors.Join(err, lines.Err(), waitError(command.Wait(), path, &stderr))
 }
 
 func waitError(err error, path string, stderr *bytes.Buffer) error {
@@ -88,7 +100,7 @@ func waitError(err error, path string, stderr *bytes.Buffer) error {
 }
 
 // add counts one line of tshark's.
-func (c *Captured) add(line string) error {
+func (c *Captured) add(port, line string) error {
 	columns := strings.Split(line, "\t")
 	if len(columns) != len(fields()) {
 		return fmt.Errorf("tshark printed %d columns, want %d: %q", len(columns), len(fields()), line)
@@ -99,22 +111,22 @@ func (c *Captured) add(line string) error {
 			row[f] = strings.Split(columns[i], ",")
 		}
 	}
-	length, err := strconv.ParseUint(columns[1], 10, 64)
+	length, err := strconv.ParseUint(columns[0], 10, 64)
 	if err != nil {
 		return fmt.Errorf("tshark: frame.len: %w", err)
 	}
 	c.Total.Packets++
 	c.Total.Bytes += length
-	frame, isFlow, err := innermost(row, strings.Split(columns[2], ":"))
+	frame, isFlow, err := innermost(row, strings.Split(columns[1], ":"))
 	if err != nil {
 		return fmt.Errorf("tshark: %w: %q", err, line)
 	}
 	if !isFlow {
-		n := c.Other[columns[0]]
-		c.Other[columns[0]] = Count{n.Packets + 1, n.Bytes + length}
+		n := c.Other[port]
+		c.Other[port] = Count{n.Packets + 1, n.Bytes + length}
 		return nil
 	}
-	frame.Interface = columns[0]
+	frame.Interface = port
 	n := c.Flows[frame]
 	c.Flows[frame] = Count{n.Packets + 1, n.Bytes + length}
 	return nil
@@ -166,10 +178,12 @@ func (l *headers) address(field string) netip.Addr {
 // is quoted behind it (in an ICMP error, say) belongs to the payload.
 func innermost(row map[string][]string, stack []string) (f Frame, isFlow bool, err error) {
 	l := &headers{row: row, seen: map[string]int{}}
+	outer := outerNative
+	defer func() { f.Outer = outer }()
 	for i, protocol := range stack {
 		switch protocol {
 		case "vxlan":
-			f, isFlow = Frame{}, false
+			f, isFlow, outer = Frame{}, false, outerVXLAN+l.next("vxlan.vni")
 		case "ip":
 			f = Frame{Src: l.address("ip.src"), Dst: l.address("ip.dst"), Protocol: l.number("ip.proto")}
 			isFlow = l.number("ip.flags.mf") == 0
@@ -178,7 +192,7 @@ func innermost(row map[string][]string, stack []string) (f Frame, isFlow bool, e
 			f = Frame{Src: l.address("ipv6.src"), Dst: l.address("ipv6.dst"), Protocol: l.number("ipv6.nxt")}
 			isFlow = true
 		case "arp":
-			f = Frame{Protocol: protocolARP, Src: l.address("arp.src.proto_ipv4"), Dst: l.address("arp.dst.proto_ipv4"), SrcPort: l.number("arp.opcode")}
+			f = Frame{Protocol: protocolARP, Src: l.address("arp.src.proto_ipv4"), Dst: l.address("arp.dst.proto_ipv4")}
 			return f, true, l.err
 		case "tcp":
 			f.SrcPort, f.DstPort = l.number("tcp.srcport"), l.number("tcp.dstport")

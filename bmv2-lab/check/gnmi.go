@@ -39,19 +39,16 @@ type Leaves map[string]string
 func (g *GNMI) Once(ctx context.Context, path string) (Leaves, error) {
 	leaves := Leaves{}
 	err := g.subscribe(ctx, path, api.SubscriptionListModeONCE(), func(r *gpb.SubscribeResponse) bool {
-		leaves.take(r.GetUpdate())
+		leaves.Take(r.GetUpdate())
 		return !r.GetSyncResponse()
 	})
 	return leaves, err
 }
 
-// Stream follows the changes of a path until ctx ends. Each response is given to visit with
-// what the path holds after it.
-func (g *GNMI) Stream(ctx context.Context, path string, visit func(Leaves, *gpb.SubscribeResponse)) error {
-	leaves := Leaves{}
+// Stream follows the changes of a path until ctx ends, and gives each response to visit.
+func (g *GNMI) Stream(ctx context.Context, path string, visit func(*gpb.SubscribeResponse)) error {
 	err := g.subscribe(ctx, path, api.SubscriptionListModeSTREAM(), func(r *gpb.SubscribeResponse) bool {
-		leaves.take(r.GetUpdate())
-		visit(leaves, r)
+		visit(r)
 		return true
 	})
 	if ctx.Err() != nil {
@@ -86,10 +83,10 @@ func (g *GNMI) subscribe(ctx context.Context, path string, mode api.GNMIOption, 
 	}
 }
 
-// take applies a notification: deletes first (gNMI specification, section 3.5.2.3).
-func (l Leaves) take(n *gpb.Notification) {
+// Take applies a notification: deletes first (gNMI specification, section 3.5.2.3).
+func (l Leaves) Take(n *gpb.Notification) {
 	for _, d := range n.GetDelete() {
-		gone := join(n.GetPrefix(), d)
+		gone := PathText(n.GetPrefix(), d)
 		for path := range l {
 			if path == gone || strings.HasPrefix(path, gone+"/") {
 				delete(l, path)
@@ -97,11 +94,12 @@ func (l Leaves) take(n *gpb.Notification) {
 		}
 	}
 	for _, u := range n.GetUpdate() {
-		l[join(n.GetPrefix(), u.GetPath())] = text(u.GetVal())
+		l[PathText(n.GetPrefix(), u.GetPath())] = text(u.GetVal())
 	}
 }
 
-func join(prefix, path *gpb.Path) string {
+// PathText writes a path below its prefix as the keys of Leaves are.
+func PathText(prefix, path *gpb.Path) string {
 	var b strings.Builder
 	for _, e := range slices.Concat(prefix.GetElem(), path.GetElem()) {
 		b.WriteString("/" + e.GetName())

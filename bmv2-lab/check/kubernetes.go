@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"os/exec"
 	"slices"
 	"strings"
@@ -74,37 +73,39 @@ func (k Kubectl) Pods(ctx context.Context) (map[string]Pod, error) {
 
 // Members gives the addresses behind every service, as namespace/service to addresses.
 func (k Kubectl) Members(ctx context.Context) (map[string][]string, error) {
+	type metadata struct {
+		Namespace, Name string
+		Labels          map[string]string
+	}
+	var services struct{ Items []struct{ Metadata metadata } }
+	if err := k.get(ctx, &services, "services"); err != nil {
+		return nil, err
+	}
 	var list struct {
 		Items []struct {
-			Metadata struct {
-				Namespace string
-				Labels    map[string]string
-			}
+			Metadata  metadata
 			Endpoints []struct{ Addresses []string }
 		}
 	}
 	if err := k.get(ctx, &list, "endpointslices.discovery.k8s.io"); err != nil {
 		return nil, err
 	}
-	sets := map[string]map[string]bool{}
+	members := map[string][]string{}
+	for _, s := range services.Items {
+		members[s.Metadata.Namespace+"/"+s.Metadata.Name] = nil
+	}
 	for _, s := range list.Items {
-		service := s.Metadata.Labels["kubernetes.io/service-name"]
-		if service == "" {
-			continue
-		}
-		name := s.Metadata.Namespace + "/" + service
-		if sets[name] == nil {
-			sets[name] = map[string]bool{}
+		name := s.Metadata.Namespace + "/" + s.Metadata.Labels["kubernetes.io/service-name"]
+		if _, found := members[name]; !found {
+			continue // of no service, or of one that has gone
 		}
 		for _, e := range s.Endpoints {
-			for _, a := range e.Addresses {
-				sets[name][a] = true
-			}
+			members[name] = append(members[name], e.Addresses...)
 		}
 	}
-	members := map[string][]string{}
-	for name, set := range sets {
-		members[name] = slices.Sorted(maps.Keys(set))
+	for name, addresses := range members {
+		slices.Sort(addresses)
+		members[name] = slices.Compact(addresses)
 	}
 	return members, nil
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -27,6 +28,7 @@ type Lab struct {
 	begin    time.Time
 	network  *network
 	daemon   *process.Process
+	captures []*capture
 	client   *process.Process // outside of the cluster
 	agents   []*node.Agent
 	group    *errgroup.Group
@@ -45,7 +47,7 @@ func New(c Config) (*Lab, error) {
 		return nil, err
 	}
 	l := &Lab{Config: c, Topology: t, begin: time.Now()}
-	for _, d := range []string{"log", "state", "topology.json", "capture.pcapng"} {
+	for _, d := range []string{"log", "state", "topology.json", "capture"} {
 		if err := os.RemoveAll(filepath.Join(c.Directory, d)); err != nil {
 			return nil, fmt.Errorf("lab: clear an earlier run: %w", err)
 		}
@@ -75,14 +77,16 @@ func (l *Lab) Start(ctx context.Context) error {
 	if err := l.startCluster(); err != nil {
 		return err
 	}
-	steps := []struct {
-		name string
-		do   func() error
-	}{
+	steps := []step{
 		{"fabric of 5 switches in Mininet", l.startNetwork},
 		{"Kubernetes control plane", func() error { return l.await(l.Cluster.Ready(), "the control plane") }},
 		{"fabricscoped", l.StartDaemon},
+		{"pipelines and links", l.awaitFabric},
+		{"hosts", l.plug},
 		{"nodes", l.startNodes},
+	}
+	if l.Config.Capture {
+		steps = slices.Insert(steps, slices.IndexFunc(steps, func(s step) bool { return s.name == "hosts" }), step{"capture", l.startCapture})
 	}
 	for _, s := range steps {
 		if err := l.Step(s.name, s.do); err != nil {
@@ -90,6 +94,11 @@ func (l *Lab) Start(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+type step struct {
+	name string
+	do   func() error
 }
 
 // Step does one thing and says so.

@@ -17,10 +17,11 @@ import (
 const usage = `fabriclab runs Fabricscope's lab on this machine. It needs root.
 
 usage: fabriclab lab   [--switch COMMAND]   the lab, with a prompt at the end
+       fabriclab check [--switch COMMAND]   the lab without a terminal: traffic, then checks
        fabriclab kubernetes                 compile Kubernetes if that was not done yet
 
   --switch COMMAND   softswitch or simple_switch_grpc (default: softswitch beside this program)
-  --keep             leave logs and captures of a check that passed
+  --keep             leave logs and captures although all went well
 `
 
 // Main is the command. It gives the exit status: 0, 1 for a failure or a failed check, 2 for
@@ -35,7 +36,9 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	case args[0] == "kubernetes":
 		err = buildKubernetes(ctx, stdout)
 	case args[0] == "lab":
-		err = run(ctx, args[1:], stdout)
+		err = run(ctx, args[1:], stdout, (*Lab).show)
+	case args[0] == "check":
+		err = run(ctx, args[1:], stdout, (*Lab).check)
 	default:
 		err = errUsage
 	}
@@ -62,7 +65,7 @@ func buildKubernetes(ctx context.Context, progress io.Writer) error {
 	return err
 }
 
-func run(ctx context.Context, args []string, stdout io.Writer) error {
+func run(ctx context.Context, args []string, stdout io.Writer, do func(*Lab, context.Context) error) error {
 	c, keep, err := options(args, stdout)
 	if err != nil {
 		return err
@@ -71,7 +74,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	err = errors.Join(l.show(ctx), l.Stop())
+	err = errors.Join(do(l, ctx), l.Stop())
 	if err == nil && !keep {
 		err = os.RemoveAll(c.Directory)
 	}

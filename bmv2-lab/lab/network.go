@@ -8,8 +8,8 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
-	"syscall"
 	"time"
 )
 
@@ -24,9 +24,9 @@ type network struct {
 
 // networkSpec is what the script is told.
 type networkSpec struct {
-	script, topology, program, logs, capture string
-	environment                              []string // for the prompt's commands
-	stdin                                    io.Reader
+	script, topology, program, logs string
+	environment                     []string // for the prompt's commands
+	stdin                           io.Reader
 }
 
 // startNetwork starts the script and waits until every switch listens.
@@ -42,9 +42,6 @@ func startNetwork(ctx context.Context, s networkSpec) (*network, error) {
 		return nil, err
 	}
 	args := []string{s.script, "--topology", s.topology, "--switch", s.program, "--log-dir", s.logs, "--ready-fd", "3", "--control-fd", "4"}
-	if s.capture != "" {
-		args = append(args, "--capture", s.capture)
-	}
 	// Debian's Mininet is of Debian's own Python.
 	n := &network{command: exec.Command("/usr/bin/python3", args...), control: controlWrite, ended: make(chan struct{})}
 	n.command.Stdin, n.command.Stdout, n.command.Stderr = s.stdin, os.Stdout, os.Stderr
@@ -72,6 +69,8 @@ func startNetwork(ctx context.Context, s networkSpec) (*network, error) {
 
 // prompt gives the terminal to Mininet's prompt until the user leaves it or ctx ends.
 func (n *network) prompt(ctx context.Context) error {
+	// Interrupts are for the command that runs at the prompt.
+	signal.Ignore(os.Interrupt)
 	if _, err := n.control.WriteString("cli\n"); err != nil {
 		return err
 	}
@@ -79,7 +78,6 @@ func (n *network) prompt(ctx context.Context) error {
 	case <-n.ended:
 		return n.err
 	case <-ctx.Done():
-		n.command.Process.Signal(syscall.SIGINT)
 		return nil
 	}
 }

@@ -18,9 +18,6 @@ import (
 // stopGrace is how long a process may take to end before it is killed.
 const stopGrace = 5 * time.Second
 
-// CapturePath is where the frames that enter the switches are written.
-func (l *Lab) CapturePath() string { return filepath.Join(l.Config.Directory, "capture.pcapng") }
-
 func (l *Lab) daemonPIDFile() string { return filepath.Join(l.Config.Directory, "fabricscoped.pid") }
 
 // reapDaemon ends the daemon of a run that was killed.
@@ -46,9 +43,6 @@ func (l *Lab) startNetwork() error {
 		program: l.Config.Switch, logs: filepath.Join(l.Config.Directory, "log"), stdin: os.Stdin,
 		environment: append(cliEnvironment(l.Config.Directory), "PATH="+l.Config.Binaries+":"+l.Config.Kubernetes+":"+os.Getenv("PATH"),
 			"KUBECONFIG="+l.Cluster.Kubeconfig(cluster.UserAdmin))}
-	if l.Config.Capture {
-		spec.capture = l.CapturePath()
-	}
 	var err error
 	if l.network, err = startNetwork(l.ctx, spec); err != nil {
 		return err
@@ -139,9 +133,6 @@ func (l *Lab) inHost(host string, args ...string) (*process.Process, error) {
 	return process.Start(process.Spec{Name: host, Path: filepath.Join(l.Config.Binaries, "shop"), Args: args,
 		Log: filepath.Join(l.Config.Directory, "log", host+".log"), Enter: ns.Enter})
 }
-
-// Prompt gives the terminal to Mininet's prompt until the user leaves it.
-func (l *Lab) Prompt() error { return l.network.prompt(l.ctx) }
 
 // errGivenUp wraps errors that will not go away by waiting.
 var errGivenUp = errors.New("given up")

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -57,6 +58,19 @@ func (l *Lab) cli(args ...string) error {
 	out, err := l.query(l.ctx, args...)
 	fmt.Fprintf(l.Config.Progress, "%s", out)
 	return err
+}
+
+// ask gives an answer of the operator's CLI.
+func ask[T any](l *Lab, args ...string) ([]T, error) {
+	out, err := l.query(l.ctx, append(args, "-o", "json")...)
+	if err != nil {
+		return nil, err
+	}
+	var answer []T
+	if err := json.Unmarshal(out, &answer); err != nil {
+		return nil, fmt.Errorf("fabricscope %s: %w", strings.Join(args, " "), err)
+	}
+	return answer, nil
 }
 
 // query gives what the operator's CLI prints.

@@ -5,12 +5,14 @@ Switches are softswitch or simple_switch_grpc, whichever --switch names: both ta
 arguments. They start without a pipeline; a controller pushes one over P4Runtime.
 
 The one who starts the script follows it by two pipes: on --ready-fd it writes a JSON object
-with the process IDs of the hosts once every switch listens; on --control-fd it reads one
-line: "cli" gives the terminal to Mininet's prompt, and "stop" or the end of the pipe stops
-the fabric.
+with the process IDs of the hosts once every switch listens. The hosts' links are down then,
+so that no frame comes before the switches have a pipeline. On --control-fd it reads one line:
+"cli" gives the terminal to Mininet's prompt. The end of the pipe stops the fabric, whatever
+else is going on.
 """
 
 import argparse
+import ctypes
 import json
 import os
 import shlex
@@ -18,6 +20,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 from mininet.cli import CLI
@@ -31,6 +34,15 @@ OFFLOADS = ["rx", "off", "tx", "off", "sg", "off", "tso", "off", "gso", "off", "
 CPU_PORT = 510
 DROP_PORT = 511
 LISTEN_TIMEOUT = 20  # seconds
+
+
+PR_SET_PDEATHSIG = 1  # prctl(2)
+
+
+def detach():
+    """Keep the terminal's signals from a child, and let it not outlive this process."""
+    os.setpgrp()
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def run(*args):
@@ -65,7 +77,7 @@ class P4Switch(Switch):
                  "--cpu-port", str(CPU_PORT), "--drop-port", str(DROP_PORT)]
         with open(os.path.join(self.log_dir, f"{self.name}.log"), "wb") as log:
             self.process = subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                            preexec_fn=os.setpgrp)
+                                            preexec_fn=detach)
 
     def wait(self):
         """Wait until the P4Runtime server listens."""
@@ -96,12 +108,12 @@ class P4Switch(Switch):
 class LabHost(Host):
     """A host with one routed interface and offloads off, or its packets would not count as they cross."""
 
-    def config(self, address=None, gateway=None, **params):
+    def config(self, address=None, **params):
         result = super().config(**params)
         run_in = self.cmd
+        run_in(f"ip link set {self.defaultIntf()} down")
         run_in(f"ethtool -K {self.defaultIntf()} {' '.join(OFFLOADS)}")
         run_in(f"ip address replace {address} dev {self.defaultIntf()}")
-        run_in(f"ip route replace default via {gateway}")
         run_in("ip link set lo up")
         return result
 
@@ -143,11 +155,10 @@ def build(topology, program, log_dir):
     for link in topology["links"]:
         (a, a_port), (b, b_port) = split(link["a"]), split(link["b"])
         net.addLink(net[a], net[b], port1=a_port, port2=b_port)
-    gateways = {g["switch"]: g["address"].split("/")[0] for g in topology["gateways"]}
     for number, host in enumerate(topology["hosts"], 1):
         sw, port = split(host["port"])
         net.addHost(host["name"], cls=LabHost, ip=None, mac=f"02:00:0a:00:00:{number:02x}",
-                    address=host["address"], gateway=gateways[sw])
+                    address=host["address"])
         net.addLink(net[host["name"]], net[sw], port1=0, port2=port)
     return net
 
@@ -159,7 +170,6 @@ def main():
     parser.add_argument("--log-dir", required=True, help="where the switches' logs go")
     parser.add_argument("--ready-fd", type=int, required=True)
     parser.add_argument("--control-fd", type=int, required=True)
-    parser.add_argument("--capture", help="a pcapng file for every frame that enters a switch port")
     args = parser.parse_args()
 
     with open(args.topology, encoding="utf-8") as text:
@@ -169,53 +179,39 @@ def main():
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     clear(topology)
     net = build(topology, args.switch, args.log_dir)
-    capture = None
     try:
         net.build()
-        capture = start_capture(topology, args.capture, args.log_dir)
         net.start()
         for sw in net.switches:
             sw.wait()
         with os.fdopen(args.ready_fd, "w") as ready:
             json.dump({host.name: host.pid for host in net.hosts}, ready)
-        with os.fdopen(args.control_fd) as control:
-            if control.readline().strip() == "cli":
-                signal.signal(signal.SIGINT, signal.default_int_handler)
-                LabCLI(net)
-                signal.signal(signal.SIGINT, signal.SIG_IGN)
+        if os.read(args.control_fd, 16) == b"cli\n":
+            prompt(net, args.control_fd)
     except RuntimeError as error:
         sys.exit(f"lab.py: {error}")
     finally:
-        if capture is not None:
-            capture.terminate()
-            capture.wait()
         net.stop()
 
 
-def start_capture(topology, path, log_dir):
-    """Capture what enters at any switch port, from before the switches start."""
-    if not path:
-        return None
-    args = ["dumpcap", "-q", "-B", "64", "-w", path]
-    for sw in topology["switches"]:
-        for port in sorted(ports_of(topology, sw["name"])):
-            args += ["-i", f"{sw['name']}-eth{port}", "-f", "inbound", "-s", "256"]
-    log = os.path.join(log_dir, "dumpcap.log")
-    with open(log, "wb") as out:
-        capture = subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=out, stderr=out, preexec_fn=os.setpgrp)
-    deadline = time.monotonic() + LISTEN_TIMEOUT
-    while b"File:" not in open(log, "rb").read():
-        if capture.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"dumpcap does not capture; see {log}")
-        time.sleep(0.05)
-    return capture
+def prompt(net, control_fd):
+    """Give the terminal to Mininet's prompt until the user leaves it or the pipe ends."""
+    def stop(_signal, _frame):
+        sys.exit(0)
 
+    def watch():
+        os.read(control_fd, 16)
+        os.kill(os.getpid(), signal.SIGTERM)
 
-def ports_of(topology, name):
-    """The port numbers of a switch that a cable is in."""
-    cabled = [p for link in topology["links"] for p in (link["a"], link["b"])]
-    cabled += [host["port"] for host in topology["hosts"]]
-    return [number for sw, number in map(split, cabled) if sw == name]
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, stop)
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        LabCLI(net)
+    finally:
+        # Nothing may interrupt what takes the fabric down.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 if __name__ == "__main__":

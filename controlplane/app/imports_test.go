@@ -36,7 +36,7 @@ func rules() map[string][]string {
 		"bmv2-lab/cluster":       {},
 		"bmv2-lab/node":          {"bmv2-lab/cluster"},
 		"bmv2-lab/workload":      {},
-		"bmv2-lab/check":         {},
+		"bmv2-lab/check":         {"bmv2-lab/topology"},
 	}
 }
 

@@ -79,10 +79,7 @@ func (m *members) change(event string, object any, apply func(map[string]slice, 
 		m.slices[key] = map[string]slice{}
 	}
 	at := m.cluster.now()
-	happened := apply(m.slices[key], o)
-	if happened.IsZero() || happened.After(at) {
-		happened = at
-	}
+	since := happened(apply(m.slices[key], o), at)
 	after := merge(m.slices[key])
 	if len(m.slices[key]) == 0 {
 		delete(m.slices, key)
@@ -90,11 +87,11 @@ func (m *members) change(event string, object any, apply func(map[string]slice, 
 	var changes []inventory.Change
 	for ref := range before {
 		if _, stays := after[ref]; !stays {
-			changes = append(changes, inventory.Ended(ref, happened))
+			changes = append(changes, inventory.Ended(ref, since))
 		}
 	}
 	for _, member := range after {
-		changes = append(changes, inventory.Became(member, happened))
+		changes = append(changes, inventory.Became(member, since))
 	}
 	m.cluster.sink.Record(changes...)
 	return nil

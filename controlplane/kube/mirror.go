@@ -96,11 +96,7 @@ func (m *mirror) take(event string, object any) (runtime.Object, error) {
 func (m *mirror) change(known inventory.View, o runtime.Object, at time.Time) inventory.Change {
 	f, exists := m.mapping.fact(m.cluster.name, o)
 	before, _ := known.Get(f.Ref())
-	event := m.mapping.event(o, before.Fact, f, exists)
-	// A time in the future of this machine is a difference of clocks.
-	if event.IsZero() || event.After(at) {
-		event = at
-	}
+	event := happened(m.mapping.event(o, before.Fact, f, exists), at)
 	if !exists {
 		return inventory.Ended(f.Ref(), event)
 	}

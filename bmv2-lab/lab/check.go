@@ -1,0 +1,178 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/fabricscope/fabricscope/bmv2-lab/check"
+	"github.com/fabricscope/fabricscope/bmv2-lab/cluster"
+	"github.com/fabricscope/fabricscope/bmv2-lab/workload"
+)
+
+const (
+	trafficBefore = 15 * time.Second // of a rolling update
+	trafficAfter  = 35 * time.Second
+	settleTime    = 5 * time.Second // without a change; longer than the daemon's idle timeout
+)
+
+// checked is a run of the checks.
+type checked struct {
+	*Lab
+	report  check.Report
+	kubectl check.Kubectl
+	gnmi    *check.GNMI
+	stream  *stream
+	before  moment // the rolling update
+	flows   []check.Flow
+}
+
+// moment is what kubectl said at a time.
+type moment struct {
+	at   time.Time
+	pods map[string]check.Pod // those of catalog
+}
+
+// check runs the lab without a person: traffic with a rolling update in it, then the checks.
+// The error tells of failed ones too.
+func (l *Lab) check(ctx context.Context) error {
+	l.Config.Capture = true
+	if err := l.Start(ctx); err != nil {
+		return err
+	}
+	c := &checked{Lab: l, report: check.Report{Output: l.Config.Progress},
+		kubectl: check.Kubectl{Path: filepath.Join(l.Config.Kubernetes, cluster.Kubectl), Kubeconfig: l.Cluster.Kubeconfig(cluster.UserAdmin)}}
+	steps := []step{
+		{"gNMI subscription", c.subscribe},
+		{"the shop and its traffic", l.startTraffic},
+		{"first answers", l.firstAnswers},
+		{"traffic", func() error { return l.pause(trafficBefore) }},
+		{"rolling update of catalog", c.rollingUpdate},
+		{"traffic", func() error { return l.pause(trafficAfter) }},
+	}
+	for _, s := range steps {
+		if err := l.Step(s.name, s.do); err != nil {
+			return err
+		}
+	}
+	c.checkNow()
+	c.checkPast("the pods of catalog before the rolling update")
+	for _, s := range []step{{"end of all traffic", c.freeze}, {"end of the capture", l.endCapture}} {
+		if err := l.Step(s.name, s.do); err != nil {
+			return err
+		}
+	}
+	c.checkFlows()
+	if err := l.Step("kill -9 of fabricscoped, and a new one", c.restart); err != nil {
+		return err
+	}
+	c.checkPast("the same after a kill -9")
+	c.checkRestart()
+	return c.report.Err()
+}
+
+func (l *Lab) pause(d time.Duration) error {
+	select {
+	case <-l.ctx.Done():
+		return context.Cause(l.ctx)
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// rollingUpdate replaces every pod of catalog, and remembers who they were.
+func (c *checked) rollingUpdate() error {
+	pods, err := c.catalog()
+	if err != nil {
+		return err
+	}
+	c.before = moment{time.Now(), pods}
+	client, err := c.Cluster.Client()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(c.ctx, c.Config.Timeout)
+	defer cancel()
+	if err := workload.RollingUpdate(ctx, client, workload.Catalog, "2"); err != nil {
+		return err
+	}
+	now, err := c.catalog()
+	if err != nil {
+		return err
+	}
+	for uid, p := range now {
+		if _, found := c.before.pods[uid]; found {
+			return fmt.Errorf("pod %s is still there", p.Name)
+		}
+	}
+	return nil
+}
+
+// catalog are the pods of that service.
+func (c *checked) catalog() (map[string]check.Pod, error) {
+	all, err := c.kubectl.Pods(c.ctx)
+	if err != nil {
+		return nil, err
+	}
+	pods := map[string]check.Pod{}
+	for uid, p := range all {
+		if p.Labels["app"] == workload.Catalog {
+			pods[uid] = p
+		}
+	}
+	if len(pods) == 0 {
+		return nil, errors.New("kubectl gives no pod of catalog")
+	}
+	return pods, nil
+}
+
+// freeze ends all traffic and waits until everything is accounted for.
+func (c *checked) freeze() error {
+	client, err := c.Cluster.Client()
+	if err != nil {
+		return err
+	}
+	if err := workload.Quiesce(c.ctx, client); err != nil {
+		return err
+	}
+	c.client.Stop(stopGrace)
+	if err := c.unplug(); err != nil {
+		return err
+	}
+	var last check.Count
+	changed := time.Now()
+	return c.poll("the counters to settle", func() error {
+		switches, err := ask[check.Switch](c.Lab, "switches")
+		if err != nil {
+			return err
+		}
+		if c.flows, err = ask[check.Flow](c.Lab, "flows"); err != nil {
+			return err
+		}
+		var total check.Count
+		for _, n := range check.FlowCounts(c.flows) {
+			total = check.Count{Packets: total.Packets + n.Packets, Bytes: total.Bytes + n.Bytes}
+		}
+		if residues := check.Residues(switches); total != last || len(residues) > 0 {
+			last, changed = total, time.Now()
+		}
+		if time.Since(changed) < settleTime {
+			return fmt.Errorf("%s so far", total)
+		}
+		return nil
+	})
+}
+
+// restart kills the daemon and starts another.
+func (c *checked) restart() error {
+	c.stream.end()
+	if err := c.KillDaemon(); err != nil {
+		return err
+	}
+	if err := c.StartDaemon(); err != nil {
+		return err
+	}
+	return c.awaitFabric()
+}

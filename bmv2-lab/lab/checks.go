@@ -1,0 +1,125 @@
+package lab
+
+import (
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/fabricscope/fabricscope/bmv2-lab/check"
+)
+
+// vxlanPort is the UDP port of the cluster's overlay, which is not the one that tshark knows.
+const vxlanPort = 8472
+
+// settles repeats a comparison for a while: the API's answer and the daemon's are of two
+// moments, and pods come and go between them.
+func (c *checked) settles(name string, compare func() (string, []string, error)) {
+	c.report.Check(name, func() (detail string, differences []string, err error) {
+		deadline := time.Now().Add(5 * time.Second)
+		for {
+			detail, differences, err = compare()
+			if (err == nil && len(differences) == 0) || time.Now().After(deadline) || c.pause(200*time.Millisecond) != nil {
+				return detail, differences, err
+			}
+		}
+	})
+}
+
+// checkNow holds the present against kubectl and the topology, over the command line and gNMI.
+func (c *checked) checkNow() {
+	c.settles("pods and addresses as kubectl has them", func() (string, []string, error) {
+		said, want, err := c.pods()
+		return fmt.Sprintf("%d pods", len(want)), check.Pods(said, want), err
+	})
+	c.settles("switch and port of each pod as in the topology", func() (string, []string, error) {
+		said, want, err := c.pods()
+		return fmt.Sprintf("%d pods", len(want)), check.Locations(said, want, c.Topology), err
+	})
+	c.settles("services and members as kubectl has them", func() (string, []string, error) {
+		want, err := c.kubectl.Members(c.ctx)
+		if err != nil {
+			return "", nil, err
+		}
+		said, err := ask[check.ServiceAnswer](c.Lab, "services")
+		return fmt.Sprintf("%d services", len(want)), check.Members(said, want), err
+	})
+	c.settles("gNMI ONCE of pods, ports and members", func() (string, []string, error) {
+		leaves, err := c.gnmi.Once(c.ctx, "/kubernetes")
+		if err != nil {
+			return "", nil, err
+		}
+		return c.compareLeaves(leaves)
+	})
+	c.settles("gNMI STREAM since before the first pod", func() (string, []string, error) {
+		return c.compareLeaves(c.stream.now("/kubernetes"))
+	})
+	c.stream.noteDelays(&c.report)
+}
+
+func (c *checked) pods() (said []check.PodAnswer, want map[string]check.Pod, err error) {
+	if want, err = c.kubectl.Pods(c.ctx); err == nil {
+		said, err = ask[check.PodAnswer](c.Lab, "pods")
+	}
+	return said, want, err
+}
+
+func (c *checked) compareLeaves(leaves check.Leaves) (string, []string, error) {
+	pods, err := c.kubectl.Pods(c.ctx)
+	if err != nil {
+		return "", nil, err
+	}
+	members, err := c.kubectl.Members(c.ctx)
+	said := leaves.Pods()
+	differences := append(check.Pods(said, pods), check.Locations(said, pods, c.Topology)...)
+	differences = append(differences, check.SameMembers(leaves.Members(), members)...)
+	return fmt.Sprintf("%d leaves, %d pods, %d services", len(leaves), len(pods), len(members)), differences, err
+}
+
+// checkPast asks who catalog was before the rolling update.
+func (c *checked) checkPast(name string) {
+	c.settles(name, func() (string, []string, error) {
+		said, err := ask[check.PodAnswer](c.Lab, "pods", "--service", "catalog", "--at", c.before.at.UTC().Format(time.RFC3339Nano))
+		differences := append(check.Pods(said, c.before.pods), check.Locations(said, c.before.pods, c.Topology)...)
+		return fmt.Sprintf("%d pods", len(c.before.pods)), differences, err
+	})
+}
+
+// checkFlows compares everything that was counted with the capture.
+func (c *checked) checkFlows() {
+	c.report.Check("every flow at every port as tshark counts it", func() (string, []string, error) {
+		captured, err := c.captured(c.ctx)
+		if err != nil {
+			return "", nil, err
+		}
+		var flows check.Count
+		for n := range maps.Values(captured.Flows) {
+			flows = check.Count{Packets: flows.Packets + n.Packets, Bytes: flows.Bytes + n.Bytes}
+		}
+		detail := fmt.Sprintf("%d flows with %s, of %s captured", len(captured.Flows), flows, captured.Total)
+		return detail, check.Flows(c.flows, captured), nil
+	})
+	c.report.Check("nothing is left unexplained at any port", func() (string, []string, error) {
+		switches, err := ask[check.Switch](c.Lab, "switches")
+		ports := 0
+		for _, s := range switches {
+			ports += len(s.Ports)
+		}
+		return fmt.Sprintf("%d ports", ports), check.Residues(switches), err
+	})
+	c.report.Check("gNMI ONCE of conversations as the command line shows them", func() (string, []string, error) {
+		leaves, err := c.gnmi.Once(c.ctx, "/flows")
+		return fmt.Sprintf("%d conversations, %d leaves", len(c.flows), len(leaves)), check.Hops(leaves, c.flows), err
+	})
+	c.settles("gNMI STREAM of conversations ends as ONCE reads them", func() (string, []string, error) {
+		once, err := c.gnmi.Once(c.ctx, "/flows")
+		return fmt.Sprintf("%d leaves", len(once)), check.Same(c.stream.now("/flows"), once), err
+	})
+}
+
+// checkRestart compares the conversations with what they were before the kill.
+func (c *checked) checkRestart() {
+	c.settles("conversations after a kill -9 as before", func() (string, []string, error) {
+		said, err := ask[check.Flow](c.Lab, "flows")
+		return fmt.Sprintf("%d conversations", len(c.flows)), check.SameFlows(said, c.flows), err
+	})
+}
