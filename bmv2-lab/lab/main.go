@@ -27,7 +27,7 @@ usage: fabriclab lab   [--switch COMMAND]   the lab, with a prompt at the end
 // Main is the command. It gives the exit status: 0, 1 for a failure or a failed check, 2 for
 // a wrong call.
 func Main(args []string, stdout, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	var err error
 	switch {

@@ -7,7 +7,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+
+	"github.com/fabricscope/fabricscope/bmv2-lab/check"
+	"github.com/fabricscope/fabricscope/bmv2-lab/workload"
 )
 
 // show runs the lab for a person: it shows the answers and then gives them the prompt.
@@ -36,17 +40,28 @@ exit (or Ctrl-D) ends the lab and removes everything.
 	return l.network.prompt(l.ctx)
 }
 
-// firstAnswers waits until the answers are there: every pod of the shop at its port, and flows.
+// firstAnswers waits until the answers are there: every pod of the shop at its port, and a
+// conversation with the catalog in both directions.
 func (l *Lab) firstAnswers() error {
 	return l.poll("the first answers", func() error {
-		for _, args := range [][]string{{"pods", "-n", "shop", "-o", "json"}, {"flows", "--service", "catalog", "-o", "json"}} {
-			out, err := l.query(l.ctx, args...)
-			if err != nil {
-				return err
+		pods, err := ask[check.PodAnswer](l, "pods", "-n", workload.Namespace)
+		if err != nil {
+			return err
+		}
+		for _, p := range pods {
+			if len(p.Attachments) == 0 {
+				return fmt.Errorf("pod %s has no switch port yet", p.Name)
 			}
-			if strings.TrimSpace(string(out)) == "[]" {
-				return fmt.Errorf("fabricscope %s: no answer yet", strings.Join(args, " "))
-			}
+		}
+		flows, err := ask[check.Flow](l, "flows", "--service", workload.Catalog)
+		if err != nil {
+			return err
+		}
+		// Beyond the handshake there is something to see.
+		more := func(d check.Direction) bool { return len(d.Hops) > 0 && d.Hops[0].Packets > 3 }
+		answered := func(f check.Flow) bool { return more(f.Forward) && more(f.Reverse) }
+		if len(pods) == 0 || !slices.ContainsFunc(flows, answered) {
+			return fmt.Errorf("%d pods and no conversation with %s yet", len(pods), workload.Catalog)
 		}
 		return nil
 	})

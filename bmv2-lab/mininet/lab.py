@@ -114,6 +114,8 @@ class LabHost(Host):
         run_in(f"ip link set {self.defaultIntf()} down")
         run_in(f"ethtool -K {self.defaultIntf()} {' '.join(OFFLOADS)}")
         run_in(f"ip address replace {address} dev {self.defaultIntf()}")
+        # The prompt writes a host's address for its name.
+        self.defaultIntf().ip, self.defaultIntf().prefixLen = address.split("/")
         run_in("ip link set lo up")
         return result
 
@@ -205,10 +207,12 @@ def prompt(net, control_fd):
 
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, stop)
+    setLogLevel("output")  # what commands print
     threading.Thread(target=watch, daemon=True).start()
     try:
         LabCLI(net)
     finally:
+        setLogLevel("warning")
         # Nothing may interrupt what takes the fabric down.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
