@@ -26,8 +26,6 @@ type fabricPort struct {
 	Name       string      `json:"name"`
 	Number     uint64      `json:"number"`
 	Peer       string      `json:"peer"`
-	Packets    uint64      `json:"packets"`
-	Bytes      uint64      `json:"bytes"`
 	Accounting *accounting `json:"accounting,omitempty"`
 }
 
@@ -150,9 +148,8 @@ func readSwitches(data *branch) []fabricSwitch {
 			accounts[a.keys["name"]] = readAccounting(a.in("counters"))
 		}
 		for _, p := range b.each("ports", "port") {
-			state, c := p.in("state"), p.in("counters")
-			one.Ports = append(one.Ports, fabricPort{state.text("name"), state.number("number"), state.text("peer"),
-				c.number("in-pkts"), c.number("in-octets"), accounts[p.keys["name"]]})
+			state := p.in("state")
+			one.Ports = append(one.Ports, fabricPort{state.text("name"), state.number("number"), state.text("peer"), accounts[p.keys["name"]]})
 		}
 		slices.SortFunc(one.Ports, func(a, b fabricPort) int { return cmp.Compare(a.Number, b.Number) })
 		switches = append(switches, one)
@@ -171,13 +168,20 @@ func readAccounting(c *branch) *accounting {
 	}
 }
 
-// total adds up a number over the ports of a switch.
-func total(s fabricSwitch, of func(fabricPort) uint64) uint64 {
+// total adds up a number over the ports of a switch; empty when no port is accounted for.
+func total(s fabricSwitch, of func(*accounting) uint64, format func(uint64) string) string {
 	var sum uint64
+	known := false
 	for _, p := range s.Ports {
-		sum += of(p)
+		if p.Accounting != nil {
+			known = true
+			sum += of(p.Accounting)
+		}
 	}
-	return sum
+	if !known {
+		return ""
+	}
+	return format(sum)
 }
 
 // residue adds up a residue over the ports of a switch, without signs, so that those of
@@ -205,7 +209,9 @@ func switchColumns(packets func(uint64) string) []column[fabricSwitch] {
 		{"ADDRESS", func(s fabricSwitch) string { return s.Address }},
 		{"STATE", func(s fabricSwitch) string { return s.State }},
 		{"PORTS", func(s fabricSwitch) string { return fmt.Sprint(len(s.Ports)) }},
-		{"PACKETS", func(s fabricSwitch) string { return packets(total(s, func(p fabricPort) uint64 { return p.Packets })) }},
+		{"PACKETS", func(s fabricSwitch) string {
+			return total(s, func(a *accounting) uint64 { return a.PortPackets }, packets)
+		}},
 		{"RESIDUE", func(s fabricSwitch) string { return residue(s, func(a *accounting) int64 { return a.ResiduePackets }) }},
 	}
 }
@@ -214,7 +220,7 @@ func switchColumnsWide() []column[fabricSwitch] {
 	exact := func(n uint64) string { return fmt.Sprint(n) }
 	return append(switchColumns(exact),
 		column[fabricSwitch]{"BYTES", func(s fabricSwitch) string {
-			return fmt.Sprint(total(s, func(p fabricPort) uint64 { return p.Bytes }))
+			return total(s, func(a *accounting) uint64 { return a.PortBytes }, exact)
 		}},
 		column[fabricSwitch]{"RESIDUE-BYTES", func(s fabricSwitch) string {
 			return residue(s, func(a *accounting) int64 { return a.ResidueBytes })

@@ -13,17 +13,16 @@ type Config struct {
 	// sent and no route is written; ports and links are still reported.
 	Enabled bool
 
-	LLDPInterval    time.Duration // between two LLDP frames on a port
-	LLDPHold        time.Duration // a link without LLDP for this long is gone; whole seconds
-	CounterInterval time.Duration // between two reads of the port counters; 0 reads none
-	NeighbourProbe  time.Duration // a neighbour that was silent for this long is asked whether it lives
-	NeighbourRetry  time.Duration // between two such questions
-	NeighbourTries  int           // unanswered questions until it is gone
-	GleanInterval   time.Duration // between two questions for the same unknown address
-	MaxNeighbours   int           // of one switch; more are not learned, and counted
-	MaxGlean        int           // unknown addresses of one switch under question at once
-	TunnelPorts     []uint16      // UDP destination ports that carry VXLAN
-	Switches        []Switch
+	LLDPInterval   time.Duration // between two LLDP frames on a port
+	LLDPHold       time.Duration // a link without LLDP for this long is gone; whole seconds
+	NeighbourProbe time.Duration // a neighbour that was silent for this long is asked whether it lives
+	NeighbourRetry time.Duration // between two such questions
+	NeighbourTries int           // unanswered questions until it is gone
+	GleanInterval  time.Duration // between two questions for the same unknown address
+	MaxNeighbours  int           // of one switch; more are not learned, and counted
+	MaxGlean       int           // unknown addresses of one switch under question at once
+	TunnelPorts    []uint16      // UDP destination ports that carry VXLAN
+	Switches       []Switch
 }
 
 // Switch is one switch of the fabric.
@@ -52,17 +51,16 @@ type Gateway struct {
 // DefaultConfig routes, and has everything but switches.
 func DefaultConfig() Config {
 	return Config{
-		Enabled:         true,
-		LLDPInterval:    2 * time.Second,
-		LLDPHold:        6 * time.Second,
-		CounterInterval: 5 * time.Second,
-		NeighbourProbe:  15 * time.Second,
-		NeighbourRetry:  time.Second,
-		NeighbourTries:  3,
-		GleanInterval:   500 * time.Millisecond,
-		MaxNeighbours:   4096,
-		MaxGlean:        1024,
-		TunnelPorts:     []uint16{4789, 8472},
+		Enabled:        true,
+		LLDPInterval:   2 * time.Second,
+		LLDPHold:       6 * time.Second,
+		NeighbourProbe: 15 * time.Second,
+		NeighbourRetry: time.Second,
+		NeighbourTries: 3,
+		GleanInterval:  500 * time.Millisecond,
+		MaxNeighbours:  4096,
+		MaxGlean:       1024,
+		TunnelPorts:    []uint16{4789, 8472},
 	}
 }
 
@@ -83,9 +81,6 @@ func (c Config) Validate() error {
 	}
 	if c.LLDPHold <= c.LLDPInterval || c.LLDPHold%time.Second != 0 || c.LLDPHold > 65535*time.Second {
 		bad("lldp-hold: %s must be whole seconds, at most 65535, and longer than lldp-interval %s", c.LLDPHold, c.LLDPInterval)
-	}
-	if c.CounterInterval < 0 {
-		bad("counter-interval: %s is negative", c.CounterInterval)
 	}
 	for _, n := range []struct {
 		field string

@@ -85,9 +85,6 @@ func (f *Fabric) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for _, n := range f.nodes {
 		g.Go(func() error { return n.programmer.run(ctx) })
-		if f.cfg.CounterInterval > 0 {
-			g.Go(func() error { return f.count(ctx, n) })
-		}
 	}
 	g.Go(func() error { return newLoop(f, time.Now()).run(ctx) })
 	return g.Wait()
@@ -101,47 +98,8 @@ func (f *Fabric) do(fn func(*loop)) {
 	}
 }
 
-// count reports a switch's port counters, whenever they changed.
-func (f *Fabric) count(ctx context.Context, n *node) error {
-	tick := time.NewTicker(f.cfg.CounterInterval)
-	defer tick.Stop()
-	var indices []int64
-	for _, p := range n.cfg.Ports {
-		indices = append(indices, int64(p.Number))
-	}
-	last := map[uint32]p4rt.Counter{}
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-tick.C:
-		}
-		cctx, c := n.programmer.live()
-		if c == nil || len(indices) == 0 {
-			continue
-		}
-		cells, err := c.Counters(cctx, p4src.CounterPort, indices...)
-		if err != nil {
-			f.metrics.failures.WithLabelValues(n.cfg.Name).Inc()
-			continue
-		}
-		now, changes := time.Now(), []inventory.Change(nil)
-		for _, cell := range cells {
-			port, ok := n.ports[uint32(cell.Index)]
-			if old, seen := last[port.Number]; !ok || (seen && old == cell) {
-				continue
-			}
-			last[port.Number] = cell
-			changes = append(changes, inventory.Became(portFact(n, port, cell.Packets, cell.Bytes), now))
-		}
-		if len(changes) > 0 {
-			f.deps.Sink.Record(changes...)
-		}
-	}
-}
-
-func portFact(n *node, p Port, packets, bytes uint64) inventory.Port {
-	return inventory.Port{Switch: n.cfg.Name, Number: p.Number, Name: p.Name, Peer: p.Peer, Packets: packets, Bytes: bytes}
+func portFact(n *node, p Port) inventory.Port {
+	return inventory.Port{Switch: n.cfg.Name, Number: p.Number, Name: p.Name, Peer: p.Peer}
 }
 
 // names gives the switches in the order of the configuration.

@@ -359,10 +359,5 @@ func TestSwitchedOffListensOnly(t *testing.T) {
 		if len(n.refs(inventory.KindLink)) != 0 {
 			t.Error("the link outlives its LLDP")
 		}
-		n.mu.Lock()
-		defer n.mu.Unlock()
-		if p := n.facts[inventory.Port{Switch: "leaf1", Name: "eth2"}.Ref()].(inventory.Port); p.Packets != 2 || p.Bytes != 120 {
-			t.Errorf("port %+v", p)
-		}
 	})
 }

@@ -192,7 +192,7 @@ func (b *books) snapshot() map[inventory.Ref]inventory.Fact {
 // them running the compiled P4 program, to another host; then it restarts the daemon.
 func TestFabricOverSoftswitch(t *testing.T) {
 	cfg := DefaultConfig()
-	cfg.LLDPInterval, cfg.LLDPHold, cfg.CounterInterval = 100*time.Millisecond, 2*time.Second, 50*time.Millisecond
+	cfg.LLDPInterval, cfg.LLDPHold = 100*time.Millisecond, 2*time.Second
 	switches := map[string]*softSwitch{}
 	for i, name := range []string{"leaf1", "leaf2", "spine1"} {
 		s := Switch{Name: name, DeviceID: uint64(i + 1), Role: name[:len(name)-1], Ports: []Port{{1, "eth1", ""}, {2, "eth2", ""}}}
@@ -242,10 +242,6 @@ func TestFabricOverSoftswitch(t *testing.T) {
 	eventually(t, "both endpoints", b.look(func(b *books) bool { return b.count(inventory.KindEndpoint) == 2 }))
 	eventually(t, "digests of leaf1", b.look(func(b *books) bool {
 		return slices.ContainsFunc(b.digests, func(l p4rt.DigestList) bool { return l.Layout.Name == p4src.DigestFlow })
-	}))
-	eventually(t, "port counters", b.look(func(b *books) bool {
-		p, _ := b.facts[inventory.Port{Switch: "leaf1", Name: "eth2"}.Ref()].(inventory.Port)
-		return p.Packets > 0 && p.Bytes > p.Packets*40
 	}))
 
 	// The spine ends and another one with nothing in it takes its place.

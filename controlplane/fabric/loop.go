@@ -177,16 +177,13 @@ func (l *loop) send(n *node, port uint32, frame []byte, protocol string) {
 // restore takes over what was known before the daemon started, as far as the configuration
 // still has it, and ends the rest.
 func (l *loop) restore(now time.Time) {
-	counted := map[inventory.Ref]inventory.Port{}
 	var changes []inventory.Change
 	if v := l.deps.Before; v != nil {
 		for e := range v.All(inventory.KindPort) {
 			p, ok := e.Fact.(inventory.Port)
 			if n := l.nodes[p.Switch]; !ok || n == nil || n.numberOf[p.Name] != p.Number {
 				changes = append(changes, inventory.Ended(e.Fact.Ref(), now))
-				continue
 			}
-			counted[p.Ref()] = p
 		}
 		for e := range v.All(inventory.KindLink) {
 			if k, ok := e.Fact.(inventory.Link); ok && l.has(k.A) && l.has(k.B) {
@@ -204,11 +201,7 @@ func (l *loop) restore(now time.Time) {
 	for _, name := range l.names() {
 		n := l.nodes[name]
 		for _, p := range n.cfg.Ports {
-			fact := portFact(n, p, 0, 0)
-			if old, ok := counted[fact.Ref()]; ok {
-				fact.Packets, fact.Bytes = old.Packets, old.Bytes
-			}
-			changes = append(changes, inventory.Became(fact, now))
+			changes = append(changes, inventory.Became(portFact(n, p), now))
 		}
 	}
 	l.deps.Sink.Record(changes...)

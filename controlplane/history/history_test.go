@@ -132,10 +132,10 @@ func everyKind() []inventory.Fact {
 		inventory.Attachment{Cluster: "blue", PodUID: "uid-1", Switch: "leaf1", Port: 1, PortName: "w1", Since: epoch,
 			How: inventory.ByBoth, Confidence: 100},
 		inventory.Switch{Name: "leaf1", DeviceID: 1, Address: "127.0.0.1:9559", Role: "leaf", State: "ready"},
-		inventory.Port{Switch: "leaf1", Number: 1, Name: "w1", Packets: 1 << 60, Bytes: 2},
+		inventory.Port{Switch: "leaf1", Number: 1, Name: "w1", Peer: "worker1"},
 		inventory.Link{A: inventory.PortRef{Switch: "leaf1", Port: "s1", Number: 9}, B: inventory.PortRef{Switch: "spine1", Port: "l1", Number: 1}},
 		inventory.Endpoint{Switch: "leaf1", Port: "w1", Number: 1, Address: address, MAC: "02:00:00:00:00:01"},
-		inventory.Accounting{Switch: "leaf1", Port: "w1", PortPackets: 10, ResiduePackets: -1},
+		inventory.Accounting{Switch: "leaf1", Port: "w1", PortPackets: 1 << 60, ResiduePackets: -1},
 		conversation(1, 5, epoch.Add(time.Second)),
 	}
 }

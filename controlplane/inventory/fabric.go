@@ -20,12 +20,10 @@ func (s Switch) Ref() Ref { return Ref{Kind: KindSwitch, ID: s.Name} }
 
 // Port is one port of a switch.
 type Port struct {
-	Switch  string `json:"switch"`
-	Number  uint32 `json:"number"` // the data plane's number
-	Name    string `json:"name"`
-	Peer    string `json:"peer,omitempty"` // what the configuration says is behind it
-	Packets uint64 `json:"packets"`        // received, by the switch's port counter
-	Bytes   uint64 `json:"bytes"`
+	Switch string `json:"switch"`
+	Number uint32 `json:"number"` // the data plane's number
+	Name   string `json:"name"`
+	Peer   string `json:"peer,omitempty"` // what the configuration says is behind it
 }
 
 // Ref has switch/name as its ID.

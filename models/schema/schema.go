@@ -93,10 +93,6 @@ func Root() []Node {
 					{Name: "name", Module: "fabricscope-fabric", OnChange: true},
 					{Name: "ports", Module: "fabricscope-fabric", Children: []Node{
 						{Name: "port", Module: "fabricscope-fabric", Keys: []string{"name"}, Children: []Node{
-							{Name: "counters", Module: "fabricscope-fabric", Children: []Node{
-								{Name: "in-octets", Module: "fabricscope-fabric", Wide: true},
-								{Name: "in-pkts", Module: "fabricscope-fabric", Wide: true},
-							}},
 							{Name: "name", Module: "fabricscope-fabric", OnChange: true},
 							{Name: "state", Module: "fabricscope-fabric", OnChange: true, Children: []Node{
 								{Name: "name", Module: "fabricscope-fabric", OnChange: true},

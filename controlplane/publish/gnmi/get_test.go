@@ -64,12 +64,11 @@ func TestGet(t *testing.T) {
 		"a list entry in JSON_IETF": {
 			[]api.GNMIOption{api.EncodingJSON_IETF(), api.Path("/fabric/switches/switch[name=leaf1]/ports/port[name=swp3]")},
 			map[string]string{"/fabric/switches/switch[name=leaf1]/ports/port[name=swp3]": `{"fabricscope-fabric:name":"swp3",` +
-				`"fabricscope-fabric:state":{"name":"swp3","number":3,"peer":"worker1"},` +
-				`"fabricscope-fabric:counters":{"in-pkts":"1234567","in-octets":"987654321"}}`},
+				`"fabricscope-fabric:state":{"name":"swp3","number":3,"peer":"worker1"}}`},
 		},
 		"the same in JSON": {
-			[]api.GNMIOption{api.EncodingJSON(), api.Path("/fabric/switches/switch[name=leaf1]/ports/port[name=swp3]/counters")},
-			map[string]string{"/fabric/switches/switch[name=leaf1]/ports/port[name=swp3]/counters": `{"in-pkts":1234567,"in-octets":987654321}`},
+			[]api.GNMIOption{api.EncodingJSON(), api.Path("/fabric/switches/switch[name=leaf1]/ports/port[name=swp3]/state")},
+			map[string]string{"/fabric/switches/switch[name=leaf1]/ports/port[name=swp3]/state": `{"name":"swp3","number":3,"peer":"worker1"}`},
 		},
 		"several entries are several documents": {
 			[]api.GNMIOption{api.EncodingJSON_IETF(), api.Path("/kubernetes/clusters/cluster/pods/pod/attachments/attachment[switch=leaf1]/state/port-number")},

@@ -85,9 +85,9 @@ func TestPast(t *testing.T) {
 func TestSnapshotKeepsTimestamps(t *testing.T) {
 	lab := gnmitest.Start(t, shop.Facts())
 	client := dial(t, lab)
-	port := inventory.Port{Switch: "leaf1", Number: 1, Name: "swp1", Packets: 7}
+	port := inventory.Port{Switch: "leaf1", Number: 1, Name: "swp1", Peer: "spine7"}
 	lab.Record(port)
-	const path = "/fabric/switches/switch[name=leaf1]/ports/port[name=swp1]/counters/in-pkts"
+	const path = "/fabric/switches/switch[name=leaf1]/ports/port[name=swp1]/state/peer"
 	req, err := api.NewSubscribeRequest(api.SubscriptionListModeONCE(), api.EncodingPROTO(), subscribe(path),
 		api.Extension_HistorySnapshotTime(shop.Epoch().Add(time.Minute)))
 	if err != nil {
@@ -95,7 +95,7 @@ func TestSnapshotKeepsTimestamps(t *testing.T) {
 	}
 	responses, errs := client.SubscribeOnceChan(deadline(t), req)
 	for r := range collect(t, responses, errs) {
-		if n := r.GetUpdate(); n.GetTimestamp() != shop.Epoch().UnixNano() || updates(n)[path] != "900" {
+		if n := r.GetUpdate(); n.GetTimestamp() != shop.Epoch().UnixNano() || updates(n)[path] != "spine1" {
 			t.Errorf("%v", n)
 		}
 	}

@@ -71,9 +71,16 @@ func (k *kind) whole(e inventory.Entry) []leaf {
 // end tells that a fact is no more. What other facts have beneath the same entry stays.
 func (a answer) end(r rendered, at int64) *gpb.Notification {
 	n := &gpb.Notification{Timestamp: at}
-	if r.kind.parent {
+	switch {
+	case r.kind.parent:
 		n.Prefix = a.prefix(r.entry)
 		n.Delete = gone(r.leaves, nil)
+		return n
+	case r.kind.guest:
+		n.Prefix = a.prefix(r.entry)
+		for _, l := range r.leaves {
+			n.Delete = append(n.Delete, &gpb.Path{Elem: protoPath(l.path)})
+		}
 		return n
 	}
 	n.Prefix = a.prefix(nil)

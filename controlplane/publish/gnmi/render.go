@@ -20,6 +20,8 @@ type kind struct {
 	leaves func(e inventory.Entry, w *writer)
 	// parent says that facts of other kinds appear beneath the entry.
 	parent bool
+	// guest says that the entry is that of another kind: only the leaves go with the fact.
+	guest bool
 }
 
 // kinds gives the kinds of a target, bound to its schema.

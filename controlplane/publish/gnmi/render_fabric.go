@@ -59,12 +59,19 @@ func switchKinds() []*kind {
 // deviceKinds is the table of what the target of a switch shows.
 func deviceKinds() []*kind {
 	return []*kind{{
-		fact: inventory.KindPort, name: []string{"interfaces", "interface"},
+		fact: inventory.KindPort, name: []string{"interfaces", "interface"}, parent: true,
 		keys: func(f inventory.Fact, v []string) []string { return append(v, f.(inventory.Port).Name) },
 		ref: func(device string, keys []string) inventory.Ref {
 			return inventory.Port{Switch: device, Name: keys[0]}.Ref()
 		},
 		leaves: interfaceLeaves,
+	}, {
+		fact: inventory.KindAccounting, name: []string{"interfaces", "interface"}, guest: true,
+		keys: func(f inventory.Fact, v []string) []string { return append(v, f.(inventory.Accounting).Port) },
+		ref: func(device string, keys []string) inventory.Ref {
+			return inventory.Accounting{Switch: device, Port: keys[0]}.Ref()
+		},
+		leaves: interfaceCounterLeaves,
 	}}
 }
 
@@ -86,10 +93,6 @@ func portLeaves(e inventory.Entry, w *writer) {
 		w.leaf("name", str(p.Name))
 		w.leaf("number", num(p.Number))
 		w.leaf("peer", str(p.Peer))
-	})
-	w.in("counters", func() {
-		w.leaf("in-pkts", num(p.Packets))
-		w.leaf("in-octets", num(p.Bytes))
 	})
 }
 
@@ -150,9 +153,15 @@ func interfaceLeaves(e inventory.Entry, w *writer) {
 		w.leaf("enabled", flag(true))
 		w.leaf("admin-status", str("UP"))
 		w.leaf("oper-status", str("UNKNOWN"))
+	})
+}
+
+func interfaceCounterLeaves(e inventory.Entry, w *writer) {
+	a := e.Fact.(inventory.Accounting)
+	w.in("state", func() {
 		w.in("counters", func() {
-			w.leaf("in-octets", num(p.Bytes))
-			w.leaf("in-pkts", num(p.Packets))
+			w.leaf("in-octets", num(a.PortBytes))
+			w.leaf("in-pkts", num(a.PortPackets))
 		})
 	})
 }

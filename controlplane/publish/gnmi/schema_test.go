@@ -93,8 +93,7 @@ func TestEveryLeafFitsTheModels(t *testing.T) {
 			facts := shop.Facts()
 			if test.device {
 				facts = slices.DeleteFunc(facts, func(f inventory.Fact) bool {
-					p, ok := f.(inventory.Port)
-					return !ok || p.Switch != "leaf1"
+					return deviceOf(f) != "leaf1"
 				})
 			}
 			seen := checkAgainstModels(t, s.kinds(test.device), facts)
@@ -118,8 +117,8 @@ func TestKeysAndRefsAreReverses(t *testing.T) {
 					continue
 				}
 				on := ""
-				if p, ok := f.(inventory.Port); ok && device {
-					on = p.Switch
+				if device {
+					on = deviceOf(f)
 				}
 				if got := k.ref(on, k.keys(f, nil)); got != f.Ref() {
 					t.Errorf("keys %q of %v lead to %v", k.keys(f, nil), f.Ref(), got)

@@ -104,11 +104,18 @@ func (s *selector) all(view inventory.View, k *kind, yield func(*kind, inventory
 
 // inTarget says whether a fact shows in the selector's target.
 func (s *selector) inTarget(f inventory.Fact) bool {
-	if s.device == "" {
-		return true
+	return s.device == "" || s.device == deviceOf(f)
+}
+
+// deviceOf is the switch in whose target a fact shows; "" for none.
+func deviceOf(f inventory.Fact) string {
+	switch f := f.(type) {
+	case inventory.Port:
+		return f.Switch
+	case inventory.Accounting:
+		return f.Switch
 	}
-	p, ok := f.(inventory.Port)
-	return ok && p.Switch == s.device
+	return ""
 }
 
 // refs resolves keys to references, each once; a missing cluster stands for every cluster.

@@ -126,14 +126,14 @@ func TestOnChangeOfASwitchTarget(t *testing.T) {
 	lab := gnmitest.Start(t, shop.Facts())
 	stream := follow(t, lab, map[string]string{"/interfaces/interface[name=swp3]/state/counters/in-octets": "2000"},
 		api.Target("leaf2"), subscribe("/interfaces/interface[name=swp3]/state/counters/in-octets", api.SubscriptionModeON_CHANGE()))
-	lab.Record(inventory.Port{Switch: "leaf1", Number: 3, Name: "swp3", Bytes: 1})
-	lab.Record(inventory.Port{Switch: "leaf2", Number: 3, Name: "swp3", Bytes: 2})
+	lab.Record(inventory.Accounting{Switch: "leaf1", Number: 3, Port: "swp3", PortBytes: 1})
+	lab.Record(inventory.Accounting{Switch: "leaf2", Number: 3, Port: "swp3", PortBytes: 2})
 	n := next(t, stream, map[string]string{"/interfaces/interface[name=swp3]/state/counters/in-octets": "2"})
 	if n.GetPrefix().GetTarget() != "leaf2" {
 		t.Errorf("target %q", n.GetPrefix().GetTarget())
 	}
-	lab.End(inventory.Port{Switch: "leaf2", Name: "swp3"})
-	next(t, stream, nil, "/interfaces/interface[name=swp3]")
+	lab.End(inventory.Accounting{Switch: "leaf2", Port: "swp3"})
+	next(t, stream, nil, "/interfaces/interface[name=swp3]/state/counters/in-octets")
 }
 
 func TestUpdatesOnly(t *testing.T) {
@@ -147,10 +147,10 @@ func TestUpdatesOnly(t *testing.T) {
 
 func TestSample(t *testing.T) {
 	lab := gnmitest.Start(t, shop.Facts())
-	const path = "/fabric/switches/switch[name=leaf1]/ports/port[name=swp1]/counters/in-pkts"
+	const path = "/fabric/switches/switch[name=leaf1]/accounting/interface[name=swp1]/counters/port-pkts"
 	stream := follow(t, lab, map[string]string{path: "900"}, subscribe(path, api.SubscriptionModeSAMPLE(), api.SampleInterval(20*time.Millisecond)))
 	next(t, stream, map[string]string{path: "900"})
-	lab.Record(inventory.Port{Switch: "leaf1", Number: 1, Name: "swp1", Packets: 901})
+	lab.Record(inventory.Accounting{Switch: "leaf1", Number: 1, Port: "swp1", PortPackets: 901})
 	for seen := ""; seen != "901"; {
 		resp, err := stream.Recv()
 		if err != nil {
@@ -165,12 +165,13 @@ func TestSample(t *testing.T) {
 
 func TestSuppressRedundant(t *testing.T) {
 	lab := gnmitest.Start(t, shop.Facts())
-	const port = "/fabric/switches/switch[name=leaf1]/ports/port[name=swp1]"
-	stream := follow(t, lab, map[string]string{port + "/counters/in-pkts": "900", port + "/counters/in-octets": "90000"},
-		subscribe(port+"/counters", api.SubscriptionModeSAMPLE(), api.SampleInterval(20*time.Millisecond), api.SuppressRedundant(true)))
-	lab.Record(inventory.Port{Switch: "leaf1", Number: 1, Name: "swp1", Packets: 901, Bytes: 90000})
-	next(t, stream, map[string]string{port + "/counters/in-pkts": "901"})
-	lab.End(inventory.Port{Switch: "leaf1", Name: "swp1"})
+	const port = "/fabric/switches/switch[name=leaf1]/accounting/interface[name=swp1]"
+	stream := follow(t, lab, map[string]string{port + "/counters/port-pkts": "900", port + "/counters/base-pkts": "0"},
+		subscribe(port+"/counters/port-pkts", api.SubscriptionModeSAMPLE(), api.SampleInterval(20*time.Millisecond), api.SuppressRedundant(true)),
+		subscribe(port+"/counters/base-pkts", api.SubscriptionModeSAMPLE(), api.SampleInterval(20*time.Millisecond), api.SuppressRedundant(true)))
+	lab.Record(inventory.Accounting{Switch: "leaf1", Number: 1, Port: "swp1", PortPackets: 901, PortBytes: 90000})
+	next(t, stream, map[string]string{port + "/counters/port-pkts": "901"})
+	lab.End(inventory.Accounting{Switch: "leaf1", Port: "swp1"})
 	next(t, stream, nil, port)
 }
 
@@ -239,10 +240,10 @@ func TestNoGapNoDuplicate(t *testing.T) {
 	go func() {
 		defer close(done)
 		for n := uint64(1001); n <= last; n++ {
-			lab.Record(inventory.Port{Switch: "leaf1", Number: 1, Name: "swp1", Packets: n})
+			lab.Record(inventory.Accounting{Switch: "leaf1", Number: 1, Port: "swp1", PortPackets: n})
 		}
 	}()
-	const path = "/fabric/switches/switch[name=leaf1]/ports/port[name=swp1]/counters/in-pkts"
+	const path = "/fabric/switches/switch[name=leaf1]/accounting/interface[name=swp1]/counters/port-pkts"
 	for range 5 {
 		stream, err := dial(t, lab).Client.Subscribe(deadline(t))
 		if err != nil {

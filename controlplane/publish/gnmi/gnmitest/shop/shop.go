@@ -103,16 +103,19 @@ func fabric() []inventory.Fact {
 		inventory.Endpoint{Switch: "leaf1", Port: "swp3", Number: 3, Address: netip.MustParseAddr("172.16.1.11"), MAC: "02:00:00:00:01:0b"},
 		inventory.Endpoint{Switch: "leaf2", Port: "swp3", Number: 3, Address: netip.MustParseAddr("172.16.2.12"), MAC: "02:00:00:00:02:0c"},
 	}
-	for _, p := range []inventory.Port{
-		{Switch: "leaf1", Number: 1, Name: "swp1", Peer: "spine1", Packets: 900, Bytes: 90000},
-		{Switch: "leaf1", Number: 3, Name: "swp3", Peer: "worker1", Packets: 1234567, Bytes: 987654321},
-		{Switch: "leaf2", Number: 1, Name: "swp1", Packets: 10, Bytes: 1000},
-		{Switch: "leaf2", Number: 3, Name: "swp3", Peer: "worker2", Packets: 20, Bytes: 2000},
-		{Switch: "spine1", Number: 1, Name: "swp1", Packets: 30, Bytes: 3000},
-		{Switch: "spine1", Number: 2, Name: "swp2", Packets: 40, Bytes: 4000},
+	for _, p := range []struct {
+		inventory.Port
+		packets, bytes uint64
+	}{
+		{inventory.Port{Switch: "leaf1", Number: 1, Name: "swp1", Peer: "spine1"}, 900, 90000},
+		{inventory.Port{Switch: "leaf1", Number: 3, Name: "swp3", Peer: "worker1"}, 1234567, 987654321},
+		{inventory.Port{Switch: "leaf2", Number: 1, Name: "swp1"}, 10, 1000},
+		{inventory.Port{Switch: "leaf2", Number: 3, Name: "swp3", Peer: "worker2"}, 20, 2000},
+		{inventory.Port{Switch: "spine1", Number: 1, Name: "swp1"}, 30, 3000},
+		{inventory.Port{Switch: "spine1", Number: 2, Name: "swp2"}, 40, 4000},
 	} {
-		facts = append(facts, p, inventory.Accounting{Switch: p.Switch, Port: p.Name, Number: p.Number,
-			PortPackets: p.Packets, PortBytes: p.Bytes, RecordPackets: p.Packets - 5, RecordBytes: p.Bytes - 500,
+		facts = append(facts, p.Port, inventory.Accounting{Switch: p.Switch, Port: p.Name, Number: p.Number,
+			PortPackets: p.packets, PortBytes: p.bytes, RecordPackets: p.packets - 5, RecordBytes: p.bytes - 500,
 			BucketPackets: 5, BucketBytes: 500})
 	}
 	return facts
