@@ -123,14 +123,14 @@ func (s *apiServer) serve() {
 		"--service-account-issuer=https://kubernetes.default.svc", "--service-account-key-file="+s.file("accounts.key"),
 		"--service-account-signing-key-file="+s.file("accounts.key"), "--service-cluster-ip-range=10.96.0.0/16",
 		"--disable-admission-plugins=ServiceAccount", "--endpoint-reconciler-type=none", "--profiling=false")
-	s.t.Helper()
 	eventually(s.t, "API server ready", func() error {
 		select {
 		case <-s.apiserver.Done():
 			s.t.Fatal(s.apiserver.Err())
 		default:
 		}
-		_, err := s.client.CoreV1().Namespaces().Get(context.Background(), "default", metav1.GetOptions{})
+		// The service of its own is the last object that it makes by itself: what comes later is the test's.
+		_, err := s.client.CoreV1().Services(metav1.NamespaceDefault).Get(context.Background(), "kubernetes", metav1.GetOptions{})
 		return err
 	})
 }
