@@ -165,13 +165,13 @@ func (c *checked) freeze() error {
 	})
 }
 
-// restart kills the daemon and starts another.
+// restart kills the daemon, and waits for the next one.
 func (c *checked) restart() error {
 	c.stream.end()
-	if err := c.KillDaemon(); err != nil {
+	if err := c.daemon.kill(); err != nil {
 		return err
 	}
-	if err := c.StartDaemon(); err != nil {
+	if err := c.awaitDaemon(); err != nil {
 		return err
 	}
 	return c.awaitFabric()

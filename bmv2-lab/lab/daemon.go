@@ -96,10 +96,10 @@ func writeDaemonConfig(directory string, t *topology.Topology, cluster, kubeconf
 	return path, os.WriteFile(path, text, 0o644)
 }
 
-// startDaemon starts fabricscoped.
-func startDaemon(c Config, configFile string) (*process.Process, error) {
-	return process.Start(process.Spec{Name: "fabricscoped", Path: filepath.Join(c.Binaries, "fabricscoped"),
-		Args: []string{"--config", configFile}, Log: filepath.Join(c.Directory, "log", "fabricscoped.log")})
+// daemonSpec is how fabricscoped is run.
+func daemonSpec(c Config, configFile string) process.Spec {
+	return process.Spec{Name: "fabricscoped", Path: filepath.Join(c.Binaries, "fabricscoped"),
+		Args: []string{"--config", configFile}, Log: filepath.Join(c.Directory, "log", "fabricscoped.log")}
 }
 
 // cliEnvironment makes the operator's CLI find the lab's daemon.

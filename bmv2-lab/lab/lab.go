@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"k8s.io/klog/v2"
 
 	"github.com/fabricscope/fabricscope/bmv2-lab/cluster"
 	"github.com/fabricscope/fabricscope/bmv2-lab/cluster/process"
@@ -27,7 +28,7 @@ type Lab struct {
 	log      *slog.Logger
 	begin    time.Time
 	network  *network
-	daemon   *process.Process
+	daemon   *daemon
 	captures []*capture
 	client   *process.Process // outside of the cluster
 	agents   []*node.Agent
@@ -64,6 +65,7 @@ func New(c Config) (*Lab, error) {
 	}
 	l.undo(func() { file.Close() })
 	l.log = slog.New(slog.NewTextHandler(file, nil))
+	klog.SetSlogLogger(l.log) // what client-go says is no progress
 	return l, nil
 }
 
@@ -80,7 +82,7 @@ func (l *Lab) Start(ctx context.Context) error {
 	steps := []step{
 		{"fabric of 5 switches in Mininet", l.startNetwork},
 		{"Kubernetes control plane", func() error { return l.await(l.Cluster.Ready(), "the control plane") }},
-		{"fabricscoped", l.StartDaemon},
+		{"fabricscoped", l.startDaemon},
 		{"pipelines and links", l.awaitFabric},
 		{"hosts", l.plug},
 		{"nodes", l.startNodes},

@@ -51,38 +51,23 @@ func (l *Lab) startNetwork() error {
 	return nil
 }
 
-// StartDaemon starts fabricscoped, also again after KillDaemon, and waits until it serves.
-func (l *Lab) StartDaemon() error {
+// startDaemon starts fabricscoped and what starts it again, and waits until it serves.
+func (l *Lab) startDaemon() error {
 	file, err := writeDaemonConfig(l.Config.Directory, l.Topology, l.Cluster.Config().Name, l.Cluster.Kubeconfig(cluster.UserFabricscope))
 	if err != nil {
 		return err
 	}
-	if l.daemon, err = startDaemon(l.Config, file); err != nil {
+	l.daemon = &daemon{spec: daemonSpec(l.Config, file), pidFile: l.daemonPIDFile(), progress: l.Config.Progress}
+	if err := l.daemon.start(); err != nil {
 		return err
 	}
-	d := l.daemon
-	l.undo(func() { d.Stop(stopGrace) })
-	if err := d.WritePID(l.daemonPIDFile()); err != nil {
-		return err
-	}
-	return l.poll("fabricscoped to serve", func() error {
-		select {
-		case <-d.Done():
-			return fmt.Errorf("%w: fabricscoped ended; its log is in %s", errGivenUp, l.Config.Directory)
-		default:
-			return healthy(HTTPAddress)
-		}
-	})
+	l.undo(func() { l.daemon.stop(stopGrace) })
+	l.group.Go(func() error { return l.daemon.supervise(l.ctx) })
+	return l.awaitDaemon()
 }
 
-// KillDaemon kills fabricscoped as kill -9 does.
-func (l *Lab) KillDaemon() error {
-	p, err := os.FindProcess(l.daemon.PID())
-	if err == nil {
-		err = p.Kill()
-	}
-	<-l.daemon.Done()
-	return err
+func (l *Lab) awaitDaemon() error {
+	return l.poll("fabricscoped to serve", func() error { return healthy(HTTPAddress) })
 }
 
 func (l *Lab) startNodes() error {
