@@ -28,7 +28,8 @@ func (a Axis) String() string {
 
 // At gives the state of everything at t. A conversation is in its last stored state of the time from t − Linger
 // to t, if its last packet is not older than that either. The error is ErrBeforeRetention for a t that is
-// not kept any more, and ErrNotStored for one that writing has not reached because it fails.
+// not kept any more, and ErrNotStored for one that writing has not reached because it fails. What was recorded
+// before Run began is waited for.
 func (s *Store) At(ctx context.Context, t time.Time, axis Axis) (inventory.View, error) {
 	root, err := s.at(ctx, t, axis)
 	if err != nil {
@@ -38,14 +39,11 @@ func (s *Store) At(ctx context.Context, t time.Time, axis Axis) (inventory.View,
 }
 
 func (s *Store) at(ctx context.Context, t time.Time, axis Axis) (*node, error) {
-	switch s.Status().Phase {
-	case Closed:
+	if s.Status().Phase == Closed {
 		return nil, ErrClosed
-	case Opened:
-	default:
-		if err := s.Flush(ctx); err != nil && !(errors.Is(err, ErrNotStored) && s.reached(t)) {
-			return nil, err
-		}
+	}
+	if err := s.Flush(ctx); err != nil && !(errors.Is(err, ErrNotStored) && s.reached(t)) {
+		return nil, err
 	}
 	root, err := s.disk.at(ctx, t, axis, s.cfg.Linger)
 	return root, classify(err)

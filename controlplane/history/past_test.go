@@ -1,6 +1,7 @@
 package history_test
 
 import (
+	"context"
 	"maps"
 	"math/rand/v2"
 	"net/netip"
@@ -159,5 +160,27 @@ func TestEveryDurableKindSurvivesRestart(t *testing.T) {
 	s.Replace(inventory.KindPod, "blue", nil, epoch.Add(time.Hour))
 	if left := slices.Collect(s.Now().All(inventory.KindPod)); len(left) != 0 {
 		t.Errorf("pods after the replacement with none: %v", left)
+	}
+}
+
+// TestPastOfWhatWasRecordedBeforeRun asks before the writer begins: the answer must wait for it, not be empty.
+func TestPastOfWhatWasRecordedBeforeRun(t *testing.T) {
+	s, err := history.New(config(t), deps(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Record(inventory.Became(pod(1, "Running"), epoch))
+	if _, err := s.At(cancelled(t), epoch, history.ByEvent); err == nil {
+		t.Error("an answer from before anything was written")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	if got := all(at(t, s, epoch, history.ByEvent)); len(got) != 1 {
+		t.Errorf("%d facts, want 1", len(got))
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }
