@@ -116,7 +116,7 @@ func flowsCommand(o *options) *cobra.Command {
 			if err := f.prepare(); err != nil {
 				return err
 			}
-			paths := []string{flowsPath}
+			paths := []string{flowsPath, clusterStatePath, switchStatePath}
 			if f.selector != nil {
 				paths = append(paths, podsPath+"/pod/labels")
 			}
@@ -124,6 +124,8 @@ func flowsCommand(o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			f.warnOfClusters(o, data)
+			f.warnOfSwitches(o, data)
 			flows := f.conversations(readConversations(data), podLabels(data))
 			return show(o, "flows", flows, flowColumns(o), flowColumnsWide())
 		},

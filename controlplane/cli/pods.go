@@ -18,10 +18,11 @@ func podsCommand(o *options) *cobra.Command {
 			if err := f.prepare(); err != nil {
 				return err
 			}
-			data, err := o.ask(c.Context(), podsPath, servicesPath)
+			data, err := o.ask(c.Context(), podsPath, servicesPath, clusterStatePath)
 			if err != nil {
 				return err
 			}
+			f.warnOfClusters(o, data)
 			pods := f.pods(readPods(data))
 			if o.output == "json" {
 				return show(o, "pods", pods, nil, nil)

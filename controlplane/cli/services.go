@@ -18,10 +18,11 @@ func servicesCommand(o *options) *cobra.Command {
 			if err := f.prepare(); err != nil {
 				return err
 			}
-			data, err := o.ask(c.Context(), servicesPath, podsPath+"/pod/attachments")
+			data, err := o.ask(c.Context(), servicesPath, podsPath+"/pod/attachments", clusterStatePath)
 			if err != nil {
 				return err
 			}
+			f.warnOfClusters(o, data)
 			return show(o, "services", f.services(readServices(data)), serviceColumns(), serviceColumnsWide())
 		},
 	}

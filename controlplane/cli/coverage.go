@@ -1,0 +1,36 @@
+package cli
+
+import "fmt"
+
+// The paths of what an answer's completeness depends on.
+const (
+	clusterStatePath = "kubernetes/clusters/cluster/state"
+	switchStatePath  = "fabric/switches/switch/state"
+)
+
+// warnOfClusters says which of the clusters asked about the daemon could not watch at the moment
+// asked about: nothing from them does not mean that there was nothing.
+func (f *filters) warnOfClusters(o *options, data *branch) {
+	warn(o, "Cluster", f.cluster, data.each("kubernetes", "clusters", "cluster"), "what is said of it may be old or incomplete")
+}
+
+// warnOfSwitches does the same for switches.
+func (f *filters) warnOfSwitches(o *options, data *branch) {
+	warn(o, "Switch", f.on, data.each("fabric", "switches", "switch"), "its counts are those of before")
+}
+
+// warn tells of the peers with a name like want that are not ready, and what follows.
+func warn(o *options, kind, want string, peers []*branch, consequence string) {
+	n := nameAmong(want, peers, func(p *branch) []string { return []string{p.keys["name"]} })
+	for _, p := range peers {
+		state := p.in("state")
+		connection, why := word(state.text("connection")), state.text("message")
+		if connection == "" || connection == "ready" || want != "" && !n.admits(p.keys["name"]) {
+			continue
+		}
+		if why != "" {
+			why = " (" + why + ")"
+		}
+		fmt.Fprintf(o.Stderr, "%s %s is %s%s: %s.\n", kind, p.keys["name"], connection, why, consequence)
+	}
+}
