@@ -113,6 +113,8 @@ class LabHost(Host):
         run_in = self.cmd
         run_in(f"ip link set {self.defaultIntf()} down")
         run_in(f"ethtool -K {self.defaultIntf()} {' '.join(OFFLOADS)}")
+        # Announce the address when the link comes up (RFC 5227), as hosts' network managers do.
+        run_in(f"sysctl -qw net.ipv4.conf.{self.defaultIntf()}.arp_notify=1")
         run_in(f"ip address replace {address} dev {self.defaultIntf()}")
         # The prompt writes a host's address for its name.
         self.defaultIntf().ip, self.defaultIntf().prefixLen = address.split("/")
