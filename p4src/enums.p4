@@ -21,6 +21,7 @@ const bit<16> KEY_PROTO_ARP = 256;
 const bit<8> TCP_FIN = 0x01;
 const bit<8> TCP_SYN = 0x02;
 const bit<8> TCP_RST = 0x04;
+const bit<8> TCP_ACK = 0x10;
 
 // The CPU port; simple_switch_grpc and softswitch are started with --cpu-port 510.
 const bit<9> CPU_PORT = 510;
@@ -46,7 +47,7 @@ enum bit<8> Cause {
     NEW     = 1,  // the flow took an empty slot
     EVICT   = 2,  // the flow took another's slot
     TCP_END = 3,  // FIN or RST was seen
-    ACTIVE  = 4,  // still going
+    ACTIVE  = 4,  // still going: what it counted before this epoch
     READ    = 5,  // asked by packet-out
     FREED   = 6   // asked by packet-out, was idle, and is empty now
 }
@@ -64,7 +65,8 @@ enum bit<8> PuntReason {
 enum bit<8> PacketOutOp {
     SEND          = 0,
     READ          = 1,
-    EVICT_IF_IDLE = 2
+    EVICT_IF_IDLE = 2,
+    SET_CLOCK     = 3
 }
 
 #endif

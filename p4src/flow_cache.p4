@@ -3,6 +3,10 @@
 // report of the old flow together with the new one. Reports say what the slot's generation
 // has counted since it began, so the newest replaces the one before.
 //
+// A flow that goes on reports what it had counted when the epoch began. Epochs begin at one
+// moment of the fabric's time in every switch, another for each flow: so the counters of a
+// flow at two switches can be compared while it runs, and the reports do not come all at once.
+//
 // The registers are as narrow as their fields: a single wide one would have to be taken
 // apart by shifts over its full width in every packet.
 
@@ -14,25 +18,33 @@
 
 #define FLOW_SLOTS (2 * FLOW_SLOTS_PER_WAY)
 
+// What flow_state_t.marks holds.
+const bit<8> MARK_ENDED = 0x01;  // TCP_END was reported
+const bit<8> MARK_ACKED = 0x02;  // ack_first is set
+
 struct flow_state_t {
     bit<16> generation;
     bit<64> packets;      // 0: the slot is empty
     bit<64> bytes;
     bit<48> first;
     bit<48> last;
-    bit<48> exported;     // when the flow was last reported
+    bit<16> epoch;        // of the last report
     bit<8>  tcp_flags;
-    bit<32> syn_seq;
-    bit<1>  ended;        // TCP_END was reported
+    bit<32> syn_seq;      // of the first SYN
+    bit<8>  syns;         // packets with SYN, 255 for more
+    bit<48> syn_last;
+    bit<48> ack_first;    // the first packet with ACK and neither SYN nor RST
+    bit<8>  marks;
 }
 
-// Old half: the slot that is reported, as it stands after this packet (NEW: without meaning).
+// Old half: the slot that is reported, before this packet (TCP_END: after it; NEW: without meaning).
 // New half: the flow of this packet, which took the slot with NEW and EVICT.
 struct flow_digest_t {
     bit<8>   cause;       // Cause
     bit<32>  slot;
     bit<16>  generation;  // of the old half; NEW: of the new one
     bit<48>  now;
+    bit<16>  epoch;       // of now
     bit<64>  old_keymeta;
     bit<128> old_outer_src;
     bit<128> old_outer_dst;
@@ -45,6 +57,9 @@ struct flow_digest_t {
     bit<48>  old_last;
     bit<8>   old_tcp_flags;
     bit<32>  old_syn_seq;
+    bit<8>   old_syns;
+    bit<48>  old_syn_last;
+    bit<48>  old_ack_first;
     bit<64>  new_keymeta;
     bit<128> new_outer_src;
     bit<128> new_outer_dst;
@@ -68,15 +83,22 @@ control FlowCache(inout headers_t hdr, inout metadata_t meta, in standard_metada
     register<bit<64>>(FLOW_SLOTS)  slot_bytes;
     register<bit<48>>(FLOW_SLOTS)  slot_first;
     register<bit<48>>(FLOW_SLOTS)  slot_last;
-    register<bit<48>>(FLOW_SLOTS)  slot_exported;
+    register<bit<16>>(FLOW_SLOTS)  slot_epoch;
     register<bit<8>>(FLOW_SLOTS)   slot_tcp_flags;
     register<bit<32>>(FLOW_SLOTS)  slot_syn_seq;
-    register<bit<1>>(FLOW_SLOTS)   slot_ended;
+    register<bit<8>>(FLOW_SLOTS)   slot_syns;
+    register<bit<48>>(FLOW_SLOTS)  slot_syn_last;
+    register<bit<48>>(FLOW_SLOTS)  slot_ack_first;
+    register<bit<8>>(FLOW_SLOTS)   slot_marks;
+
+    // What makes the fabric's time of this switch's; the controller sets it (SET_CLOCK).
+    register<bit<48>>(1) clock_offset;
 
     flow_key_t   old_key;
     flow_state_t state;
     bit<32>      slot = 0;
     bit<48>      now = standard_metadata.ingress_global_timestamp;
+    bit<16>      epoch = 0;
     Cause        cause = Cause.NONE;
     bit<32>      syn_seq = 0;
 
@@ -90,16 +112,24 @@ control FlowCache(inout headers_t hdr, inout metadata_t meta, in standard_metada
         key_ports.read(old_key.ports, index);
     }
 
+    // What every packet of a flow needs of its slot.
     action read_state(in bit<32> index) {
-        slot_generation.read(state.generation, index);
         slot_packets.read(state.packets, index);
         slot_bytes.read(state.bytes, index);
-        slot_first.read(state.first, index);
         slot_last.read(state.last, index);
-        slot_exported.read(state.exported, index);
+        slot_epoch.read(state.epoch, index);
         slot_tcp_flags.read(state.tcp_flags, index);
         slot_syn_seq.read(state.syn_seq, index);
-        slot_ended.read(state.ended, index);
+        slot_marks.read(state.marks, index);
+    }
+
+    // The rest, which only reports need.
+    action read_rest(in bit<32> index) {
+        slot_generation.read(state.generation, index);
+        slot_first.read(state.first, index);
+        slot_syns.read(state.syns, index);
+        slot_syn_last.read(state.syn_last, index);
+        slot_ack_first.read(state.ack_first, index);
     }
 
     action write_new_key() {
@@ -117,25 +147,39 @@ control FlowCache(inout headers_t hdr, inout metadata_t meta, in standard_metada
         slot_bytes.write(slot, (bit<64>)standard_metadata.packet_length);
         slot_first.write(slot, now);
         slot_last.write(slot, now);
-        slot_exported.write(slot, now);
+        slot_epoch.write(slot, epoch);
         slot_tcp_flags.write(slot, meta.tcp_flags);
         slot_syn_seq.write(slot, syn_seq);
-        slot_ended.write(slot, 0);
+        slot_syns.write(slot, 0);
+        slot_ack_first.write(slot, 0);
+        slot_marks.write(slot, 0);
     }
 
     action add_packet() {
+        slot_packets.write(slot, state.packets + 1);
+        slot_bytes.write(slot, state.bytes + (bit<64>)standard_metadata.packet_length);
+        slot_last.write(slot, now);
+        slot_tcp_flags.write(slot, state.tcp_flags | meta.tcp_flags);
+    }
+
+    // Lets the report that this packet raises include it.
+    action report_packet() {
         state.packets = state.packets + 1;
         state.bytes = state.bytes + (bit<64>)standard_metadata.packet_length;
         state.last = now;
         state.tcp_flags = state.tcp_flags | meta.tcp_flags;
-        slot_packets.write(slot, state.packets);
-        slot_bytes.write(slot, state.bytes);
-        slot_last.write(slot, state.last);
-        slot_tcp_flags.write(slot, state.tcp_flags);
     }
 
-    action mark_exported() {
-        slot_exported.write(slot, now);
+    action mark(in bit<8> what) {
+        state.marks = state.marks | what;
+        slot_marks.write(slot, state.marks);
+    }
+
+    action add_syn() {
+        bit<8> syns;
+        slot_syns.read(syns, slot);
+        slot_syns.write(slot, syns |+| 1);
+        slot_syn_last.write(slot, now);
     }
 
     // The answer to a read-out is a frame of its own behind the packet-in header.
@@ -156,16 +200,22 @@ control FlowCache(inout headers_t hdr, inout metadata_t meta, in standard_metada
         hdr.slot_report.first = state.first;
         hdr.slot_report.last = state.last;
         hdr.slot_report.syn_seq = state.syn_seq;
+        hdr.slot_report.syns = state.syns;
+        hdr.slot_report.syn_last = state.syn_last;
+        hdr.slot_report.ack_first = state.ack_first;
         meta.punt = PuntReason.SLOT;
     }
 
     apply {
         @atomic {
-            if (hdr.packet_out.isValid()) {
+            if (hdr.packet_out.isValid() && hdr.packet_out.op == PacketOutOp.SET_CLOCK) {
+                clock_offset.write(0, hdr.packet_out.clock_offset);
+            } else if (hdr.packet_out.isValid()) {
                 bit<64> held;
                 slot = hdr.packet_out.slot;
                 read_key(slot, held);
                 read_state(slot);
+                read_rest(slot);
                 if (hdr.packet_out.op == PacketOutOp.EVICT_IF_IDLE && held != 0 &&
                     now - state.last >= (bit<48>)hdr.packet_out.idle_us) {
                     slot_packets.write(slot, 0);
@@ -179,6 +229,13 @@ control FlowCache(inout headers_t hdr, inout metadata_t meta, in standard_metada
                 bit<32> index0;
                 bit<16> index1;
                 bit<1> hit = 0;
+
+                // The fabric's time of this packet, shifted by what all switches know of its flow.
+                bit<48> shared;
+                clock_offset.read(shared, 0);
+                shared = shared + now + (bit<48>)(meta.key.ports[31:32 - FLOW_EPOCH_BITS] ^
+                    meta.key.src[FLOW_EPOCH_BITS - 1:0] ^ meta.key.dst[FLOW_EPOCH_BITS - 1:0]);
+                epoch = (bit<16>)(shared >> FLOW_EPOCH_BITS);
 
                 if (meta.tcp_flags & TCP_SYN != 0) {
                     syn_seq = meta.tcp_seq;
@@ -206,17 +263,15 @@ control FlowCache(inout headers_t hdr, inout metadata_t meta, in standard_metada
                 if (hit == 1) {
                     read_state(slot);
                     add_packet();
-                    if (state.syn_seq == 0 && syn_seq != 0) {
-                        state.syn_seq = syn_seq;
-                        slot_syn_seq.write(slot, syn_seq);
-                    }
-                    if (meta.tcp_flags & (TCP_FIN | TCP_RST) != 0 && state.ended == 0) {
+                    if (meta.tcp_flags & (TCP_FIN | TCP_RST) != 0 && state.marks & MARK_ENDED == 0) {
                         cause = Cause.TCP_END;
-                        slot_ended.write(slot, 1);
-                        mark_exported();
-                    } else if (now - state.exported >= FLOW_ACTIVE_INTERVAL_US) {
+                        mark(MARK_ENDED);
+                        report_packet();
+                    } else if (epoch != state.epoch) {
                         cause = Cause.ACTIVE;
-                        mark_exported();
+                    }
+                    if (syn_seq != 0 && state.syn_seq == 0) {
+                        slot_syn_seq.write(slot, syn_seq);
                     }
                 } else {
                     // An empty way, else the one that has been silent for longer.
@@ -229,27 +284,42 @@ control FlowCache(inout headers_t hdr, inout metadata_t meta, in standard_metada
                         read_key(slot, packets0);
                     }
                     read_state(slot);
-                    write_new_key();
-                    write_new_state(state.generation + 1);
                     if (state.packets == 0) {
                         cause = Cause.NEW;
-                        state.generation = state.generation + 1;
                     } else {
                         cause = Cause.EVICT;
                     }
+                    state.marks = 0;
                 }
 
                 if (cause != Cause.NONE) {
+                    read_rest(slot);
+                    if (hit == 1) {
+                        slot_epoch.write(slot, epoch);
+                    } else {
+                        write_new_key();
+                        write_new_state(state.generation + 1);
+                        if (cause == Cause.NEW) {
+                            state.generation = state.generation + 1;
+                        }
+                    }
                     digest<flow_digest_t>(1, {
-                        (bit<8>)cause, slot, state.generation, now,
+                        (bit<8>)cause, slot, state.generation, now, epoch,
                         old_key.keymeta, old_key.outer_src, old_key.outer_dst,
                         old_key.src, old_key.dst, old_key.ports,
                         state.packets, state.bytes, state.first, state.last,
-                        state.tcp_flags, state.syn_seq,
+                        state.tcp_flags, state.syn_seq, state.syns, state.syn_last, state.ack_first,
                         meta.key.keymeta, meta.key.outer_src, meta.key.outer_dst,
                         meta.key.src, meta.key.dst, meta.key.ports,
                         standard_metadata.packet_length, meta.tcp_flags, syn_seq
                     });
+                }
+
+                if (meta.tcp_flags & TCP_SYN != 0) {
+                    add_syn();
+                } else if (meta.tcp_flags & (TCP_ACK | TCP_RST) == TCP_ACK && state.marks & MARK_ACKED == 0) {
+                    slot_ack_first.write(slot, now);
+                    mark(MARK_ACKED);
                 }
             }
         }

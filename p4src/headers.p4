@@ -18,6 +18,7 @@ header packet_out_t {
     @id(2) bit<16> egress_port;   // SEND: where to
     @id(3) bit<32> slot;          // READ, EVICT_IF_IDLE: way * FLOW_SLOTS_PER_WAY + index
     @id(4) bit<32> idle_us;       // EVICT_IF_IDLE: not if a packet came within this time
+    @id(5) bit<48> clock_offset;  // SET_CLOCK: what makes the fabric's time of this switch's
 }
 
 // The payload of a packet-in with reason SLOT (docs/formats/slot-report.md).
@@ -37,6 +38,9 @@ header slot_report_t {
     bit<48>  first;
     bit<48>  last;
     bit<32>  syn_seq;
+    bit<8>   syns;
+    bit<48>  syn_last;
+    bit<48>  ack_first;
 }
 
 header ethernet_t {

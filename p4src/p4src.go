@@ -90,6 +90,7 @@ const (
 	PacketOutEgressPort = "egress_port"
 	PacketOutSlot       = "slot"
 	PacketOutIdle       = "idle_us"
+	PacketOutClock      = "clock_offset"
 )
 
 // PuntReason says why a frame came to the controller (enums.p4).
@@ -112,6 +113,7 @@ const (
 	OpSend        Op = 0
 	OpRead        Op = 1
 	OpEvictIfIdle Op = 2
+	OpSetClock    Op = 3
 )
 
 // Class says how a frame is accounted for (enums.p4).
@@ -149,4 +151,5 @@ const (
 	DropPort       = 511
 	ClassesPerPort = 8
 	FlowSlots      = 2 * 8192 // both ways of the flow cache
+	EpochBits      = 20       // an epoch is 2 to the power of this many microseconds
 )

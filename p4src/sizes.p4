@@ -9,9 +9,10 @@
 #define FLOW_SLOTS_PER_WAY 8192
 #endif
 
-// A flow that is still going reports its counters at most this often, in microseconds.
-#ifndef FLOW_ACTIVE_INTERVAL_US
-#define FLOW_ACTIVE_INTERVAL_US 1000000
+// A flow that is still going reports its counters in its first packet of each epoch. An epoch
+// is 2 to the power of this many microseconds: 1.05 s.
+#ifndef FLOW_EPOCH_BITS
+#define FLOW_EPOCH_BITS 20
 #endif
 
 #define MAX_PORTS 512

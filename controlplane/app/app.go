@@ -75,7 +75,8 @@ func (d *Daemon) compose(cfg config.Config, log *slog.Logger, r *prometheus.Regi
 	}
 	names := portNames(cfg)
 	t := track.DefaultConfig()
-	t.Slots, t.IdleTimeout, t.Linger = p4src.FlowSlots, cfg.Flows.IdleTimeout, cfg.Flows.Linger
+	t.Slots, t.EpochBits = p4src.FlowSlots, p4src.EpochBits
+	t.IdleTimeout, t.Linger = cfg.Flows.IdleTimeout, cfg.Flows.Linger
 	if d.tracker, err = track.New(t, track.Deps{Sink: d.correlator, PortName: names.name, Log: log, Registerer: r}); err != nil {
 		return err
 	}

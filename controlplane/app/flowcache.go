@@ -85,6 +85,14 @@ func (c cacheSwitch) RequestSlot(_ context.Context, slot uint32, idle time.Durat
 	}})
 }
 
+// SetClock implements track.Switch.
+func (c cacheSwitch) SetClock(_ context.Context, offset uint64) error {
+	return c.SendPacket(p4rt.PacketOut{Fields: []p4rt.Param{
+		{Name: p4src.PacketOutOp, Value: p4rt.Uint(uint64(p4src.OpSetClock))},
+		{Name: p4src.PacketOutClock, Value: p4rt.Uint(offset)},
+	}})
+}
+
 // ReadCounters implements track.Switch.
 func (c cacheSwitch) ReadCounters(ctx context.Context) ([]track.PortCounters, error) {
 	var ports, classes []int64
@@ -121,13 +129,13 @@ func (c cacheSwitch) ReadCounters(ctx context.Context) ([]track.PortCounters, er
 
 // digestLayout is where the members of the flow digest are.
 type digestLayout struct {
-	cause, slot, generation, now int
-	old, new                     halfLayout
+	cause, slot, generation, now, epoch int
+	old, new                            halfLayout
 }
 
 // halfLayout is where the members of one half are; -1 for those that only the old one has.
 type halfLayout struct {
-	meta, outerSrc, outerDst, src, dst, ports, packets, bytes, first, last, flags, seq int
+	meta, outerSrc, outerDst, src, dst, ports, packets, bytes, first, last, flags, seq, syns, synLast, ackFirst int
 }
 
 func newDigestLayout(program *p4rt.Program) (digestLayout, error) {
@@ -146,27 +154,37 @@ func newDigestLayout(program *p4rt.Program) (digestLayout, error) {
 	half := func(prefix string) halfLayout {
 		return halfLayout{meta: at(prefix + "keymeta"), outerSrc: at(prefix + "outer_src"), outerDst: at(prefix + "outer_dst"),
 			src: at(prefix + "src"), dst: at(prefix + "dst"), ports: at(prefix + "ports"), bytes: at(prefix + "bytes"),
-			flags: at(prefix + "tcp_flags"), seq: at(prefix + "syn_seq"), packets: -1, first: -1, last: -1}
+			flags: at(prefix + "tcp_flags"), seq: at(prefix + "syn_seq"), packets: -1, first: -1, last: -1, syns: -1, synLast: -1, ackFirst: -1}
 	}
-	l := digestLayout{cause: at("cause"), slot: at("slot"), generation: at("generation"), now: at("now"), old: half("old_"), new: half("new_")}
+	l := digestLayout{cause: at("cause"), slot: at("slot"), generation: at("generation"), now: at("now"),
+		epoch: at("epoch"), old: half("old_"), new: half("new_")}
 	l.old.packets, l.old.first, l.old.last = at("old_packets"), at("old_first"), at("old_last")
+	l.old.syns, l.old.synLast, l.old.ackFirst = at("old_syns"), at("old_syn_last"), at("old_ack_first")
 	return l, failed
 }
 
 func (l *digestLayout) report(d []p4rt.Value) track.Report {
 	r := track.Report{
 		Cause: flow.Cause(d[l.cause].Uint64()), Slot: uint32(d[l.slot].Uint64()),
-		Generation: uint16(d[l.generation].Uint64()), Now: d[l.now].Uint64(),
+		Generation: uint16(d[l.generation].Uint64()), Now: d[l.now].Uint64(), Epoch: uint16(d[l.epoch].Uint64()),
 	}
 	if r.Cause != flow.CauseNew {
 		r.Old = l.old.half(d)
 		r.Old.Counters.Packets = d[l.old.packets].Uint64()
 		r.Old.First, r.Old.Last = d[l.old.first].Uint64(), d[l.old.last].Uint64()
+		r.Old.SYNs = uint8(d[l.old.syns].Uint64())
+		r.Old.LastSYN, r.Old.FirstACK = d[l.old.synLast].Uint64(), d[l.old.ackFirst].Uint64()
 	}
 	if r.Cause == flow.CauseNew || r.Cause == flow.CauseEvict {
 		r.New = l.new.half(d)
 		r.New.Counters.Packets = 1
 		r.New.First, r.New.Last = r.Now, r.Now
+		switch flags := r.New.TCPFlags; {
+		case flags&flow.SYN != 0:
+			r.New.SYNs, r.New.LastSYN = 1, r.Now
+		case flags&(flow.ACK|flow.RST) == flow.ACK:
+			r.New.FirstACK = r.Now
+		}
 	}
 	return r
 }
@@ -195,7 +213,7 @@ func flowKey(meta uint64, outerSrc, outerDst, src, dst netip.Addr, ports uint32)
 }
 
 // slotReportSize is the length of slot_report_t (docs/formats/slot-report.md).
-const slotReportSize = 116
+const slotReportSize = 129
 
 // slotReport decodes the payload of a read-out's answer, which was stamped at now.
 func slotReport(b []byte, now uint64) (track.Report, error) {
@@ -211,6 +229,7 @@ func slotReport(b []byte, now uint64) (track.Report, error) {
 		Key:      flowKey(binary.BigEndian.Uint64(b[8:]), addr(16), addr(32), addr(48), addr(64), binary.BigEndian.Uint32(b[80:])),
 		Counters: flow.Counters{Packets: binary.BigEndian.Uint64(b[84:]), Bytes: binary.BigEndian.Uint64(b[92:])},
 		First:    u48(100), Last: u48(106), TCPFlags: b[7], SynSeq: binary.BigEndian.Uint32(b[112:]),
+		SYNs: b[116], LastSYN: u48(117), FirstACK: u48(123),
 	}
 	return r, nil
 }

@@ -197,6 +197,10 @@ func (c *Correlator) identify(conv *flow.Conversation) {
 	before := c.identities[conv.ID]
 	conv.Client.Identity = better(before.client, c.index.resolve(client))
 	conv.Server.Identity = better(before.server, c.index.resolve(server))
+	if conv.Protocol != flow.ARP { // which switches answer themselves
+		conv.ForwardSegments = c.index.segments(conv.ForwardHops, conv.Server.Identity.Switch)
+		conv.ReverseSegments = c.index.segments(conv.ReverseHops, conv.Client.Identity.Switch)
+	}
 	c.identities[conv.ID] = identities{conv.Client.Identity, conv.Server.Identity, c.deps.Now()}
 	for _, id := range []flow.Identity{conv.Client.Identity, conv.Server.Identity} {
 		if id.Pod == "" && id.Node == "" && id.Service == "" {

@@ -23,7 +23,7 @@ type index struct {
 	nodePorts map[nodePort][]inventory.Ref
 	endpoints map[inventory.Ref]inventory.Entry
 	seenAt    map[netip.Addr][]inventory.Ref // endpoints by address
-	uplinks   map[portKey]string             // ports behind which another switch is
+	uplinks   map[portKey]inventory.PortRef  // ports behind which another switch is, and its port
 }
 
 // podSpan is a pod and the time for which it was one.
@@ -47,7 +47,7 @@ func newIndex() *index {
 		services: map[inventory.Ref]inventory.Service{}, vipAt: map[netip.Addr][]inventory.Ref{},
 		nodePorts: map[nodePort][]inventory.Ref{},
 		endpoints: map[inventory.Ref]inventory.Entry{}, seenAt: map[netip.Addr][]inventory.Ref{},
-		uplinks: map[portKey]string{},
+		uplinks: map[portKey]inventory.PortRef{},
 	}
 }
 
@@ -86,7 +86,7 @@ func (x *index) update(r inventory.Ref, e inventory.Entry) {
 		// A port that once had a switch behind it stays one between switches when the link is
 		// down: what entered there before still came from inside.
 		if l, ok := e.Fact.(inventory.Link); ok {
-			x.uplinks[portKey{l.B.Switch, l.B.Port}] = l.A.Switch
+			x.uplinks[portKey{l.B.Switch, l.B.Port}] = l.A
 		}
 	}
 }

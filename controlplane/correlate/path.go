@@ -13,23 +13,33 @@ func (x *index) order(hops []flow.Hop) []flow.Hop {
 	if len(hops) < 2 {
 		return hops
 	}
-	rest := slices.Clone(hops)
-	out := make([]flow.Hop, 0, len(hops))
-	take := func(match func(flow.Hop) bool) {
+	stages, rest := x.stages(hops)
+	return append(slices.Concat(stages...), rest...)
+}
+
+// stages groups the hops of one direction by how many links their packets had crossed. The
+// hops that no link explains are the rest.
+func (x *index) stages(hops []flow.Hop) (stages [][]flow.Hop, rest []flow.Hop) {
+	rest = slices.Clone(hops)
+	take := func(match func(flow.Hop) bool) (stage []flow.Hop) {
 		rest = slices.DeleteFunc(rest, func(h flow.Hop) bool {
 			if match(h) {
-				out = append(out, h)
+				stage = append(stage, h)
 				return true
 			}
 			return false
 		})
+		return stage
 	}
-	take(x.edge)
-	for i := 0; i < len(out); i++ {
-		from := out[i].Switch
-		take(func(h flow.Hop) bool { return x.uplinks[portKey{h.Switch, h.Port}] == from })
+	for stage := take(x.edge); len(stage) > 0; {
+		stages = append(stages, stage)
+		var next []flow.Hop
+		for _, sw := range switchesOf(stage) {
+			next = append(next, take(func(h flow.Hop) bool { return x.uplinks[portKey{h.Switch, h.Port}].Switch == sw })...)
+		}
+		stage = next
 	}
-	return append(out, rest...)
+	return stages, rest
 }
 
 // edge says that what a hop counted entered the fabric there.

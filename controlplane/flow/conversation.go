@@ -22,6 +22,10 @@ type Conversation struct {
 	ReverseFlags uint8     `json:"reverse-tcp-flags,omitempty"`
 	First        time.Time `json:"first"`
 	Last         time.Time `json:"last"`
+
+	Handshake       *Handshake `json:"handshake,omitempty"` // of TCP, if its SYN was seen
+	ForwardSegments []Segment  `json:"forward-segments,omitempty"`
+	ReverseSegments []Segment  `json:"reverse-segments,omitempty"`
 }
 
 // Ref has the conversation's ID as its ID.

@@ -174,6 +174,14 @@ type Hop struct {
 	Counters           // exact up to Last
 	First    time.Time `json:"first"`
 	Last     time.Time `json:"last"`
+
+	SYNs     uint8     `json:"syns,omitempty"` // TCP packets with SYN, 255 for more
+	LastSYN  time.Time `json:"last-syn,omitzero"`
+	FirstACK time.Time `json:"first-ack,omitzero"` // of packets with ACK and neither SYN nor RST
+
+	Incomplete bool          `json:"incomplete,omitempty"` // a report was lost: more passed than was counted
+	ClockError time.Duration `json:"-"`                    // by how much the times may be off
+	Snapshots  Snapshots     `json:"-"`
 }
 
 // Identity is who is behind an address, as far as it is known.

@@ -14,6 +14,7 @@ type account struct {
 	name   string
 	ledger *ledger
 	clock  clock
+	epochs epochs
 	fresh  bool // counters and cache began at zero with this account
 	ports  map[uint32]*portBooks
 
@@ -21,6 +22,7 @@ type account struct {
 	sw       Switch
 	scan     uint32               // next slot of the full read-out
 	asked    map[uint32]time.Time // slots whose answer is awaited, by when they were asked
+	aligned  time.Time            // when the clock was set
 	requests chan request
 	cancel   context.CancelFunc
 	workers  sync.WaitGroup
@@ -37,12 +39,13 @@ type portBooks struct {
 }
 
 type request struct {
-	slot uint32
-	idle time.Duration
+	slot  uint32
+	idle  time.Duration
+	clock *uint64 // set the clock instead
 }
 
-func newAccount(name string) *account {
-	return &account{name: name, ledger: newLedger(), ports: map[uint32]*portBooks{}}
+func newAccount(name string, epochBits uint) *account {
+	return &account{name: name, ledger: newLedger(), epochs: epochs{bits: epochBits}, ports: map[uint32]*portBooks{}}
 }
 
 // connect starts the full read-out and the polling of counters. Whatever the switch holds is
@@ -50,8 +53,8 @@ func newAccount(name string) *account {
 func (a *account) connect(ctx context.Context, t *Tracker, sw Switch) {
 	ctx, a.cancel = context.WithCancel(ctx)
 	a.sw, a.scan, a.asked = sw, 0, map[uint32]time.Time{}
-	a.clock = clock{}
-	a.requests = make(chan request, t.cfg.MaxInFlight)
+	a.clock, a.epochs.set = clock{}, false
+	a.requests = make(chan request, t.cfg.MaxInFlight+1)
 	a.workers.Go(func() { a.ask(ctx, t, sw, a.requests) })
 	a.workers.Go(func() { a.poll(ctx, t, sw) })
 	a.next(t, time.Now())
@@ -74,7 +77,13 @@ func (a *account) ask(ctx context.Context, t *Tracker, sw Switch, requests <-cha
 		case <-ctx.Done():
 			return
 		case r := <-requests:
-			if err := sw.RequestSlot(ctx, r.slot, r.idle); err != nil && ctx.Err() == nil {
+			var err error
+			if r.clock != nil {
+				err = sw.SetClock(ctx, *r.clock)
+			} else {
+				err = sw.RequestSlot(ctx, r.slot, r.idle)
+			}
+			if err != nil && ctx.Err() == nil {
 				t.metrics.requestErrors.WithLabelValues(a.name).Inc()
 			}
 		}
@@ -128,6 +137,7 @@ func (a *account) sweep(t *Tracker, now time.Time, yield func(delta)) {
 			}
 		}
 	}
+	a.align(now)
 	micros := a.clock.micros(now)
 	for index, s := range a.ledger.slots {
 		a.ledger.reap(s, micros, uint64(reapGrace.Microseconds()), yield)
@@ -144,6 +154,31 @@ func (a *account) sweep(t *Tracker, now time.Time, yield func(delta)) {
 	}
 	a.next(t, now)
 }
+
+// clockStep is how far a switch's time may be off from what is known better by now before it
+// is set again.
+const clockStep = 200 * time.Microsecond
+
+// align tells the switch the fabric's time once it is known, and again when it is known better
+// or has drifted. A message that is lost is made good by the next.
+func (a *account) align(now time.Time) {
+	if !a.clock.probed {
+		return
+	}
+	offset := uint64(a.clock.epoch.UnixMicro()) & timeMask
+	off := time.Duration(int64(offset-a.epochs.offset)<<16>>16) * time.Microsecond
+	if a.epochs.set && off.Abs() < clockStep && now.Sub(a.aligned) < alignEvery {
+		return
+	}
+	select {
+	case a.requests <- request{clock: &offset}:
+		a.epochs.offset, a.epochs.set, a.aligned = offset, true, now
+	default:
+	}
+}
+
+// alignEvery is how often the clock is set although nothing has changed.
+const alignEvery = time.Minute
 
 // next goes on with the full read-out as far as the window allows.
 func (a *account) next(t *Tracker, now time.Time) {
@@ -164,7 +199,7 @@ func (a *account) request(t *Tracker, now time.Time, slot uint32, idle time.Dura
 		return false
 	}
 	select {
-	case a.requests <- request{slot, idle}:
+	case a.requests <- request{slot: slot, idle: idle}:
 		a.asked[slot] = now
 		return true
 	default:

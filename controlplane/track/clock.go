@@ -6,19 +6,23 @@ import "time"
 // between our question and its arrival, so the shortest round trip bounds the error best.
 // Until the first answer the newest report stands in, which is late by its way here.
 type clock struct {
-	epoch  time.Time // our time at the switch's zero
-	bound  time.Duration
-	probed bool
+	epoch   time.Time // our time at the switch's zero
+	bound   time.Duration
+	probed  bool
+	sampled time.Time // when bound was measured
 }
+
+// drift is how far two clocks part in a second, at worst: 50 ppm each, as crystals have.
+const drift = 100 * time.Microsecond
 
 // sample takes a question sent at sent and answered at received with the switch time micros.
 func (c *clock) sample(sent, received time.Time, micros uint64) {
 	trip := received.Sub(sent)
-	if c.probed && trip/2 >= c.bound {
+	if c.probed && trip/2 >= c.bound+time.Duration(received.Sub(c.sampled).Seconds()*float64(drift)) {
 		return
 	}
 	c.epoch = sent.Add(trip / 2).Add(-time.Duration(micros) * time.Microsecond)
-	c.bound = trip / 2
+	c.bound, c.sampled = trip/2, received
 	c.probed = true
 }
 

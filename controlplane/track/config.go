@@ -14,6 +14,7 @@ import (
 // Config are the times and bounds of a Tracker.
 type Config struct {
 	Slots           uint32        // places in a switch's flow cache
+	EpochBits       uint          // an epoch of the flow cache is 2 to the power of this many microseconds
 	IdleTimeout     time.Duration // a flow silent for this long is taken out of the cache
 	EndedTimeout    time.Duration // the same for a TCP flow that ended
 	PublishInterval time.Duration // conversations are published at most this often
@@ -41,6 +42,7 @@ func (c Config) Validate() error {
 		ok   bool
 	}{
 		{"Slots", c.Slots > 0},
+		{"EpochBits", c.EpochBits > 0 && c.EpochBits <= 32},
 		{"IdleTimeout", c.IdleTimeout > 0},
 		{"EndedTimeout", c.EndedTimeout > 0},
 		{"PublishInterval", c.PublishInterval > 0},

@@ -45,40 +45,61 @@ func newJoiner() *joiner {
 	return &joiner{conversations: map[flow.Tuple]*conversation{}, changed: map[*conversation]struct{}{}}
 }
 
-// add takes what a switch's ledger learned, with times in ours.
-func (j *joiner) add(sw string, d delta, first, last time.Time, portName func(string, uint32) string) {
+// add takes what the ledger of an account learned.
+func (j *joiner) add(a *account, d delta, portName func(string, uint32) string) {
 	shared, reversed := pair(d.key.Tuple)
 	c := j.conversations[shared]
 	if c == nil {
 		if d.ended {
 			return
 		}
+		first := a.clock.at(d.first)
 		c = &conversation{shared: shared, first: first}
 		c.id = conversationID(shared, first)
 		j.conversations[shared] = c
-	}
-	switch {
-	case d.ended:
-		c.live--
-		return
-	case d.began:
-		c.live++
 	}
 	s := &c.sides[0]
 	if reversed {
 		s = &c.sides[1]
 	}
-	s.add(hopKey{sw, d.key.IngressPort, d.key.Outer}, d, first, last, portName)
+	k := hopKey{a.name, d.key.IngressPort, d.key.Outer}
+	j.changed[c] = struct{}{}
+	switch {
+	case d.ended:
+		c.live--
+		if h := s.hops[k]; h != nil {
+			a.epochs.record(h, &d)
+		}
+		return
+	case d.began:
+		c.live++
+	}
+	first, last := a.clock.at(d.first), a.clock.at(d.last)
+	h := s.hop(k, first, portName)
+	h.Counters.Add(d.add)
+	if first.Before(h.First) {
+		h.First = first
+	}
+	if last.After(h.Last) {
+		h.Last = last
+	}
+	h.ClockError = a.clock.bound
+	handshake(h, d.half, &a.clock)
+	a.epochs.record(h, &d)
+	s.flags |= d.half.TCPFlags
+	if s.first.IsZero() || first.Before(s.first) {
+		s.first = first
+	}
 	if first.Before(c.first) {
 		c.first = first
 	}
 	if last.After(c.last) {
 		c.last = last
 	}
-	j.changed[c] = struct{}{}
 }
 
-func (s *side) add(k hopKey, d delta, first, last time.Time, portName func(string, uint32) string) {
+// hop gives the hop of a port, made if there is none yet.
+func (s *side) hop(k hopKey, first time.Time, portName func(string, uint32) string) *flow.Hop {
 	if s.hops == nil {
 		s.hops = map[hopKey]*flow.Hop{}
 	}
@@ -87,16 +108,16 @@ func (s *side) add(k hopKey, d delta, first, last time.Time, portName func(strin
 		h = &flow.Hop{Switch: k.sw, Port: portName(k.sw, k.port), Number: k.port, Outer: k.outer, First: first}
 		s.hops[k] = h
 	}
-	h.Counters.Add(d.add)
-	if first.Before(h.First) {
-		h.First = first
+	return h
+}
+
+// handshake keeps in a hop what a report says of TCP's handshake.
+func handshake(h *flow.Hop, r *Half, c *clock) {
+	if r.SYNs > 0 {
+		h.SYNs, h.LastSYN = max(h.SYNs, r.SYNs), c.at(r.LastSYN)
 	}
-	if last.After(h.Last) {
-		h.Last = last
-	}
-	s.flags |= d.tcpFlags
-	if s.first.IsZero() || first.Before(s.first) {
-		s.first = first
+	if r.FirstACK != 0 && h.FirstACK.IsZero() {
+		h.FirstACK = c.at(r.FirstACK)
 	}
 }
 
@@ -133,6 +154,7 @@ func (c *conversation) snapshot() flow.Conversation {
 		ForwardFlags: forward.flags, ReverseFlags: reverse.flags,
 		First: c.first, Last: c.last,
 	}
+	out.Handshake = shaken(&out, c.live <= 0)
 	switch t.Protocol {
 	case flow.ICMP, flow.ICMPv6:
 		out.ICMPType, out.Client.Port = t.SrcPort, t.DstPort
@@ -161,7 +183,9 @@ func (c *conversation) swapped() bool {
 func (s *side) sorted() []flow.Hop {
 	hops := make([]flow.Hop, 0, len(s.hops))
 	for _, h := range s.hops {
-		hops = append(hops, *h)
+		one := *h
+		one.Snapshots = slices.Clone(h.Snapshots)
+		hops = append(hops, one)
 	}
 	slices.SortFunc(hops, func(a, b flow.Hop) int { return a.First.Compare(b.First) })
 	return hops

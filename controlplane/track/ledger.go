@@ -37,19 +37,24 @@ type generation struct {
 	number uint16
 	key    flow.Key
 	known  flow.Counters
+	last   uint64 // switch time of the last packet that is known
 	heard  uint64 // switch time of its newest report
 }
 
 // delta is what one report adds to one flow.
 type delta struct {
-	key      flow.Key
-	add      flow.Counters
-	first    uint64
-	last     uint64
-	tcpFlags uint8
-	synSeq   uint32
-	began    bool // the generation was not live before
-	ended    bool // and is not any more
+	key    flow.Key
+	add    flow.Counters
+	behind flow.Counters // by how much the report lags what was known
+	half   *Half         // as reported; nil at the end
+	first  uint64
+	last   uint64
+	now    uint64
+	epoch  uint16
+	active bool // the report is of a flow that goes on, as of the beginning of the epoch
+	began  bool // the generation was not live before
+	ended  bool // and is not any more
+	lost   bool // it ended without its last report
 }
 
 func newLedger() *ledger {
@@ -87,7 +92,7 @@ func (l *ledger) begin(s *slot, number uint16, h *Half, now uint64, yield func(d
 	known := s.find(number) >= 0 || slices.Contains(s.done, number)
 	l.advance(s, number)
 	if !known {
-		l.open(s, number, h, now, yield)
+		l.open(s, number, h, &Report{Cause: flow.CauseNew, Now: now}, yield)
 	}
 }
 
@@ -101,13 +106,13 @@ func (l *ledger) digested(s *slot, r *Report, final bool, yield func(delta)) {
 		l.stats.duplicates++
 		return
 	default:
-		i = l.open(s, r.Generation, &r.Old, r.Now, yield)
+		i = l.open(s, r.Generation, &r.Old, r, yield)
 	}
 	if !s.chained || later(r.Generation, s.chain) > 0 {
 		l.advance(s, r.Generation)
 	}
 	if final {
-		l.close(s, i, yield)
+		l.close(s, i, false, yield)
 	}
 }
 
@@ -119,7 +124,7 @@ func (l *ledger) read(s *slot, r *Report, yield func(delta)) {
 		// Empty, and nothing said so: the answer that freed it was lost.
 		if i >= 0 {
 			l.stats.unfinished++
-			l.close(s, i, yield)
+			l.close(s, i, true, yield)
 		}
 		return
 	case i >= 0:
@@ -128,10 +133,10 @@ func (l *ledger) read(s *slot, r *Report, yield func(delta)) {
 		l.stats.duplicates++
 		return
 	default:
-		i = l.open(s, r.Generation, &r.Old, r.Now, yield)
+		i = l.open(s, r.Generation, &r.Old, r, yield)
 	}
 	if r.Cause == flow.CauseFreed {
-		l.close(s, i, yield)
+		l.close(s, i, false, yield)
 		if !s.chained || later(r.Generation, s.chain) > 0 {
 			s.done = append(s.done, r.Generation)
 		}
@@ -158,34 +163,40 @@ func (l *ledger) advance(s *slot, number uint16) {
 	s.done = slices.DeleteFunc(s.done, func(n uint16) bool { return later(n, number) <= 0 })
 }
 
-// open makes a generation live with all that h has counted, and gives its index.
-func (l *ledger) open(s *slot, number uint16, h *Half, now uint64, yield func(delta)) int {
-	s.live = append(s.live, generation{number: number, key: h.Key, known: h.Counters, heard: now})
-	l.account(&delta{key: h.Key, add: h.Counters, first: h.First, last: h.Last,
-		tcpFlags: h.TCPFlags, synSeq: h.SynSeq, began: true}, yield)
+// open makes a generation live with all that h, of the report r, has counted, and gives its index.
+func (l *ledger) open(s *slot, number uint16, h *Half, r *Report, yield func(delta)) int {
+	s.live = append(s.live, generation{number: number, key: h.Key, known: h.Counters, last: h.Last, heard: r.Now})
+	l.account(&delta{key: h.Key, add: h.Counters, half: h, first: h.First, last: h.Last,
+		now: r.Now, epoch: r.Epoch, active: r.Cause == flow.CauseActive, began: true}, yield)
 	return len(s.live) - 1
 }
 
-// raise brings a live generation up to what a report says; an older report changes nothing.
+// raise brings a live generation up to what a report says; an older report adds nothing, but
+// one of a flow that goes on still says how it stood when the epoch began.
 func (l *ledger) raise(g *generation, r *Report, yield func(delta)) {
 	g.heard = max(g.heard, r.Now)
 	h := &r.Old
-	if h.Counters.Packets <= g.known.Packets {
-		if r.Cause != flow.CauseFreed && r.Cause != flow.CauseRead { // those only ask whether there is more
-			l.stats.duplicates++
-		}
+	d := delta{key: g.key, half: h, first: h.First, last: h.Last, now: r.Now, epoch: r.Epoch, active: r.Cause == flow.CauseActive}
+	if h.Counters.Packets > g.known.Packets {
+		d.add = h.Counters.Sub(g.known)
+		g.known, g.last = h.Counters, h.Last
+		l.account(&d, yield)
 		return
 	}
-	d := delta{key: g.key, add: h.Counters.Sub(g.known), first: h.First, last: h.Last,
-		tcpFlags: h.TCPFlags, synSeq: h.SynSeq}
-	g.known = h.Counters
-	l.account(&d, yield)
+	if r.Cause != flow.CauseFreed && r.Cause != flow.CauseRead { // those only ask whether there is more
+		l.stats.duplicates++
+	}
+	if d.active {
+		d.behind = g.known.Sub(h.Counters)
+		yield(d)
+	}
 }
 
-func (l *ledger) close(s *slot, i int, yield func(delta)) {
-	key := s.live[i].key
+// close ends a generation; lost says that its last report did not come.
+func (l *ledger) close(s *slot, i int, lost bool, yield func(delta)) {
+	g := s.live[i]
 	s.live = slices.Delete(s.live, i, i+1)
-	yield(delta{key: key, ended: true})
+	yield(delta{key: g.key, last: g.last, ended: true, lost: lost})
 }
 
 func (l *ledger) account(d *delta, yield func(delta)) {
@@ -203,7 +214,7 @@ func (l *ledger) reap(s *slot, now, grace uint64, yield func(delta)) {
 		followed := slices.ContainsFunc(s.live, func(o generation) bool { return later(o.number, g.number) > 0 })
 		if followed && now > g.heard+grace {
 			l.stats.unfinished++
-			l.close(s, i, yield)
+			l.close(s, i, true, yield)
 		}
 	}
 }

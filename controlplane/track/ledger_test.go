@@ -18,6 +18,7 @@ func keyOf(n int) flow.Key {
 type model struct {
 	slots   []modelSlot
 	now     uint64
+	offset  uint64 // of the fabric's time
 	truth   map[flow.Key]flow.Counters
 	reports []Report // digests, in order
 }
@@ -25,7 +26,7 @@ type model struct {
 type modelSlot struct {
 	generation uint16
 	half       Half
-	exported   uint64
+	epoch      uint16
 }
 
 func (m *model) packet(k flow.Key, bytes uint64) {
@@ -35,23 +36,25 @@ func (m *model) packet(k flow.Key, bytes uint64) {
 	m.truth[k] = t
 	index := uint32(k.Tuple.SrcPort) % uint32(len(m.slots))
 	s := &m.slots[index]
+	epoch := uint16(epochs{bits: 20, offset: m.offset}.of(m.now, k.Tuple))
 	fresh := Half{Key: k, Counters: flow.Counters{Packets: 1, Bytes: bytes}, First: m.now, Last: m.now}
 	switch {
 	case s.half.Counters.Packets == 0:
 		s.generation++
-		s.half, s.exported = fresh, m.now
-		m.reports = append(m.reports, Report{Cause: flow.CauseNew, Slot: index, Generation: s.generation, Now: m.now, New: fresh})
+		s.half, s.epoch = fresh, epoch
+		m.reports = append(m.reports, Report{Epoch: epoch, Cause: flow.CauseNew, Slot: index, Generation: s.generation, Now: m.now, New: fresh})
 	case s.half.Key == k:
+		before := s.half
 		s.half.Counters.Add(flow.Counters{Packets: 1, Bytes: bytes})
 		s.half.Last = m.now
-		if m.now-s.exported >= 1_000_000 {
-			s.exported = m.now
-			m.reports = append(m.reports, Report{Cause: flow.CauseActive, Slot: index, Generation: s.generation, Now: m.now, Old: s.half})
+		if epoch != s.epoch {
+			s.epoch = epoch
+			m.reports = append(m.reports, Report{Epoch: epoch, Cause: flow.CauseActive, Slot: index, Generation: s.generation, Now: m.now, Old: before})
 		}
 	default:
-		m.reports = append(m.reports, Report{Cause: flow.CauseEvict, Slot: index, Generation: s.generation, Now: m.now, Old: s.half, New: fresh})
+		m.reports = append(m.reports, Report{Epoch: epoch, Cause: flow.CauseEvict, Slot: index, Generation: s.generation, Now: m.now, Old: s.half, New: fresh})
 		s.generation++
-		s.half, s.exported = fresh, m.now
+		s.half, s.epoch = fresh, epoch
 	}
 }
 

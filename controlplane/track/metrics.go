@@ -18,6 +18,7 @@ type metrics struct {
 	unfinished    *prometheus.GaugeVec
 	slots         *prometheus.GaugeVec
 	residue       *prometheus.GaugeVec
+	clockError    *prometheus.GaugeVec
 	conversations prometheus.Gauge
 }
 
@@ -38,6 +39,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		unfinished:    gauge("unfinished_generations", "Slot generations whose last report did not come.", "switch"),
 		slots:         gauge("live_slots", "Slots of the flow cache that hold a flow.", "switch"),
 		residue:       gauge("residue_packets", "Packets that a port counted and nothing explains.", "switch", "port"),
+		clockError:    gauge("clock_error_seconds", "By how much the time of a switch may be off from ours.", "switch"),
 		conversations: prometheus.NewGauge(prometheus.GaugeOpts{Name: "fabricscope_track_conversations", Help: "Conversations in memory."}),
 	}
 	if r == nil {
@@ -45,7 +47,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	}
 	var errs []error
 	for _, c := range []prometheus.Collector{m.reports, m.requestErrors, m.counterErrors, m.unanswered,
-		m.duplicates, m.gaps, m.unfinished, m.slots, m.residue, m.conversations} {
+		m.duplicates, m.gaps, m.unfinished, m.slots, m.residue, m.clockError, m.conversations} {
 		errs = append(errs, r.Register(c))
 	}
 	return m, errors.Join(errs...)

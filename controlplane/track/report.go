@@ -8,6 +8,7 @@ type Report struct {
 	Slot       uint32
 	Generation uint16 // of Old; of New with CauseNew
 	Now        uint64 // microseconds since the switch started, when it reported
+	Epoch      uint16 // of Now, the low bits; with digests only
 	Old        Half   // the slot as it stands; without meaning with CauseNew
 	New        Half   // the flow that took the slot; with CauseNew and CauseEvict only
 }
@@ -20,4 +21,7 @@ type Half struct {
 	Last     uint64
 	TCPFlags uint8
 	SynSeq   uint32
+	SYNs     uint8  // packets with SYN, 255 for more
+	LastSYN  uint64 // when the last of them came; without meaning without one
+	FirstACK uint64 // when the first packet with ACK and neither SYN nor RST came; 0 without one
 }

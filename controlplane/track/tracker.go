@@ -21,6 +21,9 @@ type Switch interface {
 	// RequestSlot asks for a slot's report, and for the slot to be emptied when its flow was
 	// silent for idle; 0 only reads. The answer comes through Tracker.Report.
 	RequestSlot(ctx context.Context, slot uint32, idle time.Duration) error
+	// SetClock tells what the switch has to add to its own time, in microseconds, for the
+	// fabric's, modulo 2^48.
+	SetClock(ctx context.Context, offset uint64) error
 	// ReadCounters reads what the switch's ports counted.
 	ReadCounters(ctx context.Context) ([]PortCounters, error)
 }
@@ -118,7 +121,7 @@ type books struct {
 func (b *books) account(name string) *account {
 	a := b.switches[name]
 	if a == nil {
-		a = newAccount(name)
+		a = newAccount(name, b.t.cfg.EpochBits)
 		b.switches[name] = a
 	}
 	return a
@@ -129,7 +132,7 @@ func (b *books) connected(sw Switch, fresh bool) {
 	old.stop()
 	a := old
 	if fresh {
-		a = newAccount(sw.Name())
+		a = newAccount(sw.Name(), b.t.cfg.EpochBits)
 		b.switches[sw.Name()] = a
 	}
 	a.fresh = a.fresh || fresh
@@ -153,9 +156,7 @@ func (b *books) report(name string, r *Report, received time.Time) {
 	a.next(b.t, received)
 }
 
-func (b *books) add(a *account, d delta) {
-	b.joiner.add(a.name, d, a.clock.at(d.first), a.clock.at(d.last), b.t.deps.PortName)
-}
+func (b *books) add(a *account, d delta) { b.joiner.add(a, d, b.t.deps.PortName) }
 
 // sweep asks for the slots that fell silent, and asks again what was not answered.
 func (b *books) sweep(now time.Time) {
@@ -176,6 +177,7 @@ func (b *books) publish(now time.Time) {
 			b.t.metrics.residue.WithLabelValues(f.Switch, f.Port).Set(float64(f.ResiduePackets))
 		}
 		b.t.metrics.ledger(a)
+		b.t.metrics.clockError.WithLabelValues(a.name).Set(a.clock.bound.Seconds())
 	}
 	b.t.metrics.conversations.Set(float64(len(b.joiner.conversations)))
 	if len(changes) > 0 {

@@ -49,6 +49,13 @@ func (c *cache) RequestSlot(_ context.Context, slot uint32, idle time.Duration) 
 	return c.t.Report(c.ctx, c.name, r, time.Now())
 }
 
+func (c *cache) SetClock(_ context.Context, offset uint64) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.model.offset = offset
+	return nil
+}
+
 func (c *cache) ReadCounters(context.Context) ([]PortCounters, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -124,7 +131,7 @@ func (s *sink) accounting(t *testing.T, port uint32) inventory.Accounting {
 func world(t *testing.T, test func(*Tracker, *cache, *sink)) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := DefaultConfig()
-		cfg.Slots = 8
+		cfg.Slots, cfg.EpochBits = 8, 20
 		s := &sink{facts: map[inventory.Ref]inventory.Fact{}}
 		tracker, err := New(cfg, Deps{Sink: s, Log: slog.New(slog.DiscardHandler),
 			PortName: func(_ string, n uint32) string { return fmt.Sprintf("eth%d", n) }})

@@ -1,0 +1,116 @@
+package correlate
+
+import (
+	"testing"
+	"time"
+
+	"github.com/fabricscope/fabricscope/controlplane/flow"
+	"github.com/fabricscope/fabricscope/controlplane/inventory"
+)
+
+// leafSpine is an index with two leaves and two spines, cabled port 1 to spine1 and 2 to spine2.
+func leafSpine() *index {
+	x := newIndex()
+	ref := func(sw, port string) inventory.PortRef { return inventory.PortRef{Switch: sw, Port: port} }
+	for leaf, down := range map[string]string{"leaf1": "1", "leaf2": "2"} {
+		for spine, up := range map[string]string{"spine1": "1", "spine2": "2"} {
+			a, b := ref(leaf, up), ref(spine, down)
+			for _, l := range []inventory.Link{{A: a, B: b}, {A: b, B: a}} {
+				x.update(l.Ref(), inventory.Entry{Fact: l})
+			}
+		}
+	}
+	return x
+}
+
+// hop is one that had counted these packets at the beginnings of epochs 10, 11, ...
+func hop(sw, port string, packets ...uint64) flow.Hop {
+	h := flow.Hop{Switch: sw, Port: port, First: t0, Last: t0.Add(time.Duration(len(packets)) * time.Second),
+		Snapshots: flow.Snapshots{{To: 9}}}
+	for i, n := range packets {
+		h.Packets = n
+		h.Snapshots = h.Snapshots.With(flow.Snapshot{From: uint32(10 + i), To: uint32(10 + i), Counters: flow.Counters{Packets: n}})
+	}
+	return h
+}
+
+// silent is a hop that has counted its last packet.
+func silent(h flow.Hop) flow.Hop {
+	last := h.Snapshots[len(h.Snapshots)-1].To
+	h.Snapshots = h.Snapshots.With(flow.Snapshot{From: last + 1, To: openEpoch, Counters: h.Counters})
+	return h
+}
+
+func TestSegments(t *testing.T) {
+	x := leafSpine()
+	type want struct {
+		at      string // switch, or the cable's far end
+		packets uint64
+		lost    uint64
+		lossy   bool
+		final   bool
+	}
+	for name, c := range map[string]struct {
+		hops []flow.Hop
+		want []want
+	}{
+		"nothing lost, compared where all have counted": {
+			[]flow.Hop{hop("leaf1", "3", 100, 200, 300), hop("spine1", "1", 100, 200), hop("leaf2", "1", 100, 200)},
+			[]want{{"spine1/1", 200, 0, false, false}, {"leaf2/1", 200, 0, false, false}},
+		},
+		"lost on the second cable": {
+			[]flow.Hop{hop("leaf1", "3", 1000, 2000), hop("spine1", "1", 1000, 2000), hop("leaf2", "1", 990, 1980)},
+			[]want{{"spine1/1", 2000, 0, false, false}, {"leaf2/1", 2000, 20, true, false}},
+		},
+		"one on its way is none lost": {
+			[]flow.Hop{hop("leaf1", "3", 1000), hop("spine1", "1", 999), hop("leaf2", "1", 999)},
+			[]want{{"spine1/1", 1000, 1, false, false}, {"leaf2/1", 999, 0, false, false}},
+		},
+		"at the end one lost is one lost": {
+			[]flow.Hop{silent(hop("leaf1", "3", 5)), silent(hop("spine1", "1", 5)), silent(hop("leaf2", "1", 4))},
+			[]want{{"spine1/1", 5, 0, false, true}, {"leaf2/1", 5, 1, true, true}},
+		},
+		"two ways": {
+			[]flow.Hop{silent(hop("leaf1", "3", 10)), silent(hop("spine1", "1", 6)), silent(hop("spine2", "1", 4)),
+				silent(hop("leaf2", "1", 6)), silent(hop("leaf2", "2", 1))},
+			[]want{{"spine1/1|spine2/1", 10, 0, false, true}, {"leaf2/1", 6, 0, false, true}, {"leaf2/2", 4, 3, true, true}},
+		},
+		"nothing arrived": {
+			[]flow.Hop{silent(hop("leaf1", "3", 7))},
+			[]want{{"leaf1", 7, 7, true, true}},
+		},
+		"nothing arrived yet": {[]flow.Hop{hop("leaf1", "3", 7)}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := x.segments(c.hops, "leaf2")
+			if len(got) != len(c.want) {
+				t.Fatalf("got %+v, want %+v", got, c.want)
+			}
+			for i, s := range got {
+				at := ""
+				for _, in := range s.In {
+					if at != "" {
+						at += "|"
+					}
+					at += in.String()
+				}
+				if at == "" {
+					at = s.Switch
+				}
+				if g := (want{at, s.Packets, s.Lost, s.Lossy(), s.Final}); g != c.want[i] {
+					t.Errorf("segment %d: got %+v, want %+v", i, g, c.want[i])
+				}
+			}
+		})
+	}
+}
+
+// A hop of which a report was lost has no snapshots: what it does not know is not held against others.
+func TestNoLossIsSaidOfWhatIsNotKnown(t *testing.T) {
+	broken := silent(hop("spine1", "1", 2))
+	broken.Snapshots = nil
+	got := leafSpine().segments([]flow.Hop{silent(hop("leaf1", "3", 5)), broken, silent(hop("leaf2", "1", 5))}, "leaf2")
+	if len(got) != 0 {
+		t.Errorf("got %+v, want none", got)
+	}
+}

@@ -1,0 +1,19 @@
+package flow
+
+import "github.com/fabricscope/fabricscope/controlplane/inventory"
+
+// Segment is the way of a direction's packets from one switch to the next: from where they
+// entered the one to where they entered the other. What is lost in a switch is lost in the
+// segment that begins there.
+type Segment struct {
+	Switch  string              `json:"switch"`        // where the segment begins
+	Out     []inventory.PortRef `json:"out,omitempty"` // ports that the packets left it by
+	In      []inventory.PortRef `json:"in,omitempty"`  // ports that they entered the next by; none if nothing arrived
+	Packets uint64              `json:"packets"`       // that entered the switch
+	Lost    uint64              `json:"lost"`          // of these, within the uncertainty
+	Within  uint64              `json:"within"`        // by how many packets Lost may be off: those under way when both ends were counted
+	Final   bool                `json:"final"`         // both ends have counted their last packet
+}
+
+// Lossy says that packets were lost for certain.
+func (s Segment) Lossy() bool { return s.Lost > s.Within }

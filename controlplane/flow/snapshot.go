@@ -1,0 +1,38 @@
+package flow
+
+// Snapshot is what a hop had counted when each of the epochs From to To began. Epochs of a
+// tuple begin at the same moments at all switches, so the snapshots of two hops of a direction
+// for one epoch can be compared while packets pass.
+type Snapshot struct {
+	From, To uint32
+	Counters
+}
+
+// Snapshots are the newest snapshots of a hop, oldest first.
+type Snapshots []Snapshot
+
+// keptSnapshots is how many epochs back hops can be compared: switches report within an epoch
+// of each other, and a digest list may be late.
+const keptSnapshots = 4
+
+// With adds a snapshot, which is newer than the others, and forgets the oldest.
+func (s Snapshots) With(n Snapshot) Snapshots {
+	if len(s) > 0 && n.To <= s[len(s)-1].To || n.From > n.To {
+		return s
+	}
+	if len(s) == keptSnapshots {
+		copy(s, s[1:])
+		s = s[:keptSnapshots-1]
+	}
+	return append(s, n)
+}
+
+// At gives the counters when an epoch began, if they are known.
+func (s Snapshots) At(epoch uint32) (Counters, bool) {
+	for i := len(s) - 1; i >= 0; i-- {
+		if s[i].From <= epoch && epoch <= s[i].To {
+			return s[i].Counters, true
+		}
+	}
+	return Counters{}, false
+}
