@@ -7,6 +7,41 @@ import (
 	"reflect"
 )
 
+// E_Handshake_Status is a derived int64 type which is used to represent
+// the enumerated node Handshake_Status. An additional value named
+// Handshake_Status_UNSET is added to the enumeration which is used as
+// the nil value, indicating that the enumeration was not explicitly set by
+// the program importing the generated structures.
+type E_Handshake_Status int64
+
+// IsYANGGoEnum ensures that Handshake_Status implements the yang.GoEnum
+// interface. This ensures that Handshake_Status can be identified as a
+// mapped type for a YANG enumeration.
+func (E_Handshake_Status) IsYANGGoEnum() {}
+
+// ΛMap returns the value lookup map associated with  Handshake_Status.
+func (E_Handshake_Status) ΛMap() map[string]map[int64]ygot.EnumDefinition { return ΛEnum }
+
+// String returns a logging-friendly string for E_Handshake_Status.
+func (e E_Handshake_Status) String() string {
+	return ygot.EnumLogString(e, int64(e), "E_Handshake_Status")
+}
+
+const (
+	// Handshake_Status_UNSET corresponds to the value UNSET of Handshake_Status
+	Handshake_Status_UNSET E_Handshake_Status = 0
+	// Handshake_Status_SYN_SENT corresponds to the value SYN_SENT of Handshake_Status
+	Handshake_Status_SYN_SENT E_Handshake_Status = 1
+	// Handshake_Status_UNANSWERED corresponds to the value UNANSWERED of Handshake_Status
+	Handshake_Status_UNANSWERED E_Handshake_Status = 2
+	// Handshake_Status_REFUSED corresponds to the value REFUSED of Handshake_Status
+	Handshake_Status_REFUSED E_Handshake_Status = 3
+	// Handshake_Status_HALF_OPEN corresponds to the value HALF_OPEN of Handshake_Status
+	Handshake_Status_HALF_OPEN E_Handshake_Status = 4
+	// Handshake_Status_ESTABLISHED corresponds to the value ESTABLISHED of Handshake_Status
+	Handshake_Status_ESTABLISHED E_Handshake_Status = 5
+)
+
 // E_IETFInterfaces_InterfaceType is a derived int64 type which is used to represent
 // the enumerated node IETFInterfaces_InterfaceType. An additional value named
 // IETFInterfaces_InterfaceType_UNSET is added to the enumeration which is used as
@@ -836,6 +871,13 @@ const (
 // in the YANG schema. The map is named ΛEnum in order to avoid clash with any
 // valid YANG identifier.
 var ΛEnum = map[string]map[int64]ygot.EnumDefinition{
+	"E_Handshake_Status": {
+		1: {Name: "SYN_SENT"},
+		2: {Name: "UNANSWERED"},
+		3: {Name: "REFUSED"},
+		4: {Name: "HALF_OPEN"},
+		5: {Name: "ESTABLISHED"},
+	},
 	"E_IETFInterfaces_InterfaceType": {
 		1:   {Name: "a12MppSwitch", DefiningModule: "iana-if-type"},
 		2:   {Name: "aal2", DefiningModule: "iana-if-type"},
@@ -1166,11 +1208,17 @@ func initΛEnumTypes() {
 		"/fabric/switches/switch/state/role": []reflect.Type{
 			reflect.TypeOf((E_Types_SwitchRole)(0)),
 		},
+		"/flows/conversations/conversation/handshake/state/status": []reflect.Type{
+			reflect.TypeOf((E_Handshake_Status)(0)),
+		},
 		"/flows/conversations/conversation/hops/hop/state/direction": []reflect.Type{
 			reflect.TypeOf((E_Types_Direction)(0)),
 		},
 		"/flows/conversations/conversation/hops/hop/state/encapsulation": []reflect.Type{
 			reflect.TypeOf((E_Types_Encapsulation)(0)),
+		},
+		"/flows/conversations/conversation/segments/segment/state/direction": []reflect.Type{
+			reflect.TypeOf((E_Types_Direction)(0)),
 		},
 		"/interfaces/interface/config/type": []reflect.Type{
 			reflect.TypeOf((E_IETFInterfaces_InterfaceType)(0)),

@@ -37,15 +37,16 @@ func protocolName(n uint64) string {
 
 // conversation is a conversation in JSON output.
 type conversation struct {
-	ID           string    `json:"id"`
-	Protocol     uint64    `json:"protocol"` // IP protocol number; 256 is ARP
-	ProtocolName string    `json:"protocol-name"`
-	Client       end       `json:"client"`
-	Server       end       `json:"server"`
-	First        time.Time `json:"first-seen,omitzero"`
-	Last         time.Time `json:"last-seen,omitzero"`
-	Forward      direction `json:"forward"`
-	Reverse      direction `json:"reverse"`
+	ID           string     `json:"id"`
+	Protocol     uint64     `json:"protocol"` // IP protocol number; 256 is ARP
+	ProtocolName string     `json:"protocol-name"`
+	Client       end        `json:"client"`
+	Server       end        `json:"server"`
+	First        time.Time  `json:"first-seen,omitzero"`
+	Last         time.Time  `json:"last-seen,omitzero"`
+	Handshake    *handshake `json:"handshake,omitempty"`
+	Forward      direction  `json:"forward"`
+	Reverse      direction  `json:"reverse"`
 }
 
 // end is one end of a conversation and who is behind it.
@@ -66,11 +67,12 @@ type end struct {
 // direction is one direction of a conversation: what identifies its packets, what the first hop
 // counted, and every hop.
 type direction struct {
-	Tuple    tuple  `json:"tuple"`
-	Packets  uint64 `json:"packets"`
-	Bytes    uint64 `json:"bytes"`
-	TCPFlags uint64 `json:"tcp-flags"`
-	Hops     []hop  `json:"hops"`
+	Tuple    tuple     `json:"tuple"`
+	Packets  uint64    `json:"packets"`
+	Bytes    uint64    `json:"bytes"`
+	TCPFlags uint64    `json:"tcp-flags"`
+	Hops     []hop     `json:"hops"`
+	Segments []segment `json:"segments"`
 }
 
 // tuple is what the innermost headers of a direction's packets say. The ports are 0 where
@@ -96,6 +98,11 @@ type hop struct {
 	Bytes   uint64    `json:"bytes"`
 	First   time.Time `json:"first-seen,omitzero"`
 	Last    time.Time `json:"last-seen,omitzero"`
+
+	SYNs       uint64    `json:"syns,omitempty"`
+	LastSYN    time.Time `json:"last-syn,omitzero"`
+	FirstACK   time.Time `json:"first-ack,omitzero"`
+	Incomplete bool      `json:"incomplete,omitempty"`
 }
 
 // outer is the overlay; only kind is there for native packets.
@@ -189,6 +196,7 @@ func readConversations(data *branch) []conversation {
 			Client: readEnd(b.in("client", "state")), Server: readEnd(b.in("server", "state")),
 			First: s.instant("first-seen"), Last: b.in("counters").instant("last-seen"),
 		}
+		c.Handshake = readHandshake(b.in("handshake", "state"))
 		c.Forward, c.Reverse = readDirection(b, "forward"), readDirection(b, "reverse")
 		c.setTuples(s)
 		list = append(list, c)
@@ -217,6 +225,7 @@ func readDirection(b *branch, name string) direction {
 			Outer:   outer{Kind: word(s.text("encapsulation")), Src: s.text("outer-source"), Dst: s.text("outer-destination")},
 			Packets: h.in("counters").number("pkts"), Bytes: h.in("counters").number("octets"),
 			First: s.instant("first-seen"), Last: h.in("counters").instant("last-seen"),
+			SYNs: s.number("syns"), LastSYN: s.instant("last-syn"), FirstACK: s.instant("first-ack"), Incomplete: s.truth("incomplete"),
 		}
 		if s.has("vni") {
 			vni := s.number("vni")
@@ -224,6 +233,7 @@ func readDirection(b *branch, name string) direction {
 		}
 		d.Hops = append(d.Hops, one) // the server sends them in order
 	}
+	d.Segments = readSegments(b, strings.ToUpper(name))
 	return d
 }
 
@@ -310,6 +320,8 @@ func flowColumns(o *options) []column[conversation] {
 		column[conversation]{"HOPS", func(c conversation) string {
 			return fmt.Sprintf("%d/%d", len(c.Forward.Hops), len(c.Reverse.Hops))
 		}},
+		column[conversation]{"LOST", conversation.lost},
+		column[conversation]{"HANDSHAKE", func(c conversation) string { return c.Handshake.short() }},
 		column[conversation]{"AGE", func(c conversation) string { return age(c.First, o.reference()) }})
 }
 
@@ -333,6 +345,8 @@ func flowColumnsWide() []column[conversation] {
 		column[conversation]{"BYTES←", exact(func(c conversation) uint64 { return c.Reverse.Bytes })},
 		column[conversation]{"HOPS→", func(c conversation) string { return c.Forward.route() }},
 		column[conversation]{"HOPS←", func(c conversation) string { return c.Reverse.route() }},
+		column[conversation]{"LOST", conversation.lostWhere},
+		column[conversation]{"HANDSHAKE", func(c conversation) string { return c.Handshake.String() }},
 		column[conversation]{"OVERLAY", conversation.overlay},
 		column[conversation]{"CLIENT-ADDRESS", func(c conversation) string { return c.Client.Address }},
 		column[conversation]{"SERVER-ADDRESS", func(c conversation) string { return c.Server.Address }},

@@ -23,7 +23,7 @@ type Node struct {
 func Modules() []Module {
 	return []Module{
 		{Name: "fabricscope-fabric", Organization: "The Fabricscope authors", Version: "0.1.0"},
-		{Name: "fabricscope-flows", Organization: "The Fabricscope authors", Version: "0.1.0"},
+		{Name: "fabricscope-flows", Organization: "The Fabricscope authors", Version: "0.2.0"},
 		{Name: "fabricscope-interfaces", Organization: "The Fabricscope authors", Version: "0.1.0"},
 		{Name: "fabricscope-kubernetes", Organization: "The Fabricscope authors", Version: "0.1.0"},
 		{Name: "fabricscope-types", Organization: "The Fabricscope authors", Version: "0.1.0"},
@@ -143,6 +143,16 @@ func Root() []Node {
 							{Name: "tcp-flags", Module: "fabricscope-flows"},
 						}},
 					}},
+					{Name: "handshake", Module: "fabricscope-flows", Children: []Node{
+						{Name: "state", Module: "fabricscope-flows", OnChange: true, Children: []Node{
+							{Name: "client-rtt", Module: "fabricscope-flows", Wide: true, OnChange: true},
+							{Name: "server-rtt", Module: "fabricscope-flows", Wide: true, OnChange: true},
+							{Name: "status", Module: "fabricscope-flows", OnChange: true},
+							{Name: "switch", Module: "fabricscope-flows", OnChange: true},
+							{Name: "syn-acks", Module: "fabricscope-flows", OnChange: true},
+							{Name: "syns", Module: "fabricscope-flows", OnChange: true},
+						}},
+					}},
 					{Name: "hops", Module: "fabricscope-flows", Children: []Node{
 						{Name: "hop", Module: "fabricscope-flows", Keys: []string{"direction", "index"}, Children: []Node{
 							{Name: "counters", Module: "fabricscope-flows", Children: []Node{
@@ -155,18 +165,41 @@ func Root() []Node {
 							{Name: "state", Module: "fabricscope-flows", OnChange: true, Children: []Node{
 								{Name: "direction", Module: "fabricscope-flows", OnChange: true},
 								{Name: "encapsulation", Module: "fabricscope-flows", OnChange: true},
+								{Name: "first-ack", Module: "fabricscope-flows", Wide: true, OnChange: true},
 								{Name: "first-seen", Module: "fabricscope-flows", Wide: true, OnChange: true},
+								{Name: "incomplete", Module: "fabricscope-flows", OnChange: true},
 								{Name: "index", Module: "fabricscope-flows", OnChange: true},
 								{Name: "interface", Module: "fabricscope-flows", OnChange: true},
+								{Name: "last-syn", Module: "fabricscope-flows", Wide: true, OnChange: true},
 								{Name: "outer-destination", Module: "fabricscope-flows", OnChange: true},
 								{Name: "outer-source", Module: "fabricscope-flows", OnChange: true},
 								{Name: "port-number", Module: "fabricscope-flows", OnChange: true},
 								{Name: "switch", Module: "fabricscope-flows", OnChange: true},
+								{Name: "syns", Module: "fabricscope-flows", OnChange: true},
 								{Name: "vni", Module: "fabricscope-flows", OnChange: true},
 							}},
 						}},
 					}},
 					{Name: "id", Module: "fabricscope-flows", OnChange: true},
+					{Name: "segments", Module: "fabricscope-flows", Children: []Node{
+						{Name: "segment", Module: "fabricscope-flows", Keys: []string{"direction", "index"}, Children: []Node{
+							{Name: "counters", Module: "fabricscope-flows", Children: []Node{
+								{Name: "final", Module: "fabricscope-flows"},
+								{Name: "lost-pkts", Module: "fabricscope-flows", Wide: true},
+								{Name: "pkts", Module: "fabricscope-flows", Wide: true},
+								{Name: "uncertainty", Module: "fabricscope-flows", Wide: true},
+							}},
+							{Name: "direction", Module: "fabricscope-flows", OnChange: true},
+							{Name: "index", Module: "fabricscope-flows", OnChange: true},
+							{Name: "state", Module: "fabricscope-flows", OnChange: true, Children: []Node{
+								{Name: "direction", Module: "fabricscope-flows", OnChange: true},
+								{Name: "in-interface", Module: "fabricscope-flows", OnChange: true},
+								{Name: "index", Module: "fabricscope-flows", OnChange: true},
+								{Name: "out-interface", Module: "fabricscope-flows", OnChange: true},
+								{Name: "switch", Module: "fabricscope-flows", OnChange: true},
+							}},
+						}},
+					}},
 					{Name: "server", Module: "fabricscope-flows", Children: []Node{
 						{Name: "state", Module: "fabricscope-flows", OnChange: true, Children: []Node{
 							{Name: "address", Module: "fabricscope-flows", OnChange: true},

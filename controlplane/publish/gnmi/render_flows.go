@@ -1,6 +1,8 @@
 package gnmi
 
 import (
+	"strings"
+
 	"github.com/fabricscope/fabricscope/controlplane/flow"
 	"github.com/fabricscope/fabricscope/controlplane/inventory"
 )
@@ -31,9 +33,14 @@ func conversationLeaves(e inventory.Entry, w *writer) {
 		directionLeaves("forward", c.Forward, c.ForwardFlags, c.Protocol, w)
 		directionLeaves("reverse", c.Reverse, c.ReverseFlags, c.Protocol, w)
 	})
+	handshakeLeaves(c.Handshake, w)
 	w.in("hops", func() {
 		hopLeaves("FORWARD", c.ForwardHops, w)
 		hopLeaves("REVERSE", c.ReverseHops, w)
+	})
+	w.in("segments", func() {
+		segmentLeaves("FORWARD", c.ForwardSegments, w)
+		segmentLeaves("REVERSE", c.ReverseSegments, w)
 	})
 }
 
@@ -96,4 +103,55 @@ func hopStateLeaves(h flow.Hop, w *writer) {
 	w.leaf("outer-source", address(h.Outer.Src))
 	w.leaf("outer-destination", address(h.Outer.Dst))
 	w.leaf("first-seen", instant(h.First))
+	if h.SYNs > 0 {
+		w.leaf("syns", num(h.SYNs))
+		w.leaf("last-syn", instant(h.LastSYN))
+	}
+	if !h.FirstACK.IsZero() {
+		w.leaf("first-ack", instant(h.FirstACK))
+	}
+	if h.Incomplete {
+		w.leaf("incomplete", flag(true))
+	}
+}
+
+func handshakeLeaves(h *flow.Handshake, w *writer) {
+	if h == nil {
+		return
+	}
+	w.in("handshake", func() {
+		w.in("state", func() {
+			w.leaf("status", str(strings.ToUpper(strings.ReplaceAll(string(h.State), "-", "_"))))
+			w.leaf("switch", str(h.Switch))
+			w.leaf("syns", num(h.SYNs))
+			w.leaf("syn-acks", num(h.SYNACKs))
+			if h.ServerRTT > 0 {
+				w.leaf("server-rtt", num(uint64(h.ServerRTT)))
+			}
+			if h.ClientRTT > 0 {
+				w.leaf("client-rtt", num(uint64(h.ClientRTT)))
+			}
+		})
+	})
+}
+
+func segmentLeaves(direction string, segments []flow.Segment, w *writer) {
+	for i, s := range segments {
+		index := num(uint16(i))
+		w.entry("segment", []value{str(direction), index}, func() {
+			w.in("state", func() {
+				w.leaf("direction", str(direction))
+				w.leaf("index", index)
+				w.leaf("switch", str(s.Switch))
+				w.leaf("out-interface", portRefs(s.Out))
+				w.leaf("in-interface", portRefs(s.In))
+			})
+			w.in("counters", func() {
+				w.leaf("pkts", num(s.Packets))
+				w.leaf("lost-pkts", num(s.Lost))
+				w.leaf("uncertainty", num(s.Within))
+				w.leaf("final", flag(s.Final))
+			})
+		})
+	}
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
+
+	"github.com/fabricscope/fabricscope/controlplane/inventory"
 )
 
 type valueKind uint8
@@ -158,6 +160,14 @@ func addresses(list []netip.Addr) value {
 	v := value{kind: texts}
 	for _, a := range list {
 		v.list = append(v.list, plainAddress(a))
+	}
+	return v
+}
+
+func portRefs(list []inventory.PortRef) value {
+	v := value{kind: texts}
+	for _, p := range list {
+		v.list = append(v.list, p.String())
 	}
 	return v
 }

@@ -125,6 +125,11 @@ func link(a, ap string, an uint32, b, bp string, bn uint32) inventory.Link {
 	return inventory.Link{A: inventory.PortRef{Switch: a, Port: ap, Number: an}, B: inventory.PortRef{Switch: b, Port: bp, Number: bn}}
 }
 
+func segment(a, out, b, in string, packets, lost uint64) flow.Segment {
+	return flow.Segment{Switch: a, Out: []inventory.PortRef{{Switch: a, Port: out}}, In: []inventory.PortRef{{Switch: b, Port: in}},
+		Packets: packets, Lost: lost, Final: true}
+}
+
 // conversations are the frontend's call of the cart through the overlay, a ping from
 // outside and a question by ARP.
 func conversations() []flow.Conversation {
@@ -136,6 +141,10 @@ func conversations() []flow.Conversation {
 		return flow.Hop{Switch: sw, Port: port, Number: n, Outer: o, Counters: flow.Counters{Packets: packets, Bytes: bytes},
 			First: Epoch(), Last: Epoch().Add(2 * time.Minute)}
 	}
+	shaken := func(h flow.Hop) flow.Hop {
+		h.SYNs, h.LastSYN, h.FirstACK, h.Incomplete = 1, Epoch(), Epoch().Add(550*time.Microsecond), true
+		return h
+	}
 	there, back := tunnel("172.16.1.11", "172.16.2.12"), tunnel("172.16.2.12", "172.16.1.11")
 	return []flow.Conversation{{
 		ID: "c0ffee", Protocol: flow.TCP,
@@ -144,11 +153,15 @@ func conversations() []flow.Conversation {
 		Server: flow.End{Address: addr("10.244.2.7"), Port: 8080, Identity: flow.Identity{Cluster: "blue", Namespace: "shop",
 			Pod: "cart-7f6b-bbbbb", PodUID: "uid-cart-1", Service: "shop/cart", Node: "worker2", Switch: "leaf2", Port: "swp3"}},
 		Forward: flow.Counters{Packets: 12, Bytes: 3456}, Reverse: flow.Counters{Packets: 10, Bytes: 2345678},
-		ForwardHops: []flow.Hop{hop("leaf1", "swp3", 3, there, 12, 3456), hop("spine1", "swp1", 1, there, 12, 3456),
+		ForwardHops: []flow.Hop{shaken(hop("leaf1", "swp3", 3, there, 12, 3456)), hop("spine1", "swp1", 1, there, 12, 3456),
 			hop("leaf2", "swp1", 1, there, 12, 3456)},
 		ReverseHops: []flow.Hop{hop("leaf2", "swp3", 3, back, 10, 2345678), hop("spine1", "swp2", 2, back, 10, 2345678),
 			hop("leaf1", "swp1", 1, back, 10, 2345678)},
-		ForwardFlags: flow.SYN | flow.ACK | flow.FIN, ReverseFlags: flow.SYN | flow.ACK,
+		Handshake: &flow.Handshake{State: flow.Established, Switch: "leaf1", SYNs: 1, SYNACKs: 1,
+			ServerRTT: 400 * time.Microsecond, ClientRTT: 150 * time.Microsecond},
+		ForwardSegments: []flow.Segment{segment("leaf1", "swp1", "spine1", "swp1", 12, 0), segment("spine1", "swp2", "leaf2", "swp1", 12, 0)},
+		ReverseSegments: []flow.Segment{segment("leaf2", "swp1", "spine1", "swp2", 12, 2), segment("spine1", "swp1", "leaf1", "swp1", 10, 0)},
+		ForwardFlags:    flow.SYN | flow.ACK | flow.FIN, ReverseFlags: flow.SYN | flow.ACK,
 		First: Epoch(), Last: Epoch().Add(2 * time.Minute),
 	}, {
 		ID: "f00d", Protocol: flow.ICMP, ICMPType: 8 << 8,

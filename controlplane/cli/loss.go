@@ -1,0 +1,121 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// segment is the way from one switch to the next, and what was lost on it.
+type segment struct {
+	Switch      string   `json:"switch"`
+	Out         []string `json:"out"` // switch/port
+	In          []string `json:"in"`
+	Packets     uint64   `json:"packets"`
+	Lost        uint64   `json:"lost"`
+	Uncertainty uint64   `json:"uncertainty"` // packets
+	Final       bool     `json:"final"`
+}
+
+func readSegments(b *branch, direction string) []segment {
+	segments := []segment{}
+	for _, e := range b.each("segments", "segment") {
+		if e.keys["direction"] != direction {
+			continue
+		}
+		s, c := e.in("state"), e.in("counters")
+		segments = append(segments, segment{s.text("switch"), s.texts("out-interface"), s.texts("in-interface"),
+			c.number("pkts"), c.number("lost-pkts"), c.number("uncertainty"), c.truth("final")})
+	}
+	return segments // the server sends them in order
+}
+
+// lossy says that packets were lost for certain.
+func (s segment) lossy() bool { return s.Lost > s.Uncertainty }
+
+// String gives the loss and the cable, or the switch behind which nothing arrived.
+func (s segment) String() string {
+	where := "behind " + s.Switch
+	if len(s.In) > 0 {
+		where = strings.Join(s.Out, "|") + ">" + strings.Join(s.In, "|")
+	}
+	about := ""
+	if !s.Final {
+		about = "~"
+	}
+	return fmt.Sprintf("%s%d/%d@%s", about, s.Lost, s.Packets, where)
+}
+
+func (c conversation) lossySegments() []segment {
+	return slices.DeleteFunc(slices.Concat(c.Forward.Segments, c.Reverse.Segments), func(s segment) bool { return !s.lossy() })
+}
+
+// lost gives how many packets of both directions were lost, and the greatest part of a direction.
+func (c conversation) lost() string {
+	var lost uint64
+	var worst float64
+	for _, s := range c.lossySegments() {
+		lost += s.Lost
+		worst = max(worst, 100*float64(s.Lost)/float64(max(1, s.Packets)))
+	}
+	if lost == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s (%.2g%%)", count(lost), worst)
+}
+
+func (c conversation) lostWhere() string {
+	return joined(c.lossySegments(), segment.String)
+}
+
+// handshake is TCP's, as the first switch on the client's side saw it.
+type handshake struct {
+	Status    string `json:"status"` // syn-sent, unanswered, refused, half-open or established
+	Switch    string `json:"switch"`
+	SYNs      uint64 `json:"syns"`
+	SYNACKs   uint64 `json:"syn-acks"`
+	ServerRTT uint64 `json:"server-rtt-ns,omitempty"`
+	ClientRTT uint64 `json:"client-rtt-ns,omitempty"`
+}
+
+func readHandshake(s *branch) *handshake {
+	if !s.has("status") {
+		return nil
+	}
+	return &handshake{word(s.text("status")), s.text("switch"), s.number("syns"), s.number("syn-acks"),
+		s.number("server-rtt"), s.number("client-rtt")}
+}
+
+// short gives the time that the handshake took, or how it failed.
+func (h *handshake) short() string {
+	switch {
+	case h == nil:
+		return ""
+	case h.ServerRTT == 0 || h.ClientRTT == 0:
+		return h.Status
+	}
+	return milliseconds(h.ServerRTT + h.ClientRTT)
+}
+
+// String gives everything.
+func (h *handshake) String() string {
+	if h == nil {
+		return ""
+	}
+	text := h.Status
+	if h.ServerRTT > 0 {
+		text += ",server=" + milliseconds(h.ServerRTT)
+	}
+	if h.ClientRTT > 0 {
+		text += ",client=" + milliseconds(h.ClientRTT)
+	}
+	if h.SYNs > 1 {
+		text += fmt.Sprintf(",syns=%d", h.SYNs)
+	}
+	return text
+}
+
+func milliseconds(ns uint64) string {
+	return fmt.Sprintf("%.3gms", float64(ns)/float64(time.Millisecond))
+}
