@@ -45,8 +45,20 @@ type Flow struct {
 
 // Direction is one direction of a conversation.
 type Direction struct {
-	Tuple Tuple `json:"tuple"`
-	Hops  []Hop `json:"hops"`
+	Tuple    Tuple     `json:"tuple"`
+	Hops     []Hop     `json:"hops"`
+	Segments []Segment `json:"segments"`
+}
+
+// Segment is the way from one switch to the next.
+type Segment struct {
+	Switch      string   `json:"switch"`
+	Out         []string `json:"out"`
+	In          []string `json:"in"`
+	Packets     uint64   `json:"packets"`
+	Lost        uint64   `json:"lost"`
+	Uncertainty uint64   `json:"uncertainty"`
+	Final       bool     `json:"final"`
 }
 
 // Tuple identifies the packets of a direction.

@@ -147,3 +147,20 @@ func differ(got, want map[string]string) (differences []string) {
 	}
 	return differences
 }
+
+// Losses are the segments where conversations are said to have lost packets, or where it is not
+// known at their end whether they did. It counts the segments that it looked at.
+func Losses(flows []Flow) (segments int, lines []string) {
+	for _, f := range flows {
+		for _, s := range slices.Concat(f.Forward.Segments, f.Reverse.Segments) {
+			segments++
+			switch {
+			case s.Lost > 0:
+				lines = append(lines, fmt.Sprintf("conversation %s: %d of %d lost between %v and %v", f.ID, s.Lost, s.Packets, s.Out, s.In))
+			case !s.Final:
+				lines = append(lines, fmt.Sprintf("conversation %s: the loss between %v and %v is not final", f.ID, s.Out, s.In))
+			}
+		}
+	}
+	return segments, lines
+}
