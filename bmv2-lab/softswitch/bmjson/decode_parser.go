@@ -92,7 +92,7 @@ func (d *decoder) transition(s *State, n *node, bytes int) {
 	case what == "parse_vset":
 		t.ValueSet = d.ref(value, d.valueSets, "value set")
 		if mask.kind > kindNull {
-			d.fail(mask, "a mask on a value set is not supported")
+			t.Mask = d.unsignedHex(mask, 8*bytes)
 		}
 		d.checkValueSet(s, t.ValueSet, value)
 	default:

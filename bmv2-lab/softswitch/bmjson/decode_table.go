@@ -200,8 +200,8 @@ func (d *decoder) defaultEntry(t *Table, n *node) {
 	e.ActionConst = d.flag(n.member("action_const"), false)
 	e.EntryConst = d.flag(n.member("action_entry_const"), false)
 	e.Params = d.actionData(e.Action, n.member("action_data"))
-	if t.Kind != TableSimple {
-		d.fail(n, "a table with an action profile cannot have a default entry here")
+	if t.Kind != TableSimple && e.ActionConst {
+		d.fail(n.member("action_const"), "a table with an action profile cannot have a constant default action")
 	}
 	t.Default = e
 }

@@ -141,6 +141,8 @@ func (c *compiler) primitive(p *bmjson.Primitive) op {
 		return c.shift(arg(0), arg(1), p.Op == "push")
 	case "count":
 		return c.count(p.Args[0].Index, arg(1))
+	case "execute_meter":
+		return c.executeMeter(p.Args[0].Index, arg(1), arg(2))
 	case "register_read":
 		return c.registerRead(arg(0), p.Args[1].Index, arg(2))
 	case "register_write":

@@ -8,8 +8,10 @@ var (
 	ErrExists = errors.New("already exists")
 	// ErrNotFound: no such entry, group, session or index.
 	ErrNotFound = errors.New("not found")
-	// ErrFull: the table has reached its declared size.
-	ErrFull = errors.New("table is full")
+	// ErrFull: the table, action profile or value set has reached its declared size.
+	ErrFull = errors.New("is full")
+	// ErrInUse: an entry or a group uses the member or group.
+	ErrInUse = errors.New("in use")
 	// ErrInvalid: the request does not fit the program (match kind, width, action, parameters).
 	ErrInvalid = errors.New("invalid argument")
 	// ErrConst: the table's entries, or its default action, are constant in the program.
@@ -61,6 +63,8 @@ type Entry struct {
 	// Counter is the entry's direct counter: on the way out nil without one; on the way in
 	// nil leaves it as it is (at 0 for a new entry).
 	Counter *CounterData
+	// Meter is the entry's direct meter: nil is the default, green for every packet.
+	Meter *MeterRates
 	// Const marks an entry that the program declares constant (out only).
 	Const bool
 }

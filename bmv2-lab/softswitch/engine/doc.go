@@ -8,10 +8,10 @@
 // The package is pure: no I/O, no goroutine, no clock. Time is an argument, in microseconds.
 //
 // Concurrency: Process is called by one goroutine at a time. Every control method (tables,
-// counters, registers, multicast groups, clone sessions) may be called by any goroutine at
-// any time. Table lookups read immutable snapshots, so table writes never block a packet;
-// reads and writes of counters and registers wait for the packet in progress and see whole
-// packets only.
+// action profiles, value sets, counters, meters, registers, multicast groups, clone sessions)
+// may be called by any goroutine at any time. Lookups in tables, groups and value sets read
+// immutable snapshots, so their writes never block a packet; reads and writes of counters,
+// meters and registers wait for the packet in progress and see whole packets only.
 //
 // Values cross the interface as big-endian byte strings. On the way in, any length is
 // accepted as long as the value fits the field's width in bits; on the way out they are in

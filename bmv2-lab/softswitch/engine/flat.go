@@ -111,6 +111,7 @@ type flatTable struct {
 	parts   []keyPart
 	counted bool
 	ages    bool
-	hit     []int // by the action's slot: where to go on
-	miss    []int // by slot + 1
+	program *tableProgram // if it has an action profile or meters; else nil
+	hit     []int         // by the action's slot + 1: where to go on
+	miss    []int         // the same, after a miss
 }

@@ -244,14 +244,20 @@ func (p *packet) applyFlat(t *flatTable) int {
 			e.lastHit = p.now
 		}
 		d := e.act.Load()
+		if t.program != nil {
+			d = t.program.hitBy(p, e, d)
+		}
 		p.params = d.params
-		return t.hit[d.slot]
+		return t.hit[d.slot+1]
 	}
 	if t.counted {
 		rt.defCounter.Packets++
 		rt.defCounter.Bytes += uint64(p.inLength)
 	}
 	d := rt.def.Load()
+	if t.program != nil {
+		d = t.program.choose(p, d, true)
+	}
 	p.params = d.params
 	return t.miss[d.slot+1]
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/bmjson"
@@ -67,6 +68,13 @@ func randomEntry(r *rand.Rand, table *Table) Entry {
 	}
 	if table.NeedsPriority() {
 		e.Priority = 1 + r.Int32N(100)
+	}
+	if table.Profile() != nil {
+		e.Indirect, e.Member, e.Group = IndirectMember+IndirectKind(r.IntN(2)), uint32(r.IntN(3)), uint32(r.IntN(3))
+		return e
+	}
+	if table.HasMeter() && r.IntN(2) == 0 {
+		e.Meter = &MeterRates{CIR: 1, CBurst: r.Int64N(50), PIR: 3, PBurst: r.Int64N(100)}
 	}
 	a := table.Actions()[r.IntN(len(table.Actions()))]
 	e.Action = a.Name
@@ -149,6 +157,7 @@ func configure(t *testing.T, r *rand.Rand, switches ...*Switch) {
 			t.Fatal(err)
 		}
 	}
+	configureExterns(r, switches)
 	tables := switches[0].Tables()
 	if len(tables) == 0 {
 		return
@@ -163,6 +172,36 @@ func configure(t *testing.T, r *rand.Rand, switches ...*Switch) {
 	}
 }
 
+// configureExterns changes a member and a group of each profile, a cell of each meter and
+// every value set. Some of it is refused, by all in the same way.
+func configureExterns(r *rand.Rand, switches []*Switch) {
+	for i, prof := range switches[0].Profiles() {
+		id, weight, actions := uint32(r.IntN(3)), 1+r.IntN(3), prof.Actions()
+		a := actions[r.IntN(len(actions))]
+		params := make([][]byte, len(a.Params))
+		for n := range params {
+			params[n] = []byte{byte(r.IntN(2))}
+		}
+		for _, sw := range switches {
+			p := sw.profiles[i]
+			_ = p.AddMember(id, a.Name, params)
+			_ = p.ModifyMember(id, a.Name, params)
+			_ = p.AddGroup(id, nil)
+			_ = p.ModifyGroup(id, []GroupMember{{id, weight}, {(id + 1) % 3, 1}})
+		}
+	}
+	v := []byte{byte(r.IntN(8))}
+	rates := MeterRates{CIR: 1, CBurst: r.Int64N(20), PIR: 2, PBurst: r.Int64N(40)}
+	for _, sw := range switches {
+		for _, m := range sw.Meters() {
+			_ = m.SetRates(int(v[0])%max(m.Size(), 1), rates)
+		}
+		for _, s := range sw.valueSets {
+			_ = s.Set([][]Match{slices.Repeat([]Match{exact(v...)}, len(s.Widths()))})
+		}
+	}
+}
+
 // stateOf is what packets leave behind in a switch.
 func stateOf(s *Switch) string {
 	var b bytes.Buffer
@@ -171,6 +210,13 @@ func stateOf(s *Switch) string {
 	}
 	for _, c := range s.Counters() {
 		fmt.Fprintf(&b, "counter %s %v\n", c.name, c.cells)
+	}
+	for _, m := range s.Meters() {
+		for _, c := range m.cells {
+			if c != nil {
+				fmt.Fprintf(&b, "meter %s %+v\n", m.name, *c)
+			}
+		}
 	}
 	for _, table := range s.Tables() {
 		for e := range table.Entries() {

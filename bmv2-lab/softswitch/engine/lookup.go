@@ -8,7 +8,8 @@ import (
 
 // entry is one table entry. Its match never changes. With many entries a lookup's cost is
 // that of the memory that it touches: the first 64 bytes are all that a lookup of a short key
-// reads, and its first action with up to two words of parameters follows in as many.
+// reads, and its first action with up to two words of parameters follows in as many. An entry
+// is 256 bytes long, a length at whose multiples the allocator puts it.
 type entry struct {
 	key   []uint64 // masked
 	short [3]uint64
@@ -28,7 +29,7 @@ type entry struct {
 	counter CounterData
 	lastHit uint64
 	timeout uint64
-	_       [entryPad]byte
+	meter   *meterState
 }
 
 // partial is what an entry compares if that is not all bits of the key.
@@ -36,9 +37,6 @@ type partial struct {
 	mask   []uint64
 	ranges []rangeBound
 }
-
-// entryPad makes an entry 256 bytes long: a length at whose multiples the allocator puts it.
-const entryPad = 16
 
 // setKey keeps short keys with the entry: a lookup touches less memory.
 func (e *entry) setKey(key []uint64) {

@@ -106,18 +106,33 @@ func (f *flow) table(n bmjson.Node) (next bmjson.Node, ok bool) {
 	if tp.byHit {
 		none = t.Miss
 	}
-	hit, miss := []int{}, []int{int(f.label(none))}
+	hit, miss := []int{int(f.label(none))}, []int{int(f.label(none))}
+	if tp.profile != nil || tp.meter != nil {
+		f.out.tables[at].program = tp
+	}
+	if tp.profile != nil {
+		f.seen.inputs(tp.profile.src.Input)
+		hit[0] = int(f.label(emptyGroup(t)))
+	}
 	for slot := range tp.actions {
 		d := tp.data(slot, nil, false)
 		hit = append(hit, int(f.outcome(t, d, false)))
 		if tp.byHit {
 			miss = append(miss, int(f.outcome(t, tp.data(slot, nil, true), true)))
 		} else {
-			miss = append(miss, hit[slot])
+			miss = append(miss, hit[slot+1])
 		}
 	}
 	f.out.tables[at].hit, f.out.tables[at].miss = hit, miss
 	return next, false
+}
+
+// emptyGroup is where control goes after a hit that runs nothing.
+func emptyGroup(t *bmjson.Table) bmjson.Node {
+	if t.ByHit {
+		return t.Hit
+	}
+	return t.Base
 }
 
 // outcome lowers an action of a table and the way on.

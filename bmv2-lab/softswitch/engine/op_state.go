@@ -2,7 +2,7 @@ package engine
 
 import "github.com/fabricscope/fabricscope/bmv2-lab/softswitch/bmjson"
 
-// Steps that read and write the switch's state: counters and registers. An index outside of
+// Steps that read and write the switch's state: counters, meters and registers. An index outside of
 // the array does nothing, as in BMv2.
 
 func (c *compiler) count(counter int, index *bmjson.Expr) op {
@@ -11,6 +11,16 @@ func (c *compiler) count(counter int, index *bmjson.Expr) op {
 		if cells, i := p.sw.counters[counter].cells, at(p); i < uint64(len(cells)) {
 			cells[i].Packets++
 			cells[i].Bytes += uint64(p.inLength)
+		}
+	}
+}
+
+// executeMeter stores the packet's colour.
+func (c *compiler) executeMeter(meter int, index, dst *bmjson.Expr) op {
+	at, store := c.narrow(index), c.storeWord(dst)
+	return func(p *packet) {
+		if m, i := p.sw.meters[meter], at(p); i < uint64(len(m.cells)) {
+			store(p, m.cells[i].execute(p.now, m.unit.need(p)))
 		}
 	}
 }

@@ -24,6 +24,7 @@ type pipelineNodes struct {
 	tables, conds, calls []node
 	fixed                []*actionData // by table: what it always runs, or nil
 	programs             []*tableProgram
+	profiles             []*profileProgram
 	index                []int // by table: its index in the program
 }
 
@@ -64,6 +65,7 @@ func (c *compiler) pipeline(p *bmjson.Pipeline) (*node, *pipelineNodes) {
 			return next
 		}
 	}
+	n.profiles = c.profiles(p)
 	for i := range p.Tables {
 		n.tables[i].run = c.table(p, &p.Tables[i], n)
 		if c.err != nil {
@@ -114,14 +116,6 @@ func (n *pipelineNodes) chain() {
 
 // table compiles the application of a table.
 func (c *compiler) table(p *bmjson.Pipeline, t *bmjson.Table, n *pipelineNodes) func(*packet) *node {
-	if t.Kind != bmjson.TableSimple {
-		c.fail(t.At, "action profiles are not supported")
-		return nil
-	}
-	if t.DirectMeter >= 0 {
-		c.fail(t.At, "direct meters are not supported")
-		return nil
-	}
 	tp := c.tableProgram(t, n)
 	index := len(c.prog.tables)
 	c.prog.tables = append(c.prog.tables, tp)
@@ -148,20 +142,30 @@ func (c *compiler) table(p *bmjson.Pipeline, t *bmjson.Table, n *pipelineNodes) 
 			if tp.ages {
 				e.lastHit = p.now
 			}
-			d := e.act.Load()
-			d.action.exec(p, d.params)
-			return d.next
+			return tp.run(p, tp.hitBy(p, e, e.act.Load()))
 		}
 		d := rt.def.Load()
 		if tp.counted {
 			rt.defCounter.Packets++
 			rt.defCounter.Bytes += uint64(p.inLength)
 		}
-		if d.action != nil {
-			d.action.exec(p, d.params)
-		}
-		return d.next
+		return tp.run(p, tp.choose(p, d, true))
 	}
+}
+
+// hitBy meters a packet that hit an entry, and yields what it runs.
+func (tp *tableProgram) hitBy(p *packet, e *entry, d *actionData) *actionData {
+	if tp.meter != nil {
+		tp.meter.execute(p, e)
+	}
+	return tp.choose(p, d, false)
+}
+
+func (tp *tableProgram) run(p *packet, d *actionData) *node {
+	if d.action != nil {
+		d.action.exec(p, d.params)
+	}
+	return d.next
 }
 
 // keyPart copies a key field into the lookup key.

@@ -13,6 +13,8 @@ type Program struct {
 	parserInit int
 	actions    []*action
 	tables     []*tableProgram
+	profiles   []*profileProgram
+	valueSets  []*valueSetProgram
 	ingress    *node
 	egress     *node
 	verify     []checksum
@@ -89,7 +91,7 @@ func Compile(p *bmjson.Program) (*Program, error) {
 	c := &compiler{src: p, lay: newLayout(p)}
 	c.prog = &Program{src: p, lay: c.lay}
 	steps := []func(){
-		c.headerBlocks, c.standardFields, c.actions, c.parser, c.checksums, c.deparser, c.lists, c.pipelines,
+		c.headerBlocks, c.standardFields, c.actions, c.valueSets, c.parser, c.checksums, c.deparser, c.lists, c.pipelines,
 	}
 	for _, step := range steps {
 		if step(); c.err != nil {

@@ -14,6 +14,15 @@ type selectPart struct {
 	bytes int
 }
 
+// read puts the part into v, which may be longer; it is false if the packet is too short.
+func (s *selectPart) read(p *packet, v []uint64) bool {
+	if s.look != nil {
+		return s.look(p, v[:s.words])
+	}
+	s.wide(p, v[:s.words])
+	return true
+}
+
 // selectCase is a compiled transition.
 type selectCase struct {
 	value, mask []uint64
@@ -36,14 +45,15 @@ func (c *compiler) selection(s *bmjson.State) func(p *packet) (int, int) {
 	}
 	words := max(1, (bytes+7)/8)
 	var cases []selectCase
+	sets := false
 	for _, t := range s.Transitions {
-		if t.ValueSet >= 0 {
-			c.fail(t.At, "value sets are not supported")
-			return nil
-		}
+		sets = sets || t.ValueSet >= 0
 		cases = append(cases, newSelectCase(&t, words))
 	}
 	def := s.Default
+	if sets {
+		return c.selectSets(s, parts, words, cases)
+	}
 	if len(s.Key) == 1 && words == 1 && s.Key[0].Value != nil {
 		return c.selectWord(s.Key[0].Value, cases, def)
 	}
@@ -100,6 +110,9 @@ func (c *compiler) selectPacked(s *bmjson.State, cases []selectCase) func(*packe
 }
 
 func newSelectCase(t *bmjson.Transition, words int) selectCase {
+	if t.ValueSet >= 0 {
+		return selectCase{next: t.Next}
+	}
 	mask := t.Mask
 	if mask == nil {
 		mask = new(big.Int).Lsh(big.NewInt(1), uint(64*words))
@@ -174,17 +187,12 @@ func (c *compiler) selectMany(parts []selectPart, words int, cases []selectCase,
 		key := p.words[keyFrom:keyTo]
 		clear(key)
 		for i := range parts {
-			part := &parts[i]
 			v := p.words[partFrom:partTo]
 			clear(v)
-			if part.look != nil {
-				if !part.look(p, v[:part.words]) {
-					return 0, p.prog.errs.tooShort + 1
-				}
-			} else {
-				part.wide(p, v[:part.words])
+			if !parts[i].read(p, v) {
+				return 0, p.prog.errs.tooShort + 1
 			}
-			wideShl(key, key, uint64(8*part.bytes))
+			wideShl(key, key, uint64(8*parts[i].bytes))
 			for j := range key {
 				key[j] |= v[j]
 			}

@@ -17,6 +17,9 @@ type Switch struct {
 
 	tables    []*Table
 	counters  []*Counter // by index in the program; direct ones are nil
+	meters    []*Meter   // the same
+	valueSets []*ValueSet
+	profiles  []*Profile
 	registers []*Register
 	cells     [][]uint64 // of the registers
 
@@ -53,6 +56,21 @@ func New(p *Program, opt Options) *Switch {
 		if !c.Direct {
 			s.counters[i] = &Counter{sw: s, name: c.Name, cells: make([]CounterData, c.Size)}
 		}
+	}
+	s.meters = make([]*Meter, len(p.src.Meters))
+	for i, m := range p.src.Meters {
+		if !m.Direct {
+			s.meters[i] = &Meter{sw: s, name: m.Name, rates: m.Rates, cells: make([]*meterState, m.Size)}
+			if m.Bytes {
+				s.meters[i].unit = MeterBytes
+			}
+		}
+	}
+	for _, v := range p.valueSets {
+		s.valueSets = append(s.valueSets, newValueSet(v))
+	}
+	for _, pp := range p.profiles {
+		s.profiles = append(s.profiles, newProfile(s, pp))
 	}
 	for _, r := range p.src.Registers {
 		stride := wordsOf(r.Width)
@@ -99,6 +117,26 @@ func (s *Switch) Counters() []*Counter {
 
 // Counter finds an indirect counter by its P4 name.
 func (s *Switch) Counter(name string) (*Counter, bool) { return find(s.Counters(), name) }
+
+// Meters lists the indirect meters.
+func (s *Switch) Meters() []*Meter {
+	return slices.DeleteFunc(slices.Clone(s.meters), func(m *Meter) bool { return m == nil })
+}
+
+// Meter finds an indirect meter by its P4 name.
+func (s *Switch) Meter(name string) (*Meter, bool) { return find(s.Meters(), name) }
+
+// ValueSets lists the parser value sets.
+func (s *Switch) ValueSets() []*ValueSet { return slices.Clone(s.valueSets) }
+
+// ValueSet finds a parser value set by its P4 name.
+func (s *Switch) ValueSet(name string) (*ValueSet, bool) { return find(s.valueSets, name) }
+
+// Profiles lists the action profiles and selectors.
+func (s *Switch) Profiles() []*Profile { return slices.Clone(s.profiles) }
+
+// Profile finds an action profile or selector by its P4 name.
+func (s *Switch) Profile(name string) (*Profile, bool) { return find(s.profiles, name) }
 
 // Registers lists the registers.
 func (s *Switch) Registers() []*Register { return slices.Clone(s.registers) }

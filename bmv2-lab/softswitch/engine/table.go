@@ -17,8 +17,9 @@ import (
 // A key that P4 declares as optional is a ternary one here, since the JSON does not tell them
 // apart; entries may give it as MatchOptional, and Entries returns it as MatchTernary.
 type Table struct {
-	prog *tableProgram
-	sw   *Switch
+	prog    *tableProgram
+	sw      *Switch
+	profile *Profile // of the entries; nil: they have actions of their own
 
 	index index
 	words *hashIndex // the index, if keys are exact and of one word
@@ -37,6 +38,9 @@ func newTable(sw *Switch, tp *tableProgram) *Table {
 		t.words = x
 	}
 	t.def.Store(tp.declared())
+	if tp.profile != nil && sw.profiles != nil {
+		t.profile = sw.profiles[tp.profile.index]
+	}
 	return t
 }
 
@@ -124,12 +128,24 @@ func (t *Table) insert(in Entry, fixed bool) error {
 	if len(t.prog.keys) == 0 {
 		return fmt.Errorf("%w: table %s has no key", ErrInvalid, t.Name())
 	}
-	data, err := t.actionData(in.Action, in.Params, false)
+	if err := t.checkMeter(in.Meter); err != nil {
+		return err
+	}
+	data, err := t.bind(&in)
 	if err != nil {
 		return err
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if err := t.add(&in, m, data, fixed); err != nil {
+		t.release(data)
+		return err
+	}
+	return nil
+}
+
+// add adds a checked entry; the caller holds t.mu.
+func (t *Table) add(in *Entry, m *matcher, data *actionData, fixed bool) error {
 	id := m.identity()
 	if _, dup := t.entries[id]; dup {
 		return fmt.Errorf("table %s: entry: %w", t.Name(), ErrExists)
@@ -150,6 +166,7 @@ func (t *Table) insert(in Entry, fixed bool) error {
 	t.sw.state.Lock()
 	e.lastHit = t.sw.now
 	t.sw.state.Unlock()
+	e.meter = t.newMeter(in.Meter)
 	t.entries[id] = e
 	t.index.insert(e)
 	return nil
@@ -157,7 +174,7 @@ func (t *Table) insert(in Entry, fixed bool) error {
 
 // actionData checks an action and its parameters.
 func (t *Table) actionData(name string, params [][]byte, isDefault bool) (*actionData, error) {
-	slot := slices.IndexFunc(t.prog.actions, func(a *action) bool { return a.name == name })
+	slot := t.prog.slot(name)
 	if slot < 0 {
 		return nil, fmt.Errorf("%w: table %s has no action %q", ErrInvalid, t.Name(), name)
 	}
@@ -191,25 +208,30 @@ func (t *Table) get(match []Match, priority int32) (*entry, string, error) {
 }
 
 // Modify gives an existing entry another action: ErrNotFound, ErrInvalid, ErrConst. A direct
-// counter stays as it is unless e.Counter is set.
+// counter stays as it is unless in.Counter is set; a direct meter becomes what in.Meter says.
 func (t *Table) Modify(in Entry) error {
-	data, err := t.actionData(in.Action, in.Params, false)
+	if err := t.checkMeter(in.Meter); err != nil {
+		return err
+	}
+	data, err := t.bind(&in)
 	if err != nil {
 		return err
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	e, _, err := t.get(in.Match, in.Priority)
+	if err == nil && t.prog.src.Const {
+		err = fmt.Errorf("table %s: entries: %w", t.Name(), ErrConst)
+	}
 	if err != nil {
+		t.release(data)
 		return err
 	}
-	if t.prog.src.Const {
-		return fmt.Errorf("table %s: entries: %w", t.Name(), ErrConst)
-	}
-	e.act.Store(data)
+	t.release(e.act.Swap(data))
 	t.sw.state.Lock()
 	defer t.sw.state.Unlock()
 	e.timeout = in.IdleTimeout
+	e.meter = t.newMeter(in.Meter)
 	if in.Counter != nil {
 		e.counter = *in.Counter
 	}
@@ -229,6 +251,7 @@ func (t *Table) Delete(match []Match, priority int32) error {
 	}
 	delete(t.entries, id)
 	t.index.remove(e)
+	t.release(e.act.Load())
 	return nil
 }
 
@@ -264,7 +287,7 @@ func (t *Table) Entries() iter.Seq[Entry] {
 // export is an entry as the control plane sees it.
 func (t *Table) export(e *entry) Entry {
 	out := Entry{Match: e.match, Priority: e.priority, Const: e.fixed}
-	out.Action, out.Params = t.exportAction(e.act.Load())
+	out.run(e.act.Load())
 	t.sw.state.Lock()
 	defer t.sw.state.Unlock()
 	out.IdleTimeout, out.LastHit = e.timeout, e.lastHit
@@ -272,10 +295,14 @@ func (t *Table) export(e *entry) Entry {
 		c := e.counter
 		out.Counter = &c
 	}
+	if e.meter != nil {
+		r := e.meter.rates
+		out.Meter = &r
+	}
 	return out
 }
 
-func (t *Table) exportAction(d *actionData) (string, [][]byte) {
+func exportAction(d *actionData) (string, [][]byte) {
 	var params [][]byte
 	for _, p := range d.action.params {
 		params = append(params, valueBytes(d.params[p.off:p.off+p.words], p.width))
@@ -296,7 +323,7 @@ func (t *Table) SetDefault(action string, params [][]byte) error {
 			return fmt.Errorf("table %s: default entry: %w", t.Name(), ErrConst)
 		}
 	}
-	t.def.Store(data)
+	t.release(t.def.Swap(data))
 	return nil
 }
 
@@ -304,7 +331,7 @@ func (t *Table) SetDefault(action string, params [][]byte) error {
 func (t *Table) ResetDefault() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.def.Store(t.prog.declared())
+	t.release(t.def.Swap(t.prog.declared()))
 	return nil
 }
 
@@ -312,10 +339,10 @@ func (t *Table) ResetDefault() error {
 // false if there is none.
 func (t *Table) Default() (e Entry, ok bool) {
 	d := t.def.Load()
-	if d.action == nil {
+	if d.action == nil && d.via == nil {
 		return Entry{}, false
 	}
-	e.Action, e.Params = t.exportAction(d)
+	e.run(d)
 	e.Const = t.prog.src.Default != nil && t.prog.src.Default.EntryConst
 	if t.prog.counted {
 		t.sw.state.Lock()
@@ -324,32 +351,4 @@ func (t *Table) Default() (e Entry, ok bool) {
 		e.Counter = &c
 	}
 	return e, true
-}
-
-// WriteCounter sets the direct counter of an entry: ErrNotFound, ErrInvalid.
-func (t *Table) WriteCounter(match []Match, priority int32, d CounterData) error {
-	if !t.prog.counted {
-		return fmt.Errorf("%w: table %s has no direct counter", ErrInvalid, t.Name())
-	}
-	t.mu.Lock()
-	e, _, err := t.get(match, priority)
-	t.mu.Unlock()
-	if err != nil {
-		return err
-	}
-	t.sw.state.Lock()
-	defer t.sw.state.Unlock()
-	e.counter = d
-	return nil
-}
-
-// WriteDefaultCounter sets the direct counter of the default entry.
-func (t *Table) WriteDefaultCounter(d CounterData) error {
-	if !t.prog.counted {
-		return fmt.Errorf("%w: table %s has no direct counter", ErrInvalid, t.Name())
-	}
-	t.sw.state.Lock()
-	defer t.sw.state.Unlock()
-	t.defCounter = d
-	return nil
 }

@@ -16,7 +16,11 @@ type tableProgram struct {
 	hit      *node   // if byHit
 	miss     *node   // if byHit
 	byHit    bool
-	base     *node // after a miss without a default action
+	profile  *profileProgram // nil: entries have actions of their own
+	ordinal  int             // among the profile's tables
+	empty    *actionData     // what a hit on an empty group runs: nothing
+	meter    *directMeter    // nil: none
+	base     *node           // after a miss without a default action
 }
 
 type tableKey struct {
@@ -31,6 +35,7 @@ type actionData struct {
 	short  [2]uint64 // params, if there are few
 	action *action   // nil: nothing
 	next   *node
+	via    *indirect // instead: a member or group of the table's action profile
 }
 
 func (c *compiler) tableProgram(t *bmjson.Table, n *pipelineNodes) *tableProgram {
@@ -46,6 +51,7 @@ func (c *compiler) tableProgram(t *bmjson.Table, n *pipelineNodes) *tableProgram
 			tp.lpm = i
 		}
 	}
+	tp.meter = c.directMeter(t.DirectMeter)
 	c.prog.maxKey = max(c.prog.maxKey, tp.keyWords)
 	if tp.ordered {
 		tp.lpm = -1
@@ -58,6 +64,9 @@ func (c *compiler) tableProgram(t *bmjson.Table, n *pipelineNodes) *tableProgram
 	}
 	if t.ByHit {
 		tp.hit, tp.miss = n.at(t.Hit), n.at(t.Miss)
+	}
+	if t.Kind != bmjson.TableSimple {
+		n.profiles[t.Profile].join(tp)
 	}
 	return tp
 }

@@ -1,0 +1,215 @@
+package engine
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// BMv2's groups have no weights: P4Runtime's server for it makes copies of a member, as many
+// as its largest weight in any group, and puts as many of them as the weight into each group.
+// The hash counts through a group in the order of the numbers that its copies have there: the
+// lowest that were free when they were made. To choose as it does, copies get numbers here
+// in the same way.
+
+// maxChosen bounds the elements of all groups of a profile, each member counted by its weight.
+const maxChosen = 1 << 20
+
+// takeCopy reserves the lowest free number.
+func (p *Profile) takeCopy() int {
+	for p.lowest < len(p.copies) && p.copies[p.lowest] {
+		p.lowest++
+	}
+	if p.lowest == len(p.copies) {
+		p.copies = append(p.copies, false)
+	}
+	p.copies[p.lowest] = true
+	return p.lowest
+}
+
+func (p *Profile) freeCopies(list []int) {
+	for _, n := range list {
+		p.copies[n] = false
+		p.lowest = min(p.lowest, n)
+	}
+}
+
+// group finds a group; the caller holds p.mu.
+func (p *Profile) group(id uint32) (*group, error) {
+	g, ok := p.groups[id]
+	if !ok {
+		return nil, p.errorf("group %d: %w", id, ErrNotFound)
+	}
+	return g, nil
+}
+
+// AddGroup adds a group, which may be empty: a hit on it runs nothing. ErrExists, ErrFull,
+// ErrInvalid, ErrNotFound (a member).
+func (p *Profile) AddGroup(id uint32, members []GroupMember) error {
+	if !p.HasSelector() {
+		return p.errorf("%w: groups need a selector", ErrInvalid)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, dup := p.groups[id]; dup {
+		return p.errorf("group %d: %w", id, ErrExists)
+	}
+	g := &group{id: id}
+	g.list.Store(&[]*member{})
+	if err := p.setMembers(g, members); err != nil {
+		return err
+	}
+	p.groups[id] = g
+	return nil
+}
+
+// ModifyGroup replaces a group's members: ErrNotFound (the group or a member), ErrFull,
+// ErrInvalid.
+func (p *Profile) ModifyGroup(id uint32, members []GroupMember) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	g, err := p.group(id)
+	if err != nil {
+		return err
+	}
+	return p.setMembers(g, members)
+}
+
+// DeleteGroup removes a group: ErrNotFound, or ErrInUse if an entry names it.
+func (p *Profile) DeleteGroup(id uint32) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	g, err := p.group(id)
+	if err != nil {
+		return err
+	}
+	if g.uses > 0 {
+		return p.errorf("group %d: %w", id, ErrInUse)
+	}
+	if err := p.setMembers(g, nil); err != nil {
+		return err
+	}
+	delete(p.groups, id)
+	return nil
+}
+
+// Group returns a group, its members by id, and whether there is one.
+func (p *Profile) Group(id uint32) (ProfileGroup, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	g, ok := p.groups[id]
+	if !ok {
+		return ProfileGroup{}, false
+	}
+	return ProfileGroup{id, slices.Clone(g.members)}, true
+}
+
+// Groups lists the groups in the order of their ids.
+func (p *Profile) Groups() []ProfileGroup {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var list []ProfileGroup
+	for _, g := range p.groups {
+		list = append(list, ProfileGroup{g.id, slices.Clone(g.members)})
+	}
+	slices.SortFunc(list, func(a, b ProfileGroup) int { return cmp.Compare(a.ID, b.ID) })
+	return list
+}
+
+// checkGroup checks the members that a group is to have, and sorts them.
+func (p *Profile) checkGroup(g *group, in []GroupMember) ([]GroupMember, error) {
+	list := slices.Clone(in)
+	slices.SortFunc(list, func(a, b GroupMember) int { return cmp.Compare(a.ID, b.ID) })
+	total := p.chosen - len(*g.list.Load())
+	for i, m := range list {
+		switch {
+		case m.Weight <= 0:
+			return nil, p.errorf("group %d: %w: member %d has weight %d", g.id, ErrInvalid, m.ID, m.Weight)
+		case i > 0 && list[i-1].ID == m.ID:
+			return nil, p.errorf("group %d: %w: member %d is there twice", g.id, ErrInvalid, m.ID)
+		case m.Weight > maxChosen-total:
+			return nil, p.errorf("group %d: %w: all weights sum up to more than %d", g.id, ErrFull, maxChosen)
+		}
+		total += m.Weight
+		if _, err := p.member(m.ID); err != nil {
+			return nil, fmt.Errorf("group %d: %w", g.id, err)
+		}
+	}
+	return list, nil
+}
+
+// setMembers replaces a group's members. The caller holds p.mu.
+func (p *Profile) setMembers(g *group, in []GroupMember) error {
+	list, err := p.checkGroup(g, in)
+	if err != nil {
+		return err
+	}
+	before, after := map[uint32]int{}, map[uint32]int{}
+	for _, m := range g.members {
+		before[m.ID] = m.Weight
+	}
+	for _, m := range list {
+		after[m.ID] = m.Weight
+	}
+	touched := maps.Clone(before)
+	maps.Copy(touched, after)
+	ids := slices.Sorted(maps.Keys(touched))
+	for _, id := range ids {
+		m := p.members[id]
+		for len(m.copies) < after[id] {
+			m.copies = append(m.copies, p.takeCopy())
+		}
+		m.reweigh(before[id], -1)
+		m.reweigh(after[id], 1)
+	}
+	p.chosen -= len(*g.list.Load())
+	g.members = list
+	g.list.Store(p.choices(list))
+	p.chosen += len(*g.list.Load())
+	for _, id := range ids {
+		p.dropCopies(p.members[id])
+	}
+	return nil
+}
+
+// reweigh counts a weight that a member has in a group.
+func (m *member) reweigh(weight, by int) {
+	if weight == 0 {
+		return
+	}
+	if m.weights[weight] += by; m.weights[weight] == 0 {
+		delete(m.weights, weight)
+	}
+}
+
+// dropCopies frees the copies that no group needs any more.
+func (p *Profile) dropCopies(m *member) {
+	need := 1
+	for w := range m.weights {
+		need = max(need, w)
+	}
+	p.freeCopies(m.copies[need:])
+	m.copies = m.copies[:need]
+}
+
+// choices is what a hash chooses from: the copies in the order of their numbers.
+func (p *Profile) choices(list []GroupMember) *[]*member {
+	type choice struct {
+		copy   int
+		member *member
+	}
+	var all []choice
+	for _, gm := range list {
+		m := p.members[gm.ID]
+		for _, c := range m.copies[:gm.Weight] {
+			all = append(all, choice{c, m})
+		}
+	}
+	slices.SortFunc(all, func(a, b choice) int { return cmp.Compare(a.copy, b.copy) })
+	out := make([]*member, len(all))
+	for i, c := range all {
+		out[i] = c.member
+	}
+	return &out
+}
