@@ -15,11 +15,17 @@ import (
 	"syscall"
 
 	"google.golang.org/grpc/credentials"
+
+	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/stf"
 )
 
 // Main is the program softswitch: args are without the program's name, and the result is the
-// exit status: 0 after SIGINT or SIGTERM, 1 after a failure, 2 for a wrong command line.
+// exit status: 0 after SIGINT or SIGTERM, 1 after a failure, 2 for a wrong command line. A
+// first argument "stf" runs tests instead of a switch.
 func Main(args []string, stdout, stderr io.Writer) int {
+	if len(args) > 0 && args[0] == "stf" {
+		return stf.Main(args[1:], stdout, stderr)
+	}
 	o, err := parseOptions(args)
 	if err != nil {
 		fmt.Fprintf(stderr, "softswitch: %v\nRun softswitch --help for the options.\n", err)
@@ -27,7 +33,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	}
 	switch {
 	case o.help:
-		fmt.Fprintf(stdout, "Usage: softswitch [options] PROGRAM.json [-- options]\n\n%s", o.flags().FlagUsages())
+		fmt.Fprintf(stdout, "Usage: softswitch [options] PROGRAM.json [-- options]\n       softswitch stf [options] TEST.stf...\n\n%s", o.flags().FlagUsages())
 		return 0
 	case o.version:
 		fmt.Fprintln(stdout, version())

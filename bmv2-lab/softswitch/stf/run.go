@@ -1,0 +1,102 @@
+package stf
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/engine"
+)
+
+// Result is what came of one file.
+type Result struct {
+	File         string
+	Packets      int // sent
+	Expectations int // statements that expect something
+	// Problems are the texts of what was not as expected, or could not be done; each begins
+	// with FILE:LINE and may have several lines. Without one the file has passed.
+	Problems []string
+}
+
+// run is one script in progress.
+type run struct {
+	schema *schema
+	target Target
+	out    io.Writer // what statements print
+	result *Result
+
+	file string
+	line int // of the current statement
+
+	named   map[string]namedEntry     // entries by the names that add gave them
+	handles map[string][]engine.Entry // of tables by name: entries by BMv2's handles
+	pre     replicationState
+
+	ports      map[uint32]*port
+	configured bool // a statement changed the switch since the last packet
+}
+
+// namedEntry is an entry that a script can refer to.
+type namedEntry struct {
+	table string
+	entry engine.Entry
+}
+
+// p4c's runner waits for this time between a change of the switch and the next packet.
+// Packets in a row follow each other without a pause; packetGap keeps their order in time.
+const (
+	settleTime = time.Second
+	packetGap  = 10 * time.Microsecond
+)
+
+// Run carries a script out on a target that has nothing but its program.
+func (p *Program) Run(s *Script, t Target, out io.Writer) *Result {
+	x := &run{
+		schema: p.schema, target: t, out: out, result: &Result{File: s.File}, file: s.File,
+		named: map[string]namedEntry{}, handles: map[string][]engine.Entry{}, ports: map[uint32]*port{},
+	}
+	if err := x.declared(); err != nil {
+		x.problem("%v", err)
+		return x.result
+	}
+	for _, st := range s.statements {
+		x.line = st.line
+		if err := st.command.run(x); err != nil {
+			x.problem("%s: %v", st.keyword, err)
+		}
+	}
+	x.finish()
+	return x.result
+}
+
+// declared gives the entries that the program declares the first handles, as BMv2 does.
+func (x *run) declared() error {
+	for _, t := range x.schema.tables {
+		entries, err := x.target.Entries(t.name)
+		if err != nil {
+			return err
+		}
+		x.handles[t.name] = entries
+	}
+	return nil
+}
+
+// problem takes note of a failure at the current statement.
+func (x *run) problem(format string, args ...any) { x.problemAt(x.line, format, args...) }
+
+func (x *run) problemAt(line int, format string, args ...any) {
+	at := x.file
+	if line > 0 {
+		at = fmt.Sprintf("%s:%d", x.file, line)
+	}
+	x.result.Problems = append(x.result.Problems, at+": "+fmt.Sprintf(format, args...))
+}
+
+// print writes what a statement shows.
+func (x *run) print(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	for _, l := range strings.Split(text, "\n") {
+		fmt.Fprintf(x.out, "%s:%d: %s\n", x.file, x.line, l)
+	}
+}

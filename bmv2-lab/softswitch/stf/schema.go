@@ -1,0 +1,175 @@
+package stf
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/bmjson"
+	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/engine"
+)
+
+// schema is what a program calls its objects. It is immutable.
+type schema struct {
+	tables    []*table
+	counters  []bmjson.Counter
+	registers []bmjson.Register
+	// aliases leads from P4Info's short names to full names.
+	aliases map[string]string
+}
+
+type table struct {
+	name    string
+	keys    []key
+	actions []action
+	// ordered says that entries have a priority.
+	ordered bool
+}
+
+// key is a key of a table: its name in the program, and perhaps another one in the P4Info.
+type key struct {
+	names []string
+	kind  engine.MatchKind
+	width int // bits
+}
+
+type action struct {
+	name   string
+	params []bmjson.Param
+}
+
+// newSchema takes the names from the program alone.
+func newSchema(p *bmjson.Program) *schema {
+	s := &schema{counters: p.Counters, registers: p.Registers, aliases: map[string]string{}}
+	for _, t := range slices.Concat(p.Ingress.Tables, p.Egress.Tables) {
+		x := &table{name: t.Name}
+		for _, k := range t.Keys {
+			kind := [...]engine.MatchKind{engine.MatchExact, engine.MatchLPM, engine.MatchTernary, engine.MatchRange}[k.Kind]
+			x.keys = append(x.keys, key{[]string{k.Name}, kind, k.Width})
+			x.ordered = x.ordered || kind == engine.MatchTernary || kind == engine.MatchRange
+		}
+		for _, a := range t.Actions {
+			x.actions = append(x.actions, action{p.Actions[a].Name, p.Actions[a].Params})
+		}
+		s.tables = append(s.tables, x)
+	}
+	return s
+}
+
+// resolve finds what a script calls name among the full names: the same name, P4Info's alias
+// for it, what ends in it behind a dot, or, as p4c's runner has it, what ends in it at all.
+func (s *schema) resolve(what, name string, full []string) (int, error) {
+	rules := []func(string) bool{
+		func(n string) bool { return n == name },
+		func(n string) bool { return n == s.aliases[name] },
+		func(n string) bool { return strings.HasSuffix(n, "."+name) },
+		func(n string) bool { return strings.HasSuffix(n, name) },
+	}
+	for _, fits := range rules {
+		var found []int
+		for i, n := range full {
+			if fits(n) && (len(found) == 0 || full[found[0]] != n) {
+				found = append(found, i)
+			}
+		}
+		switch len(found) {
+		case 0:
+		case 1:
+			return found[0], nil
+		default:
+			return 0, fmt.Errorf("%s %q could be %q or %q", what, name, full[found[0]], full[found[1]])
+		}
+	}
+	return 0, fmt.Errorf("the program has no %s %q%s", what, name, among(full))
+}
+
+// among lists the names that there are, if they are few.
+func among(full []string) string {
+	const few = 8
+	if len(full) == 0 || len(full) > few {
+		return ""
+	}
+	return " (it has " + strings.Join(full, ", ") + ")"
+}
+
+func namesOf[T any](list []T, name func(T) string) []string {
+	out := make([]string, len(list))
+	for i, x := range list {
+		out[i] = name(x)
+	}
+	return out
+}
+
+func counterName(c bmjson.Counter) string   { return c.Name }
+func registerName(r bmjson.Register) string { return r.Name }
+
+func (s *schema) table(name string) (*table, error) {
+	i, err := s.resolve("table", name, namesOf(s.tables, func(t *table) string { return t.name }))
+	if err != nil {
+		return nil, err
+	}
+	return s.tables[i], nil
+}
+
+func (s *schema) counter(name string) (bmjson.Counter, error) {
+	i, err := s.resolve("counter", name, namesOf(s.counters, counterName))
+	if err != nil {
+		return bmjson.Counter{}, err
+	}
+	return s.counters[i], nil
+}
+
+func (s *schema) register(name string) (bmjson.Register, error) {
+	i, err := s.resolve("register", name, namesOf(s.registers, registerName))
+	if err != nil {
+		return bmjson.Register{}, err
+	}
+	return s.registers[i], nil
+}
+
+func (s *schema) action(t *table, name string) (action, error) {
+	i, err := s.resolve("action", name, namesOf(t.actions, func(a action) string { return a.name }))
+	if err != nil {
+		return action{}, fmt.Errorf("table %s: %w", t.name, err)
+	}
+	return t.actions[i], nil
+}
+
+// stackIndex is the way to write h[1].f without brackets: h$1.f.
+var stackIndex = regexp.MustCompile(`\$([0-9]+)`)
+
+// key finds a key by name, by the rules of p4c's runner: the name itself; the name of a header
+// for its validity, also as NAME.valid; what ends in the name, the first if there are several;
+// "valid" alone for any header's validity.
+func (t *table) key(name string) (int, error) {
+	name = stackIndex.ReplaceAllString(name, "[$1]")
+	validity, isValidity := strings.CutSuffix(name, ".valid")
+	rules := []func(string) bool{
+		func(n string) bool {
+			return n == name || n == name+"$" || n == name+".$valid$" || n == name+".isValid()"
+		},
+		func(n string) bool { return isValidity && (n == validity+".$valid$" || n == validity+".isValid()") },
+		func(n string) bool { return strings.HasSuffix(n, "."+name) || strings.HasSuffix(n, "."+name+"$") },
+		func(n string) bool {
+			return name == "valid" && (strings.HasSuffix(n, "$valid$") || strings.HasSuffix(n, ".isValid()"))
+		},
+	}
+	for _, fits := range rules {
+		for i, k := range t.keys {
+			if slices.ContainsFunc(k.names, fits) {
+				return i, nil
+			}
+		}
+	}
+	return 0, fmt.Errorf("table %s has no key %q%s", t.name, name, among(namesOf(t.keys, func(k key) string { return k.names[0] })))
+}
+
+func (a action) param(name string) (int, error) {
+	i := slices.IndexFunc(a.params, func(p bmjson.Param) bool { return p.Name == name })
+	if i < 0 {
+		return 0, fmt.Errorf("action %s has no parameter %q%s", a.name, name,
+			among(namesOf(a.params, func(p bmjson.Param) string { return p.Name })))
+	}
+	return i, nil
+}

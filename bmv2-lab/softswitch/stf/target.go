@@ -1,0 +1,70 @@
+package stf
+
+import (
+	"errors"
+	"time"
+
+	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/engine"
+)
+
+// ErrUnsupported is what a Target answers that cannot do what is asked.
+var ErrUnsupported = errors.New("not supported by the target")
+
+// Target is a switch under test with its program loaded and nothing else. Names are the full
+// P4 names of the program's JSON. One goroutine uses it.
+type Target interface {
+	Tables
+	State
+	Replication
+	Packets
+}
+
+// Tables are the match-action tables. Entries have the meaning of package engine: a match
+// for each key in the table's order; of two priorities the larger wins.
+type Tables interface {
+	Insert(table string, e engine.Entry) error
+	Delete(table string, e engine.Entry) error
+	// Entries lists a table's entries in the order of their insertion, those that the
+	// program declares first.
+	Entries(table string) ([]engine.Entry, error)
+	SetDefault(table, action string, params [][]byte) error
+	// DirectCounter reads the counter of an entry, which its match and priority identify.
+	DirectCounter(table string, e engine.Entry) (engine.CounterData, error)
+	SetDirectCounter(table string, e engine.Entry, d engine.CounterData) error
+}
+
+// State is what a program keeps between packets.
+type State interface {
+	Counter(name string, index int) (engine.CounterData, error)
+	SetCounter(name string, index int, d engine.CounterData) error
+	// Register reads a cell, big-endian.
+	Register(name string, index int) ([]byte, error)
+	SetRegister(name string, index int, v []byte) error
+}
+
+// Replication says what becomes of copies of packets.
+type Replication interface {
+	// SetMulticast creates or replaces a group.
+	SetMulticast(group uint16, replicas []engine.Replica) error
+	DeleteMulticast(group uint16) error
+	// SetClone creates or replaces a session.
+	SetClone(session uint16, replicas []engine.Replica) error
+	DeleteClone(session uint16) error
+}
+
+// Packets are the ports.
+type Packets interface {
+	// Send lets a frame arrive at a port.
+	Send(port uint32, frame []byte) error
+	// Receive takes the frames that have left since the last call, in order. It waits until
+	// there are want of them or, at a target where packets take time, patience has ended.
+	Receive(want int) ([]Frame, error)
+	// Pause lets time pass on the switch's clock.
+	Pause(d time.Duration)
+}
+
+// Frame is a frame that left the switch.
+type Frame struct {
+	Port uint32
+	Data []byte
+}
