@@ -109,7 +109,10 @@ func (w expectation) difference(frame []byte) string {
 	case text == "":
 		text = "it differs"
 	}
-	return text + "\n" + strings.Join(rows, "\n")
+	for _, r := range rows {
+		text += "\n" + strings.TrimRight(r, " ")
+	}
+	return text
 }
 
 // bytesText is a number of hex digits as bytes.
@@ -141,7 +144,7 @@ func differingRows(want, got string, exact bool) []string {
 		rows = append(rows,
 			fmt.Sprintf("  byte %-4d expected %s", from/2, grouped(slice(want, from, to))),
 			fmt.Sprintf("  %9s      got %s", "", grouped(slice(got, from, to))),
-			strings.TrimRight(fmt.Sprintf("  %9s          %s", "", grouped(marks)), " "))
+			fmt.Sprintf("  %9s          %s", "", grouped(marks)))
 	}
 	return rows
 }

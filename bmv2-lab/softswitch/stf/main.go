@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/bmjson"
 	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/engine"
 )
 
@@ -87,24 +86,14 @@ func parseOptions(args []string) (*options, error) {
 	return o, nil
 }
 
-// Program is a program that scripts can run against.
-type Program struct {
-	schema *schema
-	engine *engine.Program
-}
-
 // load reads the files that all tests share.
 func (o *options) load() (*Program, error) {
 	doc, err := os.ReadFile(o.program)
 	if err != nil {
 		return nil, fmt.Errorf("--program: %w", err)
 	}
-	decoded, err := bmjson.Decode(doc)
+	p, err := NewProgram(doc)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", o.program, err)
-	}
-	p := &Program{schema: newSchema(decoded)}
-	if p.engine, err = engine.Compile(decoded); err != nil {
 		return nil, fmt.Errorf("%s: %w", o.program, err)
 	}
 	if o.p4info == "" {
@@ -114,7 +103,7 @@ func (o *options) load() (*Program, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--p4info: %w", err)
 	}
-	if err := p.schema.addP4Info(info); err != nil {
+	if err := p.AddP4Info(info); err != nil {
 		return nil, fmt.Errorf("%s: %w", o.p4info, err)
 	}
 	return p, nil
@@ -134,5 +123,5 @@ func (o *options) test(p *Program, file string, stdout io.Writer) *Result {
 	if o.verbose {
 		opt.Log = func(text string) { fmt.Fprintf(stdout, "%s: log: %s\n", file, text) }
 	}
-	return p.Run(script, newEngineTarget(p.engine, opt), stdout)
+	return p.Run(script, p.NewSwitch(opt), stdout)
 }

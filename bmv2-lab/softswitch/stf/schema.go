@@ -81,7 +81,7 @@ func (s *schema) resolve(what, name string, full []string) (int, error) {
 			return 0, fmt.Errorf("%s %q could be %q or %q", what, name, full[found[0]], full[found[1]])
 		}
 	}
-	return 0, fmt.Errorf("the program has no %s %q%s", what, name, among(full))
+	return 0, fmt.Errorf("there is no %s %q%s", what, name, among(full))
 }
 
 // among lists the names that there are, if they are few.
@@ -90,7 +90,7 @@ func among(full []string) string {
 	if len(full) == 0 || len(full) > few {
 		return ""
 	}
-	return " (it has " + strings.Join(full, ", ") + ")"
+	return " (there is " + strings.Join(full, ", ") + ")"
 }
 
 func namesOf[T any](list []T, name func(T) string) []string {
@@ -136,24 +136,24 @@ func (s *schema) action(t *table, name string) (action, error) {
 	return t.actions[i], nil
 }
 
+// validSuffix ends the names of keys that are a header's validity.
+const validSuffix = ".$valid$"
+
 // stackIndex is the way to write h[1].f without brackets: h$1.f.
 var stackIndex = regexp.MustCompile(`\$([0-9]+)`)
 
-// key finds a key by name, by the rules of p4c's runner: the name itself; the name of a header
-// for its validity, also as NAME.valid; what ends in the name, the first if there are several;
-// "valid" alone for any header's validity.
+// key finds a key by name, by the rules of p4c's runner: the name itself; what ends in the name,
+// the first if there are several; "valid" alone for any header's validity. A header's name, or
+// NAME.valid, stands for its validity.
 func (t *table) key(name string) (int, error) {
 	name = stackIndex.ReplaceAllString(name, "[$1]")
-	validity, isValidity := strings.CutSuffix(name, ".valid")
+	header := strings.TrimSuffix(name, ".valid")
 	rules := []func(string) bool{
-		func(n string) bool {
-			return n == name || n == name+"$" || n == name+".$valid$" || n == name+".isValid()"
-		},
-		func(n string) bool { return isValidity && (n == validity+".$valid$" || n == validity+".isValid()") },
+		func(n string) bool { return n == name || n == name+"$" },
+		func(n string) bool { return n == header+validSuffix },
 		func(n string) bool { return strings.HasSuffix(n, "."+name) || strings.HasSuffix(n, "."+name+"$") },
-		func(n string) bool {
-			return name == "valid" && (strings.HasSuffix(n, "$valid$") || strings.HasSuffix(n, ".isValid()"))
-		},
+		func(n string) bool { return strings.HasSuffix(n, "."+header+validSuffix) },
+		func(n string) bool { return name == "valid" && strings.HasSuffix(n, validSuffix) },
 	}
 	for _, fits := range rules {
 		for i, k := range t.keys {

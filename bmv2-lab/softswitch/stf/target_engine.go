@@ -17,11 +17,6 @@ type engineTarget struct {
 	frames []Frame
 }
 
-// newEngineTarget starts a switch with nothing but its program.
-func newEngineTarget(p *engine.Program, opt engine.Options) *engineTarget {
-	return &engineTarget{sw: engine.New(p, opt)}
-}
-
 // object finds what a method names. Names come from the same program, so a miss is a bug of
 // the caller, but one that it can report.
 func object[T any](find func(string) (T, bool), what, name string) (T, error) {

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/bmjson"
 	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/engine"
 )
 
@@ -30,6 +31,9 @@ func parsePattern(text string) (pattern, error) {
 		return p, nil
 	}
 	digits, bits := text, 0
+	if len(text) > bmjson.MaxWidth {
+		return p, fmt.Errorf("a number of %d digits is too long", len(text))
+	}
 	if len(text) > 2 && text[0] == '0' {
 		bits = map[byte]int{'x': 4, 'b': 1, 'o': 3}[text[1]|0x20]
 	}
