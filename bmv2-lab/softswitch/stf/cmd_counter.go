@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/bmjson"
 	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/engine"
 )
 
@@ -82,7 +81,7 @@ func (x *run) counterCell(name, index string) (cell, error) {
 	}
 	out := cell{text: fmt.Sprintf("%s(%s)", c.Name, index)}
 	if c.Direct {
-		e, err := x.entryOf(c, index)
+		e, err := x.entryOf("counter "+c.Name, c.Binding, index)
 		if err != nil {
 			return out, err
 		}
@@ -97,25 +96,6 @@ func (x *run) counterCell(name, index string) (cell, error) {
 	out.read = func() (engine.CounterData, error) { return x.target.Counter(c.Name, int(n)) }
 	out.write = func(d engine.CounterData) error { return x.target.SetCounter(c.Name, int(n), d) }
 	return out, nil
-}
-
-// entryOf finds the entry that a direct counter counts.
-func (x *run) entryOf(c bmjson.Counter, index string) (engine.Entry, error) {
-	if n, err := strconv.ParseUint(trimZeros(index), 0, 31); err == nil {
-		entries := x.handles[c.Binding]
-		if n >= uint64(len(entries)) {
-			return engine.Entry{}, fmt.Errorf("counter %s: table %s has %d entries, and none with handle %d", c.Name, c.Binding, len(entries), n)
-		}
-		return entries[n], nil
-	}
-	e, ok := x.named[strings.TrimPrefix(index, "$")]
-	switch {
-	case !ok:
-		return engine.Entry{}, fmt.Errorf("counter %s: no entry is named %s", c.Name, index)
-	case e.table != c.Binding:
-		return engine.Entry{}, fmt.Errorf("counter %s counts table %s, and entry %s is in table %s", c.Name, c.Binding, index, e.table)
-	}
-	return e.entry, nil
 }
 
 // counterRead prints a counter: counter_read NAME INDEX.
@@ -155,7 +135,6 @@ func (c *counterWrite) run(x *run) error {
 	if err != nil {
 		return err
 	}
-	x.configured = true
 	return cell.write(c.data)
 }
 
@@ -173,7 +152,6 @@ func (c *counterReset) run(x *run) error {
 	if found.Direct {
 		size = len(x.handles[found.Binding])
 	}
-	x.configured = true
 	for i := range size {
 		cell, err := x.counterCell(found.Name, strconv.Itoa(i))
 		if err == nil {

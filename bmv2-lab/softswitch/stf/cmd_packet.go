@@ -42,11 +42,11 @@ func parseDigits(s *scanner, also string) string {
 }
 
 func (c *packet) run(x *run) error {
-	if x.configured {
-		x.target.Pause(settleTime)
-		x.configured = false
-	}
 	x.target.Pause(packetGap)
+	if x.controlled {
+		x.target.Pause(settleTime)
+	}
+	x.controlled = false
 	x.result.Packets++
 	if err := x.target.Send(c.port, c.frame); err != nil {
 		return err

@@ -59,7 +59,6 @@ func (c *registerWrite) run(x *run) error {
 	if err != nil {
 		return fmt.Errorf("register %s: %w", r.Name, err)
 	}
-	x.configured = true
 	return x.target.SetRegister(r.Name, c.index, v)
 }
 
@@ -73,7 +72,6 @@ func (c *registerReset) run(x *run) error {
 	if err != nil {
 		return err
 	}
-	x.configured = true
 	for i := range r.Size {
 		if err := x.target.SetRegister(r.Name, i, []byte{0}); err != nil {
 			return err

@@ -48,7 +48,6 @@ func (r *replicationState) groupReplicas(group uint16) []engine.Replica {
 
 // pushGroup brings a group, and the sessions that go to it, to the target.
 func (x *run) pushGroup(group uint16) error {
-	x.configured = true
 	if err := x.target.SetMulticast(group, x.pre.groupReplicas(group)); err != nil {
 		return err
 	}
@@ -63,7 +62,6 @@ func (x *run) pushGroup(group uint16) error {
 }
 
 func (x *run) pushSession(id uint16) error {
-	x.configured = true
 	m := x.pre.sessions[id]
 	if m.toGroup {
 		return x.target.SetClone(id, x.pre.groupReplicas(m.group))
@@ -118,7 +116,6 @@ type mirroringDelete struct{ session uint16 }
 func parseMirroringDelete(s *scanner) command { return &mirroringDelete{parseSession(s)} }
 
 func (c *mirroringDelete) run(x *run) error {
-	x.configured = true
 	delete(x.pre.sessions, c.session)
 	return x.target.DeleteClone(c.session)
 }
@@ -208,7 +205,6 @@ func (c *nodeCreate) run(x *run) error {
 		handle++
 	}
 	x.pre.nodes[handle] = &mcNode{rid: c.rid, ports: c.ports}
-	x.configured = true
 	return nil
 }
 

@@ -2,6 +2,7 @@ package stf
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/engine"
@@ -118,7 +119,6 @@ func (c *add) run(x *run) error {
 
 // added takes note of a new entry's handle and name.
 func (x *run) added(t *table, e engine.Entry, id string) error {
-	x.configured = true
 	x.handles[t.name] = append(x.handles[t.name], e)
 	if id == "" {
 		return nil
@@ -129,6 +129,26 @@ func (x *run) added(t *table, e engine.Entry, id string) error {
 	}
 	x.named[id] = namedEntry{t.name, e}
 	return nil
+}
+
+// entryOf finds the entry of a table that a direct counter or meter belongs to: $ID, or the
+// entry's handle.
+func (x *run) entryOf(what, table, index string) (engine.Entry, error) {
+	if n, err := strconv.ParseUint(trimZeros(index), 0, 31); err == nil {
+		entries := x.handles[table]
+		if n >= uint64(len(entries)) {
+			return engine.Entry{}, fmt.Errorf("%s: table %s has %d entries, and none with handle %d", what, table, len(entries), n)
+		}
+		return entries[n], nil
+	}
+	e, ok := x.named[strings.TrimPrefix(index, "$")]
+	switch {
+	case !ok:
+		return engine.Entry{}, fmt.Errorf("%s: no entry is named %s", what, index)
+	case e.table != table:
+		return engine.Entry{}, fmt.Errorf("%s belongs to table %s, and entry %s is in table %s", what, table, index, e.table)
+	}
+	return e.entry, nil
 }
 
 func (c *add) matches(t *table) ([]engine.Match, error) {
@@ -187,7 +207,6 @@ func (c *setDefault) run(x *run) error {
 	if err != nil {
 		return err
 	}
-	x.configured = true
 	return x.target.SetDefault(t.name, name, params)
 }
 
@@ -202,7 +221,6 @@ func parseRemove(s *scanner) command {
 }
 
 func (remove) run(x *run) error {
-	x.configured = true
 	clear(x.named)
 	for _, t := range x.schema.tables {
 		kept := x.handles[t.name][:0]
@@ -266,5 +284,12 @@ func entryText(t *table, e engine.Entry) string {
 		}
 		args = append(args, fmt.Sprintf("%s:%#x", name, v))
 	}
-	return strings.Join(parts, " ") + " " + e.Action + "(" + strings.Join(args, ", ") + ")"
+	text := e.Action + "(" + strings.Join(args, ", ") + ")"
+	switch e.Indirect {
+	case engine.IndirectMember:
+		text = fmt.Sprintf("member %d", handleOf(e.Member))
+	case engine.IndirectGroup:
+		text = fmt.Sprintf("group %d", handleOf(e.Group))
+	}
+	return strings.Join(append(parts, text), " ")
 }

@@ -26,7 +26,7 @@ func (s *schema) addP4Info(text []byte) error {
 	if err := s.tablesInfo(info, actions); err != nil {
 		return err
 	}
-	counters, registers := namesOf(s.counters, counterName), namesOf(s.registers, registerName)
+	counters, registers, meters := namesOf(s.counters, counterName), namesOf(s.registers, registerName), namesOf(s.meters, meterName)
 	for _, c := range info.GetCounters() {
 		if err := s.object("counter", c.GetPreamble(), counters); err != nil {
 			return err
@@ -41,6 +41,23 @@ func (s *schema) addP4Info(text []byte) error {
 		if err := s.object("register", r.GetPreamble(), registers); err != nil {
 			return err
 		}
+	}
+	for _, m := range info.GetMeters() {
+		if err := s.object("meter", m.GetPreamble(), meters); err != nil {
+			return err
+		}
+	}
+	for _, m := range info.GetDirectMeters() {
+		if err := s.object("meter", m.GetPreamble(), meters); err != nil {
+			return err
+		}
+	}
+	// p4c removes unreachable tables from the JSON, and their profiles, and unused value sets.
+	for _, p := range info.GetActionProfiles() {
+		s.alias(p.GetPreamble())
+	}
+	for _, v := range info.GetValueSets() {
+		s.alias(v.GetPreamble())
 	}
 	return nil
 }

@@ -24,6 +24,15 @@ type command interface {
 	run(x *run) error
 }
 
+// controls says whether the statement is one that p4c's runner gives to simple_switch_CLI.
+func (s *statement) controls() bool {
+	switch s.command.(type) {
+	case *packet, *expect, noPacket, wait, *checkCounter:
+		return false
+	}
+	return true
+}
+
 // Parse reads a file. The error joins all that is wrong in it, one line each: FILE:LINE: text.
 func Parse(file string, text []byte) (*Script, error) {
 	known := keywords()
@@ -92,6 +101,36 @@ func keywords() map[string]func(*scanner) command {
 		"register_read":  parseRegisterRead,
 		"register_write": parseRegisterWrite,
 		"register_reset": parseRegisterReset,
+
+		"meter_array_set_rates": parseMeterArraySetRates,
+		"meter_set_rates":       parseMeterSetRates,
+		"meter_get_rates":       parseMeterGetRates,
+
+		"act_prof_create_member":            ofProfile(parseMemberCreate),
+		"act_prof_modify_member":            ofProfile(parseMemberModify),
+		"act_prof_delete_member":            ofProfile(parseMemberDelete),
+		"act_prof_create_group":             ofProfile(parseGroupOfMembers),
+		"act_prof_delete_group":             ofProfile(parseGroupOfMembersDelete),
+		"act_prof_add_member_to_group":      ofProfile(parseMemberJoin),
+		"act_prof_remove_member_from_group": ofProfile(parseMemberLeave),
+		"act_prof_dump":                     ofProfile(parseProfileDump),
+
+		"table_indirect_create_member":            ofTable(parseMemberCreate),
+		"table_indirect_modify_member":            ofTable(parseMemberModify),
+		"table_indirect_delete_member":            ofTable(parseMemberDelete),
+		"table_indirect_create_group":             ofTable(parseGroupOfMembers),
+		"table_indirect_delete_group":             ofTable(parseGroupOfMembersDelete),
+		"table_indirect_add_member_to_group":      ofTable(parseMemberJoin),
+		"table_indirect_remove_member_from_group": ofTable(parseMemberLeave),
+		"table_indirect_add":                      parseIndirectAdd,
+		"table_indirect_add_with_group":           parseIndirectAddGroup,
+		"table_indirect_set_default":              parseIndirectDefault,
+		"table_indirect_set_default_with_group":   parseIndirectDefaultGroup,
+
+		"pvs_add":    parseValueSetAdd,
+		"pvs_remove": parseValueSetRemove,
+		"pvs_clear":  parseValueSetClear,
+		"pvs_get":    parseValueSetGet,
 
 		"mirroring_add":      parseMirroringAdd,
 		"mirroring_add_mc":   parseMirroringAddGroup,

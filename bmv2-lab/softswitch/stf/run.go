@@ -33,8 +33,11 @@ type run struct {
 	handles map[string][]engine.Entry // of tables by name: entries by BMv2's handles
 	pre     replicationState
 
+	profiles  map[string]*profileState // by name
+	valueSets map[string][][]engine.Match
+
 	ports      map[uint32]*port
-	configured bool // a statement changed the switch since the last packet
+	controlled bool // a statement spoke to the control plane since the last packet
 }
 
 // namedEntry is an entry that a script can refer to.
@@ -43,7 +46,7 @@ type namedEntry struct {
 	entry engine.Entry
 }
 
-// p4c's runner waits for this time between a change of the switch and the next packet.
+// p4c's runner waits for this time between a command to the control plane and the next packet.
 // Packets in a row follow each other without a pause; packetGap keeps their order in time.
 const (
 	settleTime = time.Second
@@ -55,6 +58,7 @@ func (p *Program) Run(s *Script, t Target, out io.Writer) *Result {
 	x := &run{
 		schema: p.schema, target: t, out: out, result: &Result{File: s.File}, file: s.File,
 		named: map[string]namedEntry{}, handles: map[string][]engine.Entry{}, ports: map[uint32]*port{},
+		profiles: map[string]*profileState{}, valueSets: map[string][][]engine.Match{},
 	}
 	if err := x.declared(); err != nil {
 		x.problem("%v", err)
@@ -65,6 +69,7 @@ func (p *Program) Run(s *Script, t Target, out io.Writer) *Result {
 		if err := st.command.run(x); err != nil {
 			x.problem("%s: %v", st.keyword, err)
 		}
+		x.controlled = x.controlled || st.controls()
 	}
 	x.finish()
 	return x.result

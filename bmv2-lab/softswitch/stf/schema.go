@@ -13,8 +13,11 @@ import (
 // schema is what a program calls its objects. It is immutable.
 type schema struct {
 	tables    []*table
+	profiles  []*profile
 	counters  []bmjson.Counter
+	meters    []bmjson.Meter
 	registers []bmjson.Register
+	valueSets []valueSet
 	// aliases leads from P4Info's short names to full names.
 	aliases map[string]string
 }
@@ -25,6 +28,20 @@ type table struct {
 	actions []action
 	// ordered says that entries have a priority.
 	ordered bool
+	profile *profile // nil: entries have actions of their own
+}
+
+// profile is an action profile; its members can have the actions of the tables that use it.
+type profile struct {
+	name     string
+	selector bool
+	table    *table // one that uses it
+}
+
+// valueSet is a parser value set.
+type valueSet struct {
+	name  string
+	parts []int // widths in bits
 }
 
 // key is a key of a table: its name in the program, and perhaps another one in the P4Info.
@@ -41,20 +58,62 @@ type action struct {
 
 // newSchema takes the names from the program alone.
 func newSchema(p *bmjson.Program) *schema {
-	s := &schema{counters: p.Counters, registers: p.Registers, aliases: map[string]string{}}
-	for _, t := range slices.Concat(p.Ingress.Tables, p.Egress.Tables) {
-		x := &table{name: t.Name}
-		for _, k := range t.Keys {
-			kind := [...]engine.MatchKind{engine.MatchExact, engine.MatchLPM, engine.MatchTernary, engine.MatchRange}[k.Kind]
-			x.keys = append(x.keys, key{[]string{k.Name}, kind, k.Width})
-			x.ordered = x.ordered || kind == engine.MatchTernary || kind == engine.MatchRange
-		}
-		for _, a := range t.Actions {
-			x.actions = append(x.actions, action{p.Actions[a].Name, p.Actions[a].Params})
+	s := &schema{counters: p.Counters, meters: p.Meters, registers: p.Registers, aliases: map[string]string{}}
+	for _, pipeline := range []*bmjson.Pipeline{&p.Ingress, &p.Egress} {
+		s.addPipeline(p, pipeline)
+	}
+	for i, v := range p.ValueSets {
+		s.valueSets = append(s.valueSets, valueSet{v.Name, partsOf(p, i)})
+	}
+	return s
+}
+
+func (s *schema) addPipeline(p *bmjson.Program, pipeline *bmjson.Pipeline) {
+	profiles := make([]*profile, len(pipeline.Profiles))
+	for i, x := range pipeline.Profiles {
+		profiles[i] = &profile{name: x.Name, selector: x.Selector}
+	}
+	for _, t := range pipeline.Tables {
+		x := newTable(p, t)
+		if t.Kind != bmjson.TableSimple {
+			x.profile = profiles[t.Profile]
+			x.profile.table = x
 		}
 		s.tables = append(s.tables, x)
 	}
-	return s
+	for _, x := range profiles {
+		if x.table != nil {
+			s.profiles = append(s.profiles, x)
+		}
+	}
+}
+
+func newTable(p *bmjson.Program, t bmjson.Table) *table {
+	x := &table{name: t.Name}
+	for _, k := range t.Keys {
+		kind := [...]engine.MatchKind{engine.MatchExact, engine.MatchLPM, engine.MatchTernary, engine.MatchRange}[k.Kind]
+		x.keys = append(x.keys, key{[]string{k.Name}, kind, k.Width})
+		x.ordered = x.ordered || kind == engine.MatchTernary || kind == engine.MatchRange
+	}
+	for _, a := range t.Actions {
+		x.actions = append(x.actions, action{p.Actions[a].Name, p.Actions[a].Params})
+	}
+	return x
+}
+
+// partsOf finds out about a value set how the select that uses it is made up.
+func partsOf(p *bmjson.Program, set int) []int {
+	for _, st := range p.Parser.States {
+		if !slices.ContainsFunc(st.Transitions, func(t bmjson.Transition) bool { return t.ValueSet == set }) {
+			continue
+		}
+		var parts []int
+		for _, k := range st.Key {
+			parts = append(parts, k.Width)
+		}
+		return parts
+	}
+	return []int{p.ValueSets[set].Width}
 }
 
 // resolve finds what a script calls name among the full names: the same name, P4Info's alias
@@ -102,6 +161,7 @@ func namesOf[T any](list []T, name func(T) string) []string {
 }
 
 func counterName(c bmjson.Counter) string   { return c.Name }
+func meterName(m bmjson.Meter) string       { return m.Name }
 func registerName(r bmjson.Register) string { return r.Name }
 
 func (s *schema) table(name string) (*table, error) {
@@ -126,6 +186,30 @@ func (s *schema) register(name string) (bmjson.Register, error) {
 		return bmjson.Register{}, err
 	}
 	return s.registers[i], nil
+}
+
+func (s *schema) meter(name string) (bmjson.Meter, error) {
+	i, err := s.resolve("meter", name, namesOf(s.meters, meterName))
+	if err != nil {
+		return bmjson.Meter{}, err
+	}
+	return s.meters[i], nil
+}
+
+func (s *schema) profile(name string) (*profile, error) {
+	i, err := s.resolve("action profile", name, namesOf(s.profiles, func(p *profile) string { return p.name }))
+	if err != nil {
+		return nil, err
+	}
+	return s.profiles[i], nil
+}
+
+func (s *schema) valueSet(name string) (valueSet, error) {
+	i, err := s.resolve("value set", name, namesOf(s.valueSets, func(v valueSet) string { return v.name }))
+	if err != nil {
+		return valueSet{}, err
+	}
+	return s.valueSets[i], nil
 }
 
 func (s *schema) action(t *table, name string) (action, error) {

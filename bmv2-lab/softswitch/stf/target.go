@@ -14,7 +14,10 @@ var ErrUnsupported = errors.New("not supported by the target")
 // P4 names of the program's JSON. One goroutine uses it.
 type Target interface {
 	Tables
+	Profiles
 	State
+	Meters
+	ValueSets
 	Replication
 	Packets
 }
@@ -28,9 +31,37 @@ type Tables interface {
 	// program declares first.
 	Entries(table string) ([]engine.Entry, error)
 	SetDefault(table, action string, params [][]byte) error
+	// SetDefaultIndirect makes the default entry run a member or a group.
+	SetDefaultIndirect(table string, kind engine.IndirectKind, id uint32) error
 	// DirectCounter reads the counter of an entry, which its match and priority identify.
 	DirectCounter(table string, e engine.Entry) (engine.CounterData, error)
 	SetDirectCounter(table string, e engine.Entry, d engine.CounterData) error
+}
+
+// Profiles are the action profiles and selectors. Ids are not 0.
+type Profiles interface {
+	AddMember(profile string, id uint32, action string, params [][]byte) error
+	ModifyMember(profile string, id uint32, action string, params [][]byte) error
+	DeleteMember(profile string, id uint32) error
+	// AddGroup makes an empty group, to which ModifyGroup gives its members.
+	AddGroup(profile string, id uint32) error
+	ModifyGroup(profile string, id uint32, members []uint32) error
+	DeleteGroup(profile string, id uint32) error
+}
+
+// Meters are the meters of arrays and of entries.
+type Meters interface {
+	// Meter reads a configuration; set is false while there is none, and every packet green.
+	Meter(name string, index int) (r engine.MeterRates, set bool, err error)
+	SetMeter(name string, index int, r engine.MeterRates) error
+	DirectMeter(table string, e engine.Entry) (r engine.MeterRates, set bool, err error)
+	SetDirectMeter(table string, e engine.Entry, r engine.MeterRates) error
+}
+
+// ValueSets are the parser's value sets.
+type ValueSets interface {
+	// SetValueSet replaces all members; each has a match for each part.
+	SetValueSet(name string, members [][]engine.Match) error
 }
 
 // State is what a program keeps between packets.
