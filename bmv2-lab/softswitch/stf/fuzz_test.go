@@ -11,16 +11,23 @@ import (
 	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/engine"
 )
 
-// FuzzScript runs whatever a file may say. The seeds are the files of the scripts.
-func FuzzScript(f *testing.F) {
-	doc, err := os.ReadFile(filepath.Join("testdata", "kinds.json"))
+// loadProgram reads a program of testdata.
+func loadProgram(t testing.TB, name string) *Program {
+	t.Helper()
+	doc, err := os.ReadFile(filepath.Join("testdata", name+".json"))
 	if err != nil {
-		f.Fatal(err)
+		t.Fatal(err)
 	}
 	p, err := NewProgram(doc)
 	if err != nil {
-		f.Fatal(err)
+		t.Fatal(err)
 	}
+	return p
+}
+
+// FuzzScript runs whatever a file may say. The seeds are the files of the scripts.
+func FuzzScript(f *testing.F) {
+	programs := []*Program{loadProgram(f, "kinds"), loadProgram(f, "extern")}
 	scripts, err := filepath.Glob(filepath.Join("testdata", "script", "*.txtar"))
 	if err != nil || len(scripts) == 0 {
 		f.Fatalf("no scripts: %v", err)
@@ -41,9 +48,11 @@ func FuzzScript(f *testing.F) {
 		if err != nil {
 			return
 		}
-		r := p.Run(s, p.NewSwitch(engine.Options{}), io.Discard)
-		if r.Packets > len(s.statements) || r.Expectations > len(s.statements) {
-			t.Errorf("%d statements, and %+v", len(s.statements), r)
+		for _, p := range programs {
+			r := p.Run(s, p.NewSwitch(engine.Options{}), io.Discard)
+			if r.Packets > len(s.statements) || r.Expectations > len(s.statements) {
+				t.Errorf("%d statements, and %+v", len(s.statements), r)
+			}
 		}
 	})
 }

@@ -30,39 +30,44 @@ func parsePattern(text string) (pattern, error) {
 		p.decimal = true
 		return p, nil
 	}
-	digits, bits := text, 0
 	if len(text) > bmjson.MaxWidth {
 		return p, fmt.Errorf("a number of %d digits is too long", len(text))
 	}
-	if len(text) > 2 && text[0] == '0' {
-		bits = map[byte]int{'x': 4, 'b': 1, 'o': 3}[text[1]|0x20]
-	}
-	if bits == 0 {
+	base, ok := bases()[strings.ToLower(text[:min(2, len(text))])]
+	if !ok {
 		p.decimal = true
-		if _, ok := p.value.SetString(digits, 10); !ok || strings.ContainsAny(digits, "+-_") {
+		if _, ok := p.value.SetString(text, 10); !ok || strings.ContainsAny(text, "+-") {
 			return p, fmt.Errorf("%q is not a number", text)
 		}
 		return p, nil
 	}
-	digits = text[2:]
-	ones := big.NewInt(1<<bits - 1)
-	for _, c := range []byte(digits) {
-		p.value.Lsh(p.value, uint(bits))
-		p.mask.Lsh(p.mask, uint(bits))
-		if c == '*' {
-			p.stars = true
-			continue
-		}
-		d, ok := new(big.Int).SetString(string(c), 16)
-		if !ok || d.Cmp(ones) > 0 {
-			return p, fmt.Errorf("%q is not a number", text)
-		}
-		p.inner = p.inner || p.stars
-		p.value.Or(p.value, d)
-		p.mask.Or(p.mask, ones)
-		p.given += bits
+	digits := text[2:]
+	if _, ok := p.value.SetString(strings.ReplaceAll(digits, "*", "0"), base.radix); !ok || strings.ContainsAny(digits, "+-") {
+		return p, fmt.Errorf("%q is not a number", text)
 	}
+	p.mask.SetString(strings.Map(func(digit rune) rune {
+		if digit == '*' {
+			return '0'
+		}
+		return base.highest
+	}, digits), base.radix)
+	stars := strings.Count(digits, "*")
+	p.stars = stars > 0
+	p.inner = !strings.HasSuffix(digits, strings.Repeat("*", stars))
+	p.given = base.bits * (len(digits) - stars)
 	return p, nil
+}
+
+// base is how digits stand for bits.
+type base struct {
+	radix   int
+	bits    int // of a digit
+	highest rune
+}
+
+// bases leads from a number's prefix to its base.
+func bases() map[string]base {
+	return map[string]base{"0x": {16, 4, 'f'}, "0b": {2, 1, '1'}, "0o": {8, 3, '7'}}
 }
 
 // address reads an address as simple_switch_CLI takes them.
