@@ -24,7 +24,8 @@ const adminStop = time.Second
 //
 //	GET    /ports                    all ports with their counts and impairments, as JSON
 //	GET    /ports/{port}             one port
-//	PUT    /ports/{port}/impairment  {"loss": 0.02, "delay": "10ms", "duplicate": 0, "reorder": 0}
+//	PUT    /ports/{port}/link        {"up": false} shuts the port, {"up": true} opens it again
+//	PUT    /ports/{port}/impairment  {"loss": 0.02, "delay": "10ms", "duplicate": 0, "reorder": 0, "seed": 7}
 //	DELETE /ports/{port}/impairment  makes the wire good again
 //	GET    /metrics                  for Prometheus
 //
@@ -33,21 +34,30 @@ func (s *Switch) adminHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /ports", func(w http.ResponseWriter, r *http.Request) { writeJSON(w, s.set.Stats()) })
 	mux.HandleFunc("GET /ports/{port}", s.adminPort)
+	mux.HandleFunc("PUT /ports/{port}/link", s.adminLink)
 	mux.HandleFunc("PUT /ports/{port}/impairment", func(w http.ResponseWriter, r *http.Request) {
 		var imp ports.Impairment
-		d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
-		d.DisallowUnknownFields()
-		if err := d.Decode(&imp); err != nil {
-			http.Error(w, fmt.Sprintf("impairment: %v", err), http.StatusBadRequest)
-			return
+		if readJSON(w, r, "impairment", &imp) {
+			s.adminImpair(w, r, imp)
 		}
-		s.adminImpair(w, r, imp)
 	})
 	mux.HandleFunc("DELETE /ports/{port}/impairment", func(w http.ResponseWriter, r *http.Request) {
 		s.adminImpair(w, r, ports.Impairment{})
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.deps.Registry, promhttp.HandlerOpts{}))
 	return mux
+}
+
+// readJSON reads a request's body, all of whose members v must have; what is wrong with it is
+// answered, and false returned.
+func readJSON(w http.ResponseWriter, r *http.Request, what string, v any) bool {
+	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		http.Error(w, fmt.Sprintf("%s: %v", what, err), http.StatusBadRequest)
+		return false
+	}
+	return true
 }
 
 func writeJSON(w http.ResponseWriter, v any) {
@@ -80,10 +90,36 @@ func (s *Switch) adminPort(w http.ResponseWriter, r *http.Request) {
 	http.Error(w, fmt.Sprintf("port %d: %v", n, ports.ErrNoPort), http.StatusNotFound)
 }
 
+func (s *Switch) adminLink(w http.ResponseWriter, r *http.Request) {
+	var link struct {
+		Up *bool `json:"up"`
+	}
+	if !readJSON(w, r, "link", &link) {
+		return
+	}
+	if link.Up == nil {
+		http.Error(w, `link: "up" is missing`, http.StatusBadRequest)
+		return
+	}
+	s.adminChange(w, r, func(port uint32) error {
+		s.deps.Log.Info("port is set", "port", port, "up", *link.Up)
+		return s.set.Shut(port, !*link.Up)
+	})
+}
+
 func (s *Switch) adminImpair(w http.ResponseWriter, r *http.Request, imp ports.Impairment) {
+	s.adminChange(w, r, func(port uint32) error {
+		s.deps.Log.Info("impairment", "port", port, "loss", imp.Loss, "delay", time.Duration(imp.Delay),
+			"duplicate", imp.Duplicate, "reorder", imp.Reorder, "seed", imp.Seed)
+		return s.set.Impair(port, imp)
+	})
+}
+
+// adminChange changes the port that the request names.
+func (s *Switch) adminChange(w http.ResponseWriter, r *http.Request, change func(port uint32) error) {
 	n, err := portNumber(r)
 	if err == nil {
-		err = s.set.Impair(n, imp)
+		err = change(n)
 	}
 	switch {
 	case errors.Is(err, ports.ErrNoPort):
@@ -91,8 +127,6 @@ func (s *Switch) adminImpair(w http.ResponseWriter, r *http.Request, imp ports.I
 	case err != nil:
 		http.Error(w, err.Error(), http.StatusBadRequest)
 	default:
-		s.deps.Log.Info("impairment", "port", n, "loss", imp.Loss, "delay", time.Duration(imp.Delay),
-			"duplicate", imp.Duplicate, "reorder", imp.Reorder)
 		w.WriteHeader(http.StatusNoContent)
 	}
 }

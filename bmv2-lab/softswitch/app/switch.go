@@ -139,5 +139,8 @@ func (s *Switch) Inject(port uint32, frame []byte) error { return s.set.Inject(p
 // Impair makes what a port sends pass a bad wire; the zero Impairment makes it good again.
 func (s *Switch) Impair(port uint32, imp ports.Impairment) error { return s.set.Impair(port, imp) }
 
+// Shut takes a port out of service, or back into it.
+func (s *Switch) Shut(port uint32, shut bool) error { return s.set.Shut(port, shut) }
+
 // Ports lists the counts of the ports.
 func (s *Switch) Ports() []ports.Stats { return s.set.Stats() }

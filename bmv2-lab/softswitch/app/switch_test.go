@@ -196,7 +196,7 @@ func TestImpairmentsOverHTTP(t *testing.T) {
 	if st.Lost != lost || st.Impairment.Loss != 0.5 || !st.Up {
 		t.Errorf("%+v", st)
 	}
-	if text := get(t, admin, "/metrics"); !strings.Contains(text, fmt.Sprintf(`fabricscope_ports_impaired_lost_total{interface="",port="1"} %d`, lost)) {
+	if text := get(t, admin, "/metrics"); !strings.Contains(text, fmt.Sprintf(`fabricscope_ports_drops_total{cause="impairment",direction="tx",interface="",port="1"} %d`, lost)) {
 		t.Errorf("metrics: %s", text)
 	}
 	if status, text := do(t, admin, http.MethodDelete, "/ports/1/impairment", ""); status != http.StatusNoContent {
@@ -213,12 +213,62 @@ func TestImpairmentsOverHTTP(t *testing.T) {
 		{http.MethodPut, "/ports/1/impairment", `{"los": 0.1}`, 400},
 		{http.MethodPut, "/ports/1/impairment", `{"delay": 5}`, 400},
 		{http.MethodPut, "/ports/9/impairment", `{}`, 404},
+		{http.MethodPut, "/ports/1/link", `{}`, 400},
+		{http.MethodPut, "/ports/1/link", `{"up": "no"}`, 400},
+		{http.MethodPut, "/ports/9/link", `{"up": true}`, 404},
+		{http.MethodDelete, "/ports/1/link", ``, 405},
 		{http.MethodPut, "/ports/x/impairment", `{}`, 400},
 		{http.MethodGet, "/ports/9", ``, 404},
 		{http.MethodPost, "/ports/1/impairment", `{}`, 405},
 	} {
 		if status, text := do(t, admin, c.method, c.path, c.body); status != c.want {
 			t.Errorf("%s %s %s: %d %s, want %d", c.method, c.path, c.body, status, text, c.want)
+		}
+	}
+}
+
+// Every frame that goes missing is counted under its cause.
+func TestDropsByCause(t *testing.T) {
+	admin := loopback(t)
+	cfg := inMemory(1, 2)
+	cfg.Program = reflector(t)
+	s := start(t, cfg, Deps{Admin: admin})
+	for path, body := range map[string]string{
+		"/ports/1/link":       `{"up": false}`,
+		"/ports/2/impairment": `{"delay": "10s"}`,
+	} {
+		if status, text := do(t, admin, http.MethodPut, path, body); status != http.StatusNoContent {
+			t.Fatalf("%s: %d %s", path, status, text)
+		}
+	}
+	room := ports.DefaultConfig().DelayLength
+	refused := 0
+	for sent := 0; sent < room+3; {
+		if s.Inject(2, make([]byte, 60)) == nil {
+			sent++
+		} else {
+			refused++
+		}
+	}
+	until(t, func() bool { return s.Ports()[1].RxFrames == uint64(room+3) })
+	for range 5 {
+		if err := s.Inject(1, make([]byte, 60)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	until(t, func() bool { return s.Ports()[0].RxLinkDown == 5 })
+	text := get(t, admin, "/metrics")
+	for _, want := range []string{
+		`fabricscope_ports_up{interface="",port="1"} 0`,
+		`fabricscope_ports_up{interface="",port="2"} 1`,
+		`fabricscope_ports_rx_frames_total{interface="",port="1"} 0`,
+		`fabricscope_ports_impaired_delayed_total{interface="",port="2"} ` + fmt.Sprint(room),
+		`fabricscope_ports_drops_total{cause="link_down",direction="rx",interface="",port="1"} 5`,
+		`fabricscope_ports_drops_total{cause="delay_full",direction="tx",interface="",port="2"} 3`,
+		fmt.Sprintf(`fabricscope_ports_drops_total{cause="queue_full",direction="rx",interface="",port="2"} %d`, refused),
+	} {
+		if !strings.Contains(text, want+"\n") {
+			t.Errorf("no %s", want)
 		}
 	}
 }

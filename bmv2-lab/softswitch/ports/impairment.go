@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 )
 
@@ -20,6 +19,9 @@ type Impairment struct {
 	ReorderDelay Duration `json:"reorder_delay,omitempty"`
 	// Delay is added to every frame.
 	Delay Duration `json:"delay,omitempty"`
+	// Seed makes chance the same every time: from the moment at which the impairment is set,
+	// it hits the same of the frames that the port sends. 0 stands for a seed of its own.
+	Seed uint64 `json:"seed,omitempty"`
 }
 
 // defaultReorderDelay holds a frame back for long enough that busy flows overtake it.
@@ -97,36 +99,30 @@ func (l *delayLine) Pop() any {
 
 // impairer applies impairments. Its owner is the Set's.
 type impairer struct {
-	rand  *rand.Rand
 	line  delayLine
 	limit int
 	seq   uint64
 }
 
 func newImpairer(limit int) *impairer {
-	return &impairer{rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())), limit: limit}
-}
-
-// chance is true for the given share of calls; always for 1 and never for 0.
-func (m *impairer) chance(share float64) bool {
-	return share > 0 && m.rand.Float64() < share
+	return &impairer{limit: limit}
 }
 
 // send sends a frame over the bad wire: not at all, now, later or twice.
-func (m *impairer) send(now time.Duration, p *port, imp *Impairment, frame []byte) {
-	if m.chance(imp.Loss) {
+func (m *impairer) send(now time.Duration, p *port, w *wire, frame []byte) {
+	if w.chance(w.Loss) {
 		p.counts.lost.Add(1)
 		return
 	}
 	copies := 1
-	if m.chance(imp.Duplicate) {
+	if w.chance(w.Duplicate) {
 		p.counts.duplicated.Add(1)
 		copies = 2
 	}
-	wait := time.Duration(imp.Delay)
-	if m.chance(imp.Reorder) {
+	wait := time.Duration(w.Delay)
+	if w.chance(w.Reorder) {
 		p.counts.reordered.Add(1)
-		hold := imp.ReorderDelay
+		hold := w.ReorderDelay
 		if hold == 0 {
 			hold = defaultReorderDelay
 		}
@@ -138,7 +134,7 @@ func (m *impairer) send(now time.Duration, p *port, imp *Impairment, frame []byt
 			continue
 		}
 		if len(m.line) >= m.limit {
-			p.counts.overflow.Add(1)
+			p.counts.delayFull.Add(1)
 			continue
 		}
 		p.counts.delayed.Add(1)

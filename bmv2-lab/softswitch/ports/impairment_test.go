@@ -3,28 +3,34 @@ package ports
 import (
 	"encoding/binary"
 	"encoding/json"
-	"math/rand/v2"
+	"errors"
+	"slices"
 	"testing"
 	"time"
 )
 
-// wire is a port in memory and what left it.
-func wire(t *testing.T) (*impairer, *port, *[]uint32) {
+// badWire is a port in memory and what left it.
+func badWire(t *testing.T) (*impairer, *port, *[]uint32) {
 	t.Helper()
 	var got []uint32
 	p := &port{transmit: func(_ uint32, frame []byte) { got = append(got, binary.BigEndian.Uint32(frame)) }}
 	m := newImpairer(1 << 20)
-	m.rand = rand.New(rand.NewPCG(1, 2))
 	return m, p, &got
+}
+
+func impaired(imp Impairment) *wire {
+	imp.Seed = 1
+	return &wire{Impairment: imp, rand: newRand(imp.Seed)}
 }
 
 func frame(i uint32) []byte { return binary.BigEndian.AppendUint32(nil, i) }
 
 func TestLossIsCountedExactly(t *testing.T) {
-	m, p, got := wire(t)
+	m, p, got := badWire(t)
+	w := impaired(Impairment{Loss: 0.02})
 	const n = 100_000
 	for i := range uint32(n) {
-		m.send(0, p, &Impairment{Loss: 0.02}, frame(i))
+		m.send(0, p, w, frame(i))
 	}
 	lost := p.counts.lost.Load()
 	if uint64(len(*got))+lost != n {
@@ -34,8 +40,9 @@ func TestLossIsCountedExactly(t *testing.T) {
 		t.Errorf("%d of %d lost at 2 %%", lost, n)
 	}
 	*got = nil
+	w = impaired(Impairment{Loss: 1})
 	for i := range uint32(1000) {
-		m.send(0, p, &Impairment{Loss: 1}, frame(i))
+		m.send(0, p, w, frame(i))
 	}
 	if len(*got) != 0 {
 		t.Errorf("%d frames passed a loss of 1", len(*got))
@@ -43,10 +50,11 @@ func TestLossIsCountedExactly(t *testing.T) {
 }
 
 func TestDuplicate(t *testing.T) {
-	m, p, got := wire(t)
+	m, p, got := badWire(t)
+	w := impaired(Impairment{Duplicate: 0.1})
 	const n = 10_000
 	for i := range uint32(n) {
-		m.send(0, p, &Impairment{Duplicate: 0.1}, frame(i))
+		m.send(0, p, w, frame(i))
 	}
 	if d := p.counts.duplicated.Load(); uint64(len(*got)) != n+d || d < 800 || d > 1200 {
 		t.Errorf("%d arrived, %d duplicated of %d", len(*got), d, n)
@@ -54,10 +62,10 @@ func TestDuplicate(t *testing.T) {
 }
 
 func TestDelayKeepsOrder(t *testing.T) {
-	m, p, got := wire(t)
-	imp := &Impairment{Delay: Duration(10 * time.Millisecond)}
+	m, p, got := badWire(t)
+	w := impaired(Impairment{Delay: Duration(10 * time.Millisecond)})
 	for i := range uint32(100) {
-		m.send(time.Duration(i)*time.Millisecond, p, imp, frame(i))
+		m.send(time.Duration(i)*time.Millisecond, p, w, frame(i))
 	}
 	m.release(10*time.Millisecond - 1)
 	if len(*got) != 0 {
@@ -78,12 +86,12 @@ func TestDelayKeepsOrder(t *testing.T) {
 }
 
 func TestReorder(t *testing.T) {
-	m, p, got := wire(t)
-	imp := &Impairment{Reorder: 0.1}
+	m, p, got := badWire(t)
+	w := impaired(Impairment{Reorder: 0.1})
 	for i := range uint32(1000) {
 		now := time.Duration(i) * time.Millisecond
 		m.release(now)
-		m.send(now, p, imp, frame(i))
+		m.send(now, p, w, frame(i))
 	}
 	m.release(time.Hour)
 	seen, behind := map[uint32]bool{}, uint64(0)
@@ -104,14 +112,84 @@ func TestReorder(t *testing.T) {
 	}
 }
 
+// The same seed hits the same frames, another one others; a seed is one port's affair.
+func TestSeed(t *testing.T) {
+	run := func(imp Impairment) []uint32 {
+		var got []uint32
+		s := openSet(t, memory(1, 2), Deps{Transmit: func(port uint32, f []byte) {
+			if port == 1 {
+				got = append(got, binary.BigEndian.Uint32(f))
+			}
+		}})
+		for _, port := range []uint32{1, 2} {
+			if err := s.Impair(port, imp); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i := range uint32(1000) {
+			s.Transmit(1, frame(i))
+			for range int(imp.Seed) % 3 { // other ports' traffic changes nothing
+				s.Transmit(2, frame(i))
+			}
+		}
+		return got
+	}
+	first := run(Impairment{Loss: 0.3, Duplicate: 0.3, Seed: 7})
+	if again := run(Impairment{Loss: 0.3, Duplicate: 0.3, Seed: 7}); !slices.Equal(first, again) {
+		t.Error("the same seed did not hit the same frames")
+	}
+	if other := run(Impairment{Loss: 0.3, Duplicate: 0.3, Seed: 8}); slices.Equal(first, other) {
+		t.Error("another seed hit the same frames")
+	}
+	if a, b := run(Impairment{Loss: 0.3}), run(Impairment{Loss: 0.3}); slices.Equal(a, b) {
+		t.Error("without a seed the same frames were hit twice")
+	}
+}
+
+// A port that is shut neither takes nor gives, counts what that cost, and keeps its impairment.
+func TestShut(t *testing.T) {
+	sent := 0
+	s := openSet(t, memory(1), Deps{Transmit: func(uint32, []byte) { sent++ }})
+	received := 0
+	pass := func() {
+		t.Helper()
+		if err := s.Inject(1, frame(1)); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Poll(func(uint32, []byte) { received++ }); err != nil {
+			t.Fatal(err)
+		}
+		s.Transmit(1, frame(1))
+	}
+	if err := s.Impair(1, Impairment{Duplicate: 1}); err != nil {
+		t.Fatal(err)
+	}
+	for _, shut := range []bool{true, false} {
+		if err := s.Shut(1, shut); err != nil {
+			t.Fatal(err)
+		}
+		pass()
+		if st := s.Stats()[0]; st.Up == shut || st.Shut != shut || st.Impairment.Duplicate != 1 {
+			t.Errorf("shut %v: %+v", shut, st)
+		}
+	}
+	st := s.Stats()[0]
+	if received != 1 || sent != 2 || st.RxLinkDown != 1 || st.TxLinkDown != 1 || st.RxFrames != 1 || st.TxFrames != 2 {
+		t.Errorf("%d received, %d sent, %+v", received, sent, st)
+	}
+	if err := s.Shut(9, true); !errors.Is(err, ErrNoPort) {
+		t.Errorf("unknown port: %v", err)
+	}
+}
+
 func TestDelayLineIsBounded(t *testing.T) {
-	m, p, _ := wire(t)
+	m, p, _ := badWire(t)
 	m.limit = 5
 	for i := range uint32(8) {
-		m.send(0, p, &Impairment{Delay: 1}, frame(i))
+		m.send(0, p, impaired(Impairment{Delay: 1}), frame(i))
 	}
-	if p.counts.delayed.Load() != 5 || p.counts.overflow.Load() != 3 {
-		t.Errorf("%d delayed, %d dropped", p.counts.delayed.Load(), p.counts.overflow.Load())
+	if p.counts.delayed.Load() != 5 || p.counts.delayFull.Load() != 3 {
+		t.Errorf("%d delayed, %d dropped", p.counts.delayed.Load(), p.counts.delayFull.Load())
 	}
 }
 

@@ -74,7 +74,7 @@ func (s *Set) lookAfter(now time.Duration) {
 			continue
 		}
 		if p.sock != nil {
-			p.counts.rxDropped.Add(p.sock.drops())
+			p.counts.rxQueueFull.Add(p.sock.drops())
 		}
 		s.follow(i, p)
 	}

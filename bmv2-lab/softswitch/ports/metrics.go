@@ -6,17 +6,25 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Collector publishes the counts of a Set as metrics of its ports.
+// Collector publishes the counts of a Set as metrics of its ports. All drops are one metric,
+// with labels for direction and cause.
 type Collector struct {
 	set     *Set
 	up      *prometheus.Desc
 	unknown *prometheus.Desc
+	dropped *prometheus.Desc
 	counts  []portMetric
+	drops   []dropMetric
 }
 
 type portMetric struct {
 	desc  *prometheus.Desc
 	value func(*Stats) uint64
+}
+
+type dropMetric struct {
+	direction, cause string
+	value            func(*Stats) uint64
 }
 
 // NewCollector makes the metrics of a Set.
@@ -27,21 +35,27 @@ func NewCollector(s *Set) *Collector {
 	}
 	return &Collector{
 		set:     s,
-		up:      prometheus.NewDesc("fabricscope_ports_up", "Whether the port's interface is up.", labels, nil),
-		unknown: prometheus.NewDesc("fabricscope_ports_unknown_port_total", "Frames sent to port numbers that no port has.", nil, nil),
+		up:      prometheus.NewDesc("fabricscope_ports_up", "Whether frames can pass: the interface is up, and the port is not shut.", labels, nil),
+		unknown: prometheus.NewDesc("fabricscope_ports_no_such_port_drops_total", "Frames sent to port numbers that no port has.", nil, nil),
+		dropped: prometheus.NewDesc("fabricscope_ports_drops_total", "Frames dropped at the port.", append(labels, "direction", "cause"), nil),
 		counts: []portMetric{
 			metric("rx_frames", "Frames received.", func(s *Stats) uint64 { return s.RxFrames }),
 			metric("rx_bytes", "Bytes received.", func(s *Stats) uint64 { return s.RxBytes }),
 			metric("tx_frames", "Frames sent.", func(s *Stats) uint64 { return s.TxFrames }),
 			metric("tx_bytes", "Bytes sent.", func(s *Stats) uint64 { return s.TxBytes }),
-			metric("rx_dropped", "Frames that did not fit a queue before the switch.", func(s *Stats) uint64 { return s.RxDropped }),
-			metric("rx_oversize", "Frames longer than the switch takes.", func(s *Stats) uint64 { return s.RxOversize }),
-			metric("tx_dropped", "Frames that the kernel refused.", func(s *Stats) uint64 { return s.TxDropped }),
-			metric("impaired_lost", "Frames lost on purpose.", func(s *Stats) uint64 { return s.Lost }),
 			metric("impaired_duplicated", "Frames duplicated on purpose.", func(s *Stats) uint64 { return s.Duplicated }),
 			metric("impaired_reordered", "Frames held back on purpose.", func(s *Stats) uint64 { return s.Reordered }),
 			metric("impaired_delayed", "Frames delayed on purpose.", func(s *Stats) uint64 { return s.Delayed }),
-			metric("delay_dropped", "Frames that found the delay line full.", func(s *Stats) uint64 { return s.DelayDropped }),
+		},
+		drops: []dropMetric{
+			{"rx", "queue_full", func(s *Stats) uint64 { return s.RxQueueFull }},
+			{"rx", "oversize", func(s *Stats) uint64 { return s.RxOversize }},
+			{"rx", "link_down", func(s *Stats) uint64 { return s.RxLinkDown }},
+			{"tx", "queue_full", func(s *Stats) uint64 { return s.TxQueueFull }},
+			{"tx", "link_down", func(s *Stats) uint64 { return s.TxLinkDown }},
+			{"tx", "refused", func(s *Stats) uint64 { return s.TxRefused }},
+			{"tx", "impairment", func(s *Stats) uint64 { return s.Lost }},
+			{"tx", "delay_full", func(s *Stats) uint64 { return s.DelayFull }},
 		},
 	}
 }
@@ -50,6 +64,7 @@ func NewCollector(s *Set) *Collector {
 func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 	ch <- c.up
 	ch <- c.unknown
+	ch <- c.dropped
 	for _, m := range c.counts {
 		ch <- m.desc
 	}
@@ -65,6 +80,9 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(c.up, prometheus.GaugeValue, up, port, st.Interface)
 		for _, m := range c.counts {
 			ch <- prometheus.MustNewConstMetric(m.desc, prometheus.CounterValue, float64(m.value(&st)), port, st.Interface)
+		}
+		for _, m := range c.drops {
+			ch <- prometheus.MustNewConstMetric(c.dropped, prometheus.CounterValue, float64(m.value(&st)), port, st.Interface, m.direction, m.cause)
 		}
 	}
 	ch <- prometheus.MustNewConstMetric(c.unknown, prometheus.CounterValue, float64(c.set.UnknownPort()))

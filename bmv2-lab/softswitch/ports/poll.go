@@ -110,7 +110,7 @@ func (s *Set) receiveFrame(p *port, sl slot, handle func(uint32, []byte)) {
 	case errors.Is(err, errOversize):
 		p.counts.rxOversize.Add(1)
 	case err != nil:
-		p.counts.rxDropped.Add(1)
+		p.counts.rxQueueFull.Add(1)
 	default:
 		s.arrive(p, frame, handle)
 	}
@@ -128,6 +128,10 @@ func (s *Set) receiveInjected(handle func(uint32, []byte)) {
 }
 
 func (s *Set) arrive(p *port, frame []byte, handle func(uint32, []byte)) {
+	if w := p.wire.Load(); w != nil && w.shut {
+		p.counts.rxLinkDown.Add(1)
+		return
+	}
 	p.counts.rxFrames.Add(1)
 	p.counts.rxBytes.Add(uint64(len(frame)))
 	p.in.write(frame)

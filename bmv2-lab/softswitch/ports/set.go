@@ -13,9 +13,9 @@ import (
 // port is one port. All but the atomics belongs to the Set's owner.
 type port struct {
 	Port
-	counts     counts
-	impairment atomic.Pointer[Impairment]
-	up         atomic.Bool
+	counts counts
+	wire   atomic.Pointer[wire] // nil while it is a good one
+	up     atomic.Bool
 
 	sock     *socket // nil in memory, and while the interface does not exist
 	suspect  bool    // the kernel said that the interface is down or gone
@@ -46,6 +46,8 @@ type Set struct {
 
 	mu   sync.Mutex // guards wake
 	wake int        // file descriptor of an eventfd in epoll; -1 while closed
+
+	wiring sync.Mutex // guards changes of the ports' wires
 
 	imp   *impairer
 	links *linkMonitor
@@ -172,12 +174,12 @@ func (s *Set) Close() {
 // Transmit sends a frame out of a port. The memory is not kept. Owner only.
 func (s *Set) Transmit(number uint32, frame []byte) {
 	p := s.find(number)
-	if p == nil || len(frame) == 0 {
+	if p == nil {
 		s.unknown.Add(1)
 		return
 	}
-	if imp := p.impairment.Load(); imp != nil {
-		s.imp.send(time.Since(s.start), p, imp, frame)
+	if w := p.wire.Load(); w != nil {
+		s.overWire(w, p, frame)
 		return
 	}
 	p.send(frame)
@@ -199,7 +201,7 @@ func (s *Set) Inject(number uint32, frame []byte) error {
 	select {
 	case s.inject <- injected{p, append([]byte(nil), frame...)}:
 	default:
-		p.counts.rxDropped.Add(1)
+		p.counts.rxQueueFull.Add(1)
 		return fmt.Errorf("inject at port %d: %w", number, ErrQueueFull)
 	}
 	s.signal()
@@ -224,31 +226,15 @@ func (s *Set) signal() {
 	}
 }
 
-// Impair makes a port a bad wire from now on; the zero Impairment makes it good again.
-func (s *Set) Impair(number uint32, imp Impairment) error {
-	p := s.find(number)
-	if p == nil {
-		return fmt.Errorf("impairment of port %d: %w", number, ErrNoPort)
-	}
-	if err := imp.Validate(); err != nil {
-		return fmt.Errorf("impairment of port %d: %w", number, err)
-	}
-	if imp == (Impairment{}) {
-		p.impairment.Store(nil)
-	} else {
-		p.impairment.Store(&imp)
-	}
-	return nil
-}
-
 // Stats lists the ports' counts, in the configuration's order.
 func (s *Set) Stats() []Stats {
 	out := make([]Stats, 0, len(s.ports))
 	for _, p := range s.ports {
 		st := p.counts.snapshot()
 		st.Number, st.Interface, st.Up = p.Number, p.Interface, p.up.Load()
-		if imp := p.impairment.Load(); imp != nil {
-			st.Impairment = *imp
+		if w := p.wire.Load(); w != nil {
+			st.Impairment, st.Shut = w.Impairment, w.shut
+			st.Up = st.Up && !w.shut
 		}
 		out = append(out, st)
 	}

@@ -120,7 +120,7 @@ func TestInjectCountsWhatDoesNotFit(t *testing.T) {
 		t.Fatal(err)
 	}
 	st := s.Stats()[0]
-	if n != 10 || full != 15 || st.RxDropped != 15 || st.RxFrames != 10 {
+	if n != 10 || full != 15 || st.RxQueueFull != 15 || st.RxFrames != 10 {
 		t.Errorf("%d arrived, %d refused, stats %+v", n, full, st)
 	}
 }

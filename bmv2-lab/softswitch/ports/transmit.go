@@ -45,6 +45,10 @@ func (s *sender) reset() {
 
 // send queues a frame on the port; what does not fit behind what waits goes after it.
 func (p *port) send(frame []byte) {
+	if len(frame) == 0 { // no interface takes that
+		p.counts.txRefused.Add(1)
+		return
+	}
 	if p.Interface == "" {
 		p.count(frame)
 		if p.transmit != nil {
@@ -55,7 +59,7 @@ func (p *port) send(frame []byte) {
 	if !p.tx.fits(frame) {
 		p.flush()
 		if !p.tx.fits(frame) { // longer than the whole arena
-			p.counts.txDropped.Add(1)
+			p.counts.txRefused.Add(1)
 			return
 		}
 	}
@@ -85,7 +89,7 @@ func (p *port) flush() {
 	waited := false
 	for done := 0; done < len(frames); {
 		if p.sock == nil {
-			p.counts.txDropped.Add(uint64(len(frames) - done))
+			p.counts.txLinkDown.Add(uint64(len(frames) - done))
 			break
 		}
 		n, err := mmsg(unix.SYS_SENDMMSG, p.sock.fd, p.tx.msgs[done:len(frames)])
@@ -101,12 +105,22 @@ func (p *port) flush() {
 			waited = true
 			_, _ = unix.Poll([]unix.PollFd{{Fd: int32(p.sock.fd), Events: unix.POLLOUT}}, 5)
 		default:
-			if errors.Is(err, unix.ENETDOWN) || errors.Is(err, unix.ENXIO) {
-				p.suspect = true
-			}
-			p.counts.txDropped.Add(1)
+			p.refused(err)
 			done++
 		}
 	}
 	p.tx.reset()
+}
+
+// refused books a frame that the kernel did not take.
+func (p *port) refused(err error) {
+	switch {
+	case errors.Is(err, unix.ENETDOWN) || errors.Is(err, unix.ENXIO):
+		p.suspect = true
+		p.counts.txLinkDown.Add(1)
+	case errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.ENOBUFS):
+		p.counts.txQueueFull.Add(1)
+	default: // EMSGSIZE mostly
+		p.counts.txRefused.Add(1)
+	}
 }

@@ -186,7 +186,7 @@ func TestKernelDropsAreCounted(t *testing.T) {
 				pollUntil(t, func() bool { return host.Stats()[0].TxFrames == n },
 					func() error { return pollNow(host, func(uint32, []byte) {}) })
 				received := 0
-				pollUntil(t, func() bool { st := sw.Stats()[0]; return st.RxFrames+st.RxDropped >= n },
+				pollUntil(t, func() bool { st := sw.Stats()[0]; return st.RxFrames+st.RxQueueFull >= n },
 					func() error {
 						return pollNow(sw, func(_ uint32, f []byte) {
 							if len(f) != 14+c.payload || f[14] != f[len(f)-1] {
@@ -196,7 +196,7 @@ func TestKernelDropsAreCounted(t *testing.T) {
 						})
 					})
 				st := sw.Stats()[0]
-				if st.RxFrames+st.RxDropped != n || (st.RxDropped == 0) != (name == "all that fit") || received != int(st.RxFrames) {
+				if st.RxFrames+st.RxQueueFull != n || (st.RxQueueFull == 0) != (name == "all that fit") || received != int(st.RxFrames) {
 					t.Errorf("sent %d, received %d, stats %+v", n, received, st)
 				}
 			})
@@ -212,9 +212,9 @@ func TestTooLongForTheLink(t *testing.T) {
 		for _, payload := range []int{1500, 1501, 100, 9001, 1500} {
 			sw.Transmit(1, ethernet(0x0800, payload, 1))
 		}
-		pollUntil(t, func() bool { st := sw.Stats()[0]; return st.TxFrames+st.TxDropped == 5 },
+		pollUntil(t, func() bool { st := sw.Stats()[0]; return st.TxFrames+st.TxRefused == 5 },
 			func() error { return pollNow(sw, func(uint32, []byte) {}) })
-		if st := sw.Stats()[0]; st.TxFrames != 3 || st.TxDropped != 2 {
+		if st := sw.Stats()[0]; st.TxFrames != 3 || st.TxRefused != 2 {
 			t.Errorf("stats %+v", st)
 		}
 	})
@@ -258,7 +258,7 @@ func TestLinkComesBack(t *testing.T) {
 		ip(t, "link", "del", "a0")
 		pollUntil(t, up(false), poll)
 		sw.Transmit(1, ethernet(0x88b5, 46, 9))
-		pollUntil(t, func() bool { return sw.Stats()[0].TxDropped == 2 }, poll)
+		pollUntil(t, func() bool { return sw.Stats()[0].TxLinkDown == 2 }, poll)
 		veth(t, "a")
 		ping("after the interface was made again")
 	})
