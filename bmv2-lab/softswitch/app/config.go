@@ -26,6 +26,10 @@ type Config struct {
 	DropPort uint32
 	// PcapDir, if not empty, is where the frames of every port are written.
 	PcapDir string
+	// Files, if not nil, replaces the interfaces by capture files.
+	Files *ports.Files
+	// DumpBytes is how much of every frame that arrives or leaves is logged, at level info.
+	DumpBytes int
 	// QueueLength bounds the frames that wait after Inject, and the packet-outs.
 	QueueLength int
 }
@@ -48,6 +52,9 @@ func (c Config) Validate() error {
 	if c.CPUPort != 0 && c.CPUPort == c.DropPort {
 		return fmt.Errorf("CPU port %d: the number is that of the drop port", c.CPUPort)
 	}
+	if c.DumpBytes < 0 {
+		return fmt.Errorf("%d bytes of frames to log: must not be negative", c.DumpBytes)
+	}
 	return c.ports().Validate()
 }
 
@@ -58,7 +65,7 @@ func (c Config) ports() ports.Config {
 	if c.CPUPort != 0 {
 		pc.Ports = append(pc.Ports, ports.Port{Number: c.CPUPort, NoCapture: true})
 	}
-	pc.PcapDir, pc.QueueLength = c.PcapDir, c.QueueLength
+	pc.PcapDir, pc.Files, pc.QueueLength = c.PcapDir, c.Files, c.QueueLength
 	return pc
 }
 

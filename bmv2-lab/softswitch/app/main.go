@@ -70,6 +70,15 @@ func run(ctx context.Context, o *options, stdout, stderr io.Writer) (err error) 
 	if o.ignored != "" {
 		log.Warn("the program is ignored because of --no-p4", "program", o.ignored)
 	}
+	for _, note := range o.notes {
+		log.Info(note)
+	}
+	if o.config.DumpBytes > 0 && !log.Enabled(ctx, slog.LevelInfo) {
+		fmt.Fprintln(stderr, "softswitch: --dump-packet-data logs nothing: the log level leaves out info")
+	}
+	if o.config.Files != nil && o.config.PcapDir != "" {
+		log.Info("--pcap is ignored: with --use-files the frames are in files already")
+	}
 	cfg, deps := o.config, Deps{Log: log}
 	if o.program != "" {
 		if cfg.Program, err = os.ReadFile(o.program); err != nil {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -18,8 +19,10 @@ import (
 // "--" is taken before and behind it.
 type options struct {
 	config     Config
-	program    string // file of the JSON document; empty with --no-p4
-	ignored    string // the same with --no-p4, where simple_switch_grpc ignores it too
+	program    string   // file of the JSON document; empty with --no-p4
+	ignored    string   // the same with --no-p4, where simple_switch_grpc ignores it too
+	useFiles   int      // seconds; negative as 0
+	notes      []string // of options that do nothing, to be logged
 	grpcAddr   string
 	adminAddr  string
 	level      slog.Level
@@ -42,23 +45,6 @@ type tlsOptions struct {
 // supportedJSON is the version of BMv2's JSON format that programs may have.
 const supportedJSON = "2.24"
 
-// refused are options of simple_switch_grpc that softswitch knows and does not have.
-func refused() map[string]string {
-	return map[string]string{
-		"thrift-port":         "there is no Thrift server; use P4Runtime",
-		"nanolog":             "there is no nanomsg event log",
-		"notifications-addr":  "there is no nanomsg; digests come over P4Runtime",
-		"debugger":            "there is no debugger",
-		"debugger-addr":       "there is no debugger",
-		"packet-in":           "there is no nanomsg; use interfaces",
-		"restore-state":       "state is not saved",
-		"use-files":           "packets come from interfaces only",
-		"dp-grpc-server-addr": "there is no data plane gRPC server; use interfaces",
-		"disable-swap":        "pipelines are always replaced as a whole",
-		"priority-queues":     "there are no priority queues",
-	}
-}
-
 func (o *options) flags() *pflag.FlagSet {
 	f := pflag.NewFlagSet("softswitch", pflag.ContinueOnError)
 	f.SetOutput(io.Discard)
@@ -66,6 +52,8 @@ func (o *options) flags() *pflag.FlagSet {
 	f.VarP(&interfaceFlag{&o.config.Ports}, "interface", "i", "attach a network `PORT@IFACE` to the switch; repeatable")
 	f.Uint64Var(&o.config.DeviceID, "device-id", 0, "device id, P4Runtime's name of the switch")
 	f.StringVar(&o.config.PcapDir, "pcap", "", "write the frames of every port to IFACE_in.pcap and IFACE_out.pcap in `DIR` (default: the current directory)")
+	f.IntVar(&o.useFiles, "use-files", 0, "read the frames of a port from IFACE_in.pcap and write them to IFACE_out.pcap, after `WAIT` seconds")
+	f.IntVar(&o.config.DumpBytes, "dump-packet-data", 0, "log the first `N` bytes of every frame, at level info")
 	f.BoolVar(&o.noP4, "no-p4", false, "start without a program and wait for P4Runtime")
 	f.BoolVar(&o.logConsole, "log-console", false, "log to standard output instead of standard error")
 	f.StringVar(&o.logFile, "log-file", "", "log to `FILE`")
@@ -79,6 +67,7 @@ func (o *options) flags() *pflag.FlagSet {
 	f.Uint32Var(&o.config.CPUPort, "cpu-port", 0, "`PORT` of packet-ins and packet-outs; without it there are none")
 	f.Uint32Var(&o.config.DropPort, "drop-port", 511, "`PORT` that drops what is sent to it")
 	f.StringVar(&o.adminAddr, "admin-addr", "", "serve port counts, impairments and metrics over HTTP at `HOST:PORT`, without authentication")
+	addIgnored(f)
 	f.BoolVarP(&o.version, "version", "v", false, "print the version")
 	f.BoolVar(&o.jsonVersion, "json-version", false, "print the newest version of the JSON format that is supported")
 	f.BoolVarP(&o.help, "help", "h", false, "print this")
@@ -119,6 +108,17 @@ func (o *options) check(f *pflag.FlagSet) error {
 	if o.logConsole && o.logFile != "" {
 		return errors.New("--log-console and --log-file exclude each other")
 	}
+	if f.Changed("use-files") {
+		wait := time.Duration(max(o.useFiles, 0)) * time.Second
+		if int(wait/time.Second) != max(o.useFiles, 0) {
+			return fmt.Errorf("--use-files: %d seconds are too long", o.useFiles)
+		}
+		o.config.Files = &ports.Files{Wait: wait}
+	}
+	if o.config.DumpBytes < 0 {
+		return fmt.Errorf("--dump-packet-data: %d is negative", o.config.DumpBytes)
+	}
+	o.notes = notes(f)
 	if o.config.PcapDir != "" {
 		if st, err := os.Stat(o.config.PcapDir); err != nil || !st.IsDir() {
 			return fmt.Errorf("--pcap: %s is not a directory", o.config.PcapDir)
@@ -162,17 +162,6 @@ func indexOf(list []string, s string) int {
 		}
 	}
 	return -1
-}
-
-// explain adds why an option of simple_switch_grpc is not there.
-func explain(err error) error {
-	var unknown *pflag.NotExistError
-	if errors.As(err, &unknown) {
-		if why, ok := refused()[unknown.GetSpecifiedName()]; ok {
-			return fmt.Errorf("--%s: %s", unknown.GetSpecifiedName(), why)
-		}
-	}
-	return err
 }
 
 // interfaceFlag is the value of -i: PORT@IFACE.

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/ports"
 )
@@ -28,6 +29,21 @@ func TestCommandLinesOfSimpleSwitch(t *testing.T) {
 				o.level = -4
 			}},
 		{"--no-p4 --pcap " + dir + " -- --cpu-port 3", func(o *options) { o.noP4, o.config.PcapDir, o.config.CPUPort = true, dir, 3 }},
+		// What the P4 tutorials' Mininet scripts pass.
+		{"-i 1@s1-eth1 -i 2@s1-eth2 --pcap " + dir + " --nanolog ipc:///tmp/bm-0-log.ipc --device-id 0 prog.json --log-console --thrift-port 9090 -- --grpc-server-addr 0.0.0.0:50051",
+			func(o *options) {
+				o.config.Ports, o.config.PcapDir, o.program, o.logConsole, o.grpcAddr = two, dir, "prog.json", true, "0.0.0.0:50051"
+				o.notes = []string{"--thrift-port is ignored: there is no Thrift server; use P4Runtime", "--nanolog is ignored: there is no nanomsg event log"}
+			}},
+		{"--no-p4 --log-file x --log-flush -- --priority-queues 1", func(o *options) {
+			o.noP4, o.logFile = true, "x"
+			o.notes = []string{"--log-flush is ignored: every line of the log is written at once", "--priority-queues is ignored: every port has one queue"}
+		}},
+		{"--use-files 3 --dump-packet-data 14 prog.json", func(o *options) {
+			o.program, o.useFiles, o.config.DumpBytes = "prog.json", 3, 14
+			o.config.Files = &ports.Files{Wait: 3 * time.Second}
+		}},
+		{"--use-files -1 prog.json", func(o *options) { o.program, o.useFiles, o.config.Files = "prog.json", -1, &ports.Files{} }},
 		{"--no-p4 prog.json", func(o *options) { o.noP4, o.ignored = true, "prog.json" }},
 		{"--pcap prog.json", func(o *options) { o.config.PcapDir, o.program = ".", "prog.json" }},
 		{"--pcap=" + dir + " prog.json -L off", func(o *options) { o.config.PcapDir, o.program, o.quiet = dir, "prog.json", true }},
@@ -52,8 +68,13 @@ func TestCommandLineErrors(t *testing.T) {
 		"-i eth0 a.json":                    "PORT@IFACE",
 		"-i x@eth0 a.json":                  "port number",
 		"-i 1@ a.json":                      "PORT@IFACE",
-		"--thrift-port 9090 a.json":         "Thrift",
-		"--nanolog ipc:///tmp/x a.json":     "nanomsg",
+		"--thrift-port x a.json":            "--thrift-port",
+		"--restore-state x a.json":          "state is not saved",
+		"--debugger a.json":                 "no debugger",
+		"a.json -- --priority-queues 8":     "no priority queues",
+		"--use-files -- a.json":             "--use-files",
+		"--use-files 9999999999999 a.json":  "too long",
+		"--dump-packet-data -1 a.json":      "--dump-packet-data",
 		"--cpu-port 0 a.json":               "--cpu-port",
 		"--pcap=/not/there a.json":          "/not/there",
 		"-L loud a.json":                    "loud",

@@ -13,6 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gopacket/gopacket"
+	"github.com/gopacket/gopacket/layers"
+	"github.com/gopacket/gopacket/pcapgo"
 	"golang.org/x/sys/unix"
 
 	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/ports"
@@ -143,6 +146,41 @@ func runOnInterfaces(t *testing.T) {
 		if err != nil || !bytes.Contains(data, frame) {
 			t.Errorf("%s: the frame is not in it (%v)", name, err)
 		}
+	}
+}
+
+// The program takes frames from files and writes frames to files, and logs what it takes and
+// gives.
+func TestProcessOnFiles(t *testing.T) {
+	iface := filepath.Join(t.TempDir(), "s1-eth1")
+	frame := append(bytes.Repeat([]byte{0xab}, 12), 8, 0, 1, 2, 3)
+	f, err := os.Create(iface + "_in.pcap")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := pcapgo.NewWriter(f)
+	if err := w.WriteFileHeader(65535, layers.LinkTypeEthernet); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.WritePacket(gopacket.CaptureInfo{CaptureLength: len(frame), Length: len(frame)}, frame); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	p := startProcess(t, "-i", "7@"+iface, "--use-files", "0", "--dump-packet-data", "13", "--thrift-port", "9090",
+		"testdata/reflector.json", "--", "--grpc-server-addr", "127.0.0.1:0")
+	p.says(t, "there is no Thrift server")
+	p.says(t, "Received packet of length 17 on port 7: "+strings.Repeat("ab", 12)+`08"`)
+	p.says(t, "Sending packet of length 17 on port 7: "+strings.Repeat("ab", 12)+`08"`)
+	p.says(t, "all frames of the files have arrived")
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	p.ends(t)
+	data, err := os.ReadFile(iface + "_out.pcap")
+	if err != nil || len(data) != 24+16+len(frame) || !bytes.HasSuffix(data, frame) {
+		t.Errorf("what was sent: %x, %v", data, err)
 	}
 }
 

@@ -36,7 +36,7 @@ func New(cfg Config, deps Deps) (*Switch, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Switch{cfg: cfg, deps: deps, set: set, worker: newWorker(set, cfg.CPUPort), ready: make(chan struct{})}
+	s := &Switch{cfg: cfg, deps: deps, set: set, worker: newWorker(set, cfg.CPUPort, newDumper(deps.Log, cfg.DumpBytes)), ready: make(chan struct{})}
 	options := engine.Options{DropPort: cfg.DropPort, Log: func(text string) { deps.Log.Info("log_msg", "text", text) }}
 	if cfg.Program != nil {
 		if s.worker.sw, err = load(cfg.Program, options); err != nil {

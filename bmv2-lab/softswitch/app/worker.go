@@ -19,6 +19,7 @@ var errStopped = errors.New("the switch has stopped")
 type worker struct {
 	set     *ports.Set
 	cpuPort uint32
+	dump    *dumper // nil logs no frames
 	start   time.Time
 
 	commands chan command
@@ -38,9 +39,9 @@ type command struct {
 	result chan error // takes one
 }
 
-func newWorker(set *ports.Set, cpuPort uint32) *worker {
+func newWorker(set *ports.Set, cpuPort uint32, dump *dumper) *worker {
 	return &worker{
-		set: set, cpuPort: cpuPort, start: time.Now(),
+		set: set, cpuPort: cpuPort, dump: dump, start: time.Now(),
 		commands: make(chan command, 1), done: make(chan struct{}),
 	}
 }
@@ -50,6 +51,9 @@ func (w *worker) run(ctx context.Context) error {
 	defer close(w.done)
 	defer context.AfterFunc(ctx, w.set.Wake)()
 	handle := func(port uint32, frame []byte) {
+		if w.dump != nil {
+			w.dump.log("Received packet", port, frame)
+		}
 		if w.sw == nil {
 			w.noProgram.Add(1)
 			return
@@ -118,7 +122,11 @@ func (w *worker) Micros() uint64 { return uint64(time.Since(w.start).Microsecond
 
 // Transmit is engine.Output's: a frame leaves.
 func (w *worker) Transmit(port uint32, frame []byte) {
-	if port != w.cpuPort || w.cpuPort == 0 {
+	packetIn := w.cpuPort != 0 && port == w.cpuPort
+	if w.dump != nil {
+		w.dump.sent(packetIn, port, frame)
+	}
+	if !packetIn {
 		w.set.Transmit(port, frame)
 		return
 	}

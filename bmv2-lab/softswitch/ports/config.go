@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 )
 
 // MaxFrame is the length of the longest frame that a port takes, in bytes, tags included and
@@ -37,6 +38,8 @@ type Config struct {
 	// PcapDir, if not empty, is where every port's frames are written, as BMv2 names the
 	// files: IFACE_in.pcap and IFACE_out.pcap.
 	PcapDir string
+	// Files, if not nil, replaces the interfaces by files.
+	Files *Files
 	// QueueLength bounds the frames that wait between Inject and Poll.
 	QueueLength int
 	// DelayLength bounds the frames that wait in the delay line of all impaired ports.
@@ -45,6 +48,13 @@ type Config struct {
 	ReceiveSlots int
 	// ReceiveBuffer is its queue of frames that do not fit a slot, in bytes (of its accounting).
 	ReceiveBuffer int
+}
+
+// Files makes a port with the interface IFACE receive what is in IFACE_in.pcap, and write what
+// it sends to IFACE_out.pcap; IFACE may be a path. PcapDir does not count then.
+type Files struct {
+	// Wait is the time from Open to the first frame, in which a controller can connect.
+	Wait time.Duration
 }
 
 // DefaultConfig has no port and queues that take a burst of some milliseconds at line rate.
@@ -70,6 +80,9 @@ func (c Config) Validate() error {
 	}
 	if c.QueueLength <= 0 || c.DelayLength <= 0 || c.ReceiveSlots <= 0 || c.ReceiveBuffer <= 0 {
 		return errors.New("queue length, delay length, receive slots and receive buffer must be positive")
+	}
+	if c.Files != nil && c.Files.Wait < 0 {
+		return errors.New("the wait before files are read must not be negative")
 	}
 	return nil
 }

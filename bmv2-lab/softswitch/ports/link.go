@@ -70,7 +70,7 @@ func (s *Set) lookAfter(now time.Duration) {
 	}
 	s.ticked = now
 	for i, p := range s.ports {
-		if p.Interface == "" {
+		if p.tx == nil {
 			continue
 		}
 		if p.sock != nil {

@@ -55,6 +55,9 @@ func (s *Set) Poll(receive func(port uint32, frame []byte)) error {
 	}
 	s.receiveInjected(receive)
 	now := time.Since(s.start)
+	if err := s.receiveFiles(now, receive); err != nil {
+		return fmt.Errorf("ports: %w", err)
+	}
 	s.imp.release(now)
 	for _, p := range s.ports {
 		if p.tx != nil {
@@ -73,13 +76,16 @@ func (s *Set) timeout() int {
 	if next, ok := s.imp.next(now); ok {
 		wait = min(wait, next)
 	}
+	if next, ok := s.replay.wait(now); ok {
+		wait = min(wait, next)
+	}
 	return int((wait + time.Millisecond - 1) / time.Millisecond)
 }
 
 // period is the time between two looks at the links.
 func (s *Set) period() time.Duration {
 	for _, p := range s.ports {
-		if p.Interface != "" && (p.suspect || p.sock == nil) {
+		if p.tx != nil && (p.suspect || p.sock == nil) {
 			return s.recoverTick
 		}
 	}
@@ -139,7 +145,7 @@ func (s *Set) arrive(p *port, frame []byte, handle func(uint32, []byte)) {
 }
 
 func (s *Set) flushCaptures() {
-	if s.cfg.PcapDir == "" {
+	if s.cfg.PcapDir == "" && s.cfg.Files == nil {
 		return
 	}
 	for _, p := range s.ports {

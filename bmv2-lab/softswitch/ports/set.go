@@ -17,9 +17,9 @@ type port struct {
 	wire   atomic.Pointer[wire] // nil while it is a good one
 	up     atomic.Bool
 
-	sock     *socket // nil in memory, and while the interface does not exist
+	sock     *socket // nil without an interface, and while it does not exist
 	suspect  bool    // the kernel said that the interface is down or gone
-	tx       *sender
+	tx       *sender // nil in memory, and in files
 	in, out  *capture
 	transmit func(uint32, []byte)
 }
@@ -49,8 +49,9 @@ type Set struct {
 
 	wiring sync.Mutex // guards changes of the ports' wires
 
-	imp   *impairer
-	links *linkMonitor
+	imp    *impairer
+	replay *replay // nil without Files
+	links  *linkMonitor
 
 	// tick is how often Poll looks after links and the kernel's drop counts; recoverTick is
 	// the same while a port's interface is down or gone.
@@ -73,11 +74,15 @@ func New(cfg Config, deps Deps) (*Set, error) {
 		tick: time.Second, recoverTick: 100 * time.Millisecond,
 	}
 	for _, c := range cfg.Ports {
-		p := &port{Port: c, transmit: deps.Transmit}
-		if c.Interface != "" {
-			p.tx = newSender()
-		} else {
+		p := &port{Port: c}
+		switch {
+		case c.Interface == "":
+			p.transmit = deps.Transmit
 			p.up.Store(true)
+		case cfg.Files != nil:
+			p.up.Store(true)
+		default:
+			p.tx = newSender()
 		}
 		s.ports = append(s.ports, p)
 		for int(c.Number) >= len(s.byNumber) {
@@ -105,21 +110,31 @@ func (s *Set) Open() (err error) {
 	if s.links, err = openLinkMonitor(); err != nil {
 		return err
 	}
+	if s.cfg.Files != nil {
+		s.replay = &replay{due: time.Since(s.start) + s.cfg.Files.Wait}
+	}
 	for i, p := range s.ports {
-		if p.Interface != "" {
-			link, err := s.links.look(p.Interface)
-			if err != nil {
-				return fmt.Errorf("port %d@%s: %w", p.Number, p.Interface, err)
-			}
-			if err := s.bind(i, link); err != nil {
-				return fmt.Errorf("port %d@%s: %w", p.Number, p.Interface, err)
-			}
-		}
-		if err := s.openCaptures(p); err != nil {
-			return err
+		if err := s.openPort(i, p); err != nil {
+			return fmt.Errorf("port %d@%s: %w", p.Number, p.Interface, err)
 		}
 	}
 	return nil
+}
+
+func (s *Set) openPort(i int, p *port) error {
+	if s.replay != nil && p.Interface != "" {
+		return s.openFiles(p)
+	}
+	if p.tx != nil {
+		link, err := s.links.look(p.Interface)
+		if err != nil {
+			return err
+		}
+		if err := s.bind(i, link); err != nil {
+			return err
+		}
+	}
+	return s.openCaptures(p)
 }
 
 func (s *Set) openWake() error {
@@ -134,13 +149,22 @@ func (s *Set) openWake() error {
 }
 
 func (s *Set) openCaptures(p *port) (err error) {
-	if s.cfg.PcapDir == "" || p.NoCapture {
+	if s.cfg.PcapDir == "" || s.cfg.Files != nil || p.NoCapture {
 		return nil
 	}
 	if p.in, err = createCapture(s.cfg.PcapDir, p.Name(), "in"); err != nil {
 		return err
 	}
 	p.out, err = createCapture(s.cfg.PcapDir, p.Name(), "out")
+	return err
+}
+
+// openFiles opens what the port reads before it creates what the port writes.
+func (s *Set) openFiles(p *port) (err error) {
+	if err = s.replay.open(p); err != nil {
+		return err
+	}
+	p.out, err = createCapture("", p.Interface, "out")
 	return err
 }
 
@@ -154,6 +178,9 @@ func (s *Set) Close() {
 		p.in.close()
 		p.out.close()
 		p.up.Store(false)
+	}
+	if s.replay != nil {
+		s.replay.close()
 	}
 	if s.links != nil {
 		s.links.close()

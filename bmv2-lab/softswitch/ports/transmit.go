@@ -49,7 +49,7 @@ func (p *port) send(frame []byte) {
 		p.counts.txRefused.Add(1)
 		return
 	}
-	if p.Interface == "" {
+	if p.tx == nil {
 		p.count(frame)
 		if p.transmit != nil {
 			p.transmit(p.Number, frame)
