@@ -30,13 +30,18 @@ type Config struct {
 	Files *ports.Files
 	// DumpBytes is how much of every frame that arrives or leaves is logged, at level info.
 	DumpBytes int
+	// ParallelSend sends on goroutines of the ports' own, and not on the worker's.
+	ParallelSend bool
+	// ReceiveSlots is the kernel's queue before each interface, in frames; each takes 2 KiB.
+	ReceiveSlots int
 	// QueueLength bounds the frames that wait after Inject, and the packet-outs.
 	QueueLength int
 }
 
 // DefaultConfig has no ports and no program; the drop port is v1model's 511.
 func DefaultConfig() Config {
-	return Config{DropPort: 511, QueueLength: ports.DefaultConfig().QueueLength}
+	pc := ports.DefaultConfig()
+	return Config{DropPort: 511, QueueLength: pc.QueueLength, ReceiveSlots: pc.ReceiveSlots}
 }
 
 // Validate says what is wrong with the configuration.
@@ -65,7 +70,8 @@ func (c Config) ports() ports.Config {
 	if c.CPUPort != 0 {
 		pc.Ports = append(pc.Ports, ports.Port{Number: c.CPUPort, NoCapture: true})
 	}
-	pc.PcapDir, pc.Files, pc.QueueLength = c.PcapDir, c.Files, c.QueueLength
+	pc.PcapDir, pc.Files, pc.ParallelSend = c.PcapDir, c.Files, c.ParallelSend
+	pc.QueueLength, pc.ReceiveSlots = c.QueueLength, c.ReceiveSlots
 	return pc
 }
 

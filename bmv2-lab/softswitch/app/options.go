@@ -67,6 +67,8 @@ func (o *options) flags() *pflag.FlagSet {
 	f.Uint32Var(&o.config.CPUPort, "cpu-port", 0, "`PORT` of packet-ins and packet-outs; without it there are none")
 	f.Uint32Var(&o.config.DropPort, "drop-port", 511, "`PORT` that drops what is sent to it")
 	f.StringVar(&o.adminAddr, "admin-addr", "", "serve port counts, impairments and metrics over HTTP at `HOST:PORT`, without authentication")
+	f.BoolVar(&o.config.ParallelSend, "parallel-send", false, "send on other processors while the next packets are processed")
+	f.IntVar(&o.config.ReceiveSlots, "receive-slots", o.config.ReceiveSlots, "room for `N` frames in the kernel's queue before each interface, 2 KiB each")
 	addIgnored(f)
 	f.BoolVarP(&o.version, "version", "v", false, "print the version")
 	f.BoolVar(&o.jsonVersion, "json-version", false, "print the newest version of the JSON format that is supported")

@@ -14,6 +14,9 @@ const MaxFrame = 9728
 // maxPort is the largest port number: 9 bits in v1model, more in programs of other widths.
 const maxPort = 1<<16 - 1
 
+// maxSlots bounds ReceiveSlots: 2 GiB of memory.
+const maxSlots = 1 << 20
+
 // Port describes one port of the switch.
 type Port struct {
 	Number uint32
@@ -40,6 +43,9 @@ type Config struct {
 	PcapDir string
 	// Files, if not nil, replaces the interfaces by files.
 	Files *Files
+	// ParallelSend gives every port with an interface a goroutine that sends, so that other
+	// processors do so while the owner goes on.
+	ParallelSend bool
 	// QueueLength bounds the frames that wait between Inject and Poll.
 	QueueLength int
 	// DelayLength bounds the frames that wait in the delay line of all impaired ports.
@@ -80,6 +86,9 @@ func (c Config) Validate() error {
 	}
 	if c.QueueLength <= 0 || c.DelayLength <= 0 || c.ReceiveSlots <= 0 || c.ReceiveBuffer <= 0 {
 		return errors.New("queue length, delay length, receive slots and receive buffer must be positive")
+	}
+	if c.ReceiveSlots > maxSlots {
+		return fmt.Errorf("%d receive slots: at most %d", c.ReceiveSlots, maxSlots)
 	}
 	if c.Files != nil && c.Files.Wait < 0 {
 		return errors.New("the wait before files are read must not be negative")

@@ -4,7 +4,8 @@
 //
 // A Set is polled by one goroutine, its owner: the owner alone calls Poll and Transmit, and
 // every frame is handed over on it. Other goroutines may call Inject, Wake, Impair, Shut and
-// Stats at any time.
+// Stats at any time. With ParallelSend the system calls that send are made by a goroutine of
+// each port, in the order in which the owner sent.
 //
 // Frames are raw bytes. What the kernel takes out of a frame on its way up, the outermost
 // 802.1Q or 802.1ad tag (it moves to the metadata of the socket buffer), is put back where it

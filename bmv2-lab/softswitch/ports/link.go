@@ -45,10 +45,7 @@ func (m *linkMonitor) look(name string) (link, error) {
 // bind gives a port a new socket on its interface.
 func (s *Set) bind(i int, l link) error {
 	p := s.ports[i]
-	if p.sock != nil {
-		p.sock.close() // and leaves epoll with it
-		p.sock = nil
-	}
+	p.unbind()
 	sock, err := openSocket(p.Interface, l.index, s.cfg.ReceiveBuffer, s.cfg.ReceiveSlots)
 	if err != nil {
 		return err
@@ -57,9 +54,22 @@ func (s *Set) bind(i int, l link) error {
 		sock.close()
 		return err
 	}
-	p.sock, p.suspect = sock, false
+	p.sock = sock
+	p.suspect.Store(false)
 	p.up.Store(l.up)
 	return nil
+}
+
+// unbind closes the port's socket, if it has one and when nothing is being sent any more.
+func (p *port) unbind() {
+	if p.sock == nil {
+		return
+	}
+	if p.outbox != nil {
+		p.outbox.settle()
+	}
+	p.sock.close() // and leaves epoll with it
+	p.sock = nil
 }
 
 // lookAfter follows the interfaces through going down, up, away and coming back, and takes
@@ -87,8 +97,7 @@ func (s *Set) follow(i int, p *port) {
 	switch {
 	case err != nil:
 		if p.sock != nil {
-			p.sock.close()
-			p.sock = nil
+			p.unbind()
 			p.up.Store(false)
 			s.deps.Log.Warn("interface is gone", "port", p.Number, "interface", p.Interface, "error", err)
 		}
@@ -102,6 +111,6 @@ func (s *Set) follow(i int, p *port) {
 		if p.up.Swap(l.up) != l.up {
 			s.deps.Log.Info("link changed", "port", p.Number, "interface", p.Interface, "up", l.up)
 		}
-		p.suspect = !l.up
+		p.suspect.Store(!l.up)
 	}
 }

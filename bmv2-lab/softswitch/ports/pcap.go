@@ -16,7 +16,7 @@ const (
 	linkEthernet = 1
 )
 
-// capture writes one direction of one port. Its owner is the Set's.
+// capture writes one direction of one port. Its owner is who receives, or sends, the frames.
 type capture struct {
 	file *os.File
 	buf  *bufio.Writer

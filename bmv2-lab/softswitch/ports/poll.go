@@ -49,7 +49,7 @@ func (s *Set) Poll(receive func(port uint32, frame []byte)) error {
 		p := s.ports[ev.Fd]
 		if ev.Events&unix.EPOLLERR != 0 && p.sock != nil {
 			p.sock.failed() // ENETDOWN, mostly: lookAfter finds out
-			p.suspect = true
+			p.suspect.Store(true)
 		}
 		s.receive(p, receive)
 	}
@@ -85,7 +85,7 @@ func (s *Set) timeout() int {
 // period is the time between two looks at the links.
 func (s *Set) period() time.Duration {
 	for _, p := range s.ports {
-		if p.tx != nil && (p.suspect || p.sock == nil) {
+		if p.tx != nil && (p.suspect.Load() || p.sock == nil) {
 			return s.recoverTick
 		}
 	}
@@ -144,15 +144,21 @@ func (s *Set) arrive(p *port, frame []byte, handle func(uint32, []byte)) {
 	handle(p.Number, frame)
 }
 
+// flushCaptures makes visible what the owner has written.
 func (s *Set) flushCaptures() {
 	if s.cfg.PcapDir == "" && s.cfg.Files == nil {
 		return
 	}
 	for _, p := range s.ports {
-		for _, c := range []*capture{p.in, p.out} {
-			if err := c.flush(); err != nil {
-				s.deps.Log.Error("capture ends", "port", p.Number, "interface", p.Name(), "error", err)
-			}
+		p.flushCapture(p.in)
+		if p.tx == nil { // other ports do it when they have sent
+			p.flushCapture(p.out)
 		}
+	}
+}
+
+func (p *port) flushCapture(c *capture) {
+	if err := c.flush(); err != nil {
+		p.log.Error("capture ends", "port", p.Number, "interface", p.Name(), "error", err)
 	}
 }

@@ -3,6 +3,7 @@ package ports
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -10,16 +11,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// port is one port. All but the atomics belongs to the Set's owner.
+// port is one port. All but the atomics belongs to the Set's owner; with an outbox, out belongs
+// to that.
 type port struct {
 	Port
+	log    *slog.Logger
 	counts counts
 	wire   atomic.Pointer[wire] // nil while it is a good one
 	up     atomic.Bool
 
-	sock     *socket // nil without an interface, and while it does not exist
-	suspect  bool    // the kernel said that the interface is down or gone
-	tx       *sender // nil in memory, and in files
+	sock     *socket     // nil without an interface, and while it does not exist
+	suspect  atomic.Bool // the kernel said that the interface is down or gone
+	tx       *sender     // nil in memory, and in files
+	outbox   *outbox     // nil unless ParallelSend; it has the other senders
 	in, out  *capture
 	transmit func(uint32, []byte)
 }
@@ -74,7 +78,7 @@ func New(cfg Config, deps Deps) (*Set, error) {
 		tick: time.Second, recoverTick: 100 * time.Millisecond,
 	}
 	for _, c := range cfg.Ports {
-		p := &port{Port: c}
+		p := &port{Port: c, log: deps.Log}
 		switch {
 		case c.Interface == "":
 			p.transmit = deps.Transmit
@@ -134,7 +138,13 @@ func (s *Set) openPort(i int, p *port) error {
 			return err
 		}
 	}
-	return s.openCaptures(p)
+	if err := s.openCaptures(p); err != nil {
+		return err
+	}
+	if p.tx != nil && s.cfg.ParallelSend {
+		p.outbox = startOutbox(p)
+	}
+	return nil
 }
 
 func (s *Set) openWake() error {
@@ -171,10 +181,11 @@ func (s *Set) openFiles(p *port) (err error) {
 // Close gives everything back. The owner calls it after the last Poll.
 func (s *Set) Close() {
 	for _, p := range s.ports {
-		if p.sock != nil {
-			p.sock.close()
-			p.sock = nil
+		if p.outbox != nil {
+			p.outbox.stop()
+			p.outbox = nil
 		}
+		p.unbind()
 		p.in.close()
 		p.out.close()
 		p.up.Store(false)

@@ -9,8 +9,9 @@ import (
 // arenaLen is the memory of the frames that wait for one system call, in bytes.
 const arenaLen = 128 << 10
 
-// sender gathers the frames that a port sends until flush hands them to the kernel.
+// sender gathers the frames that a port sends until they are handed to the kernel at once.
 type sender struct {
+	sock   *socket // takes them; nil while the interface does not exist
 	arena  []byte
 	frames [][]byte
 	msgs   []mmsghdr
@@ -73,26 +74,36 @@ func (p *port) count(frame []byte) {
 	p.out.write(frame)
 }
 
-// flush hands the queued frames to the kernel, in order. A frame that the kernel refuses is
-// counted and left out.
+// flush sends the queued frames, or hands them to the port's outbox.
 func (p *port) flush() {
-	frames := p.tx.frames
-	if len(frames) == 0 {
+	if len(p.tx.frames) == 0 {
 		return
 	}
+	p.tx.sock = p.sock
+	if p.outbox != nil {
+		p.tx = p.outbox.exchange(p.tx)
+		return
+	}
+	p.sendBatch(p.tx)
+}
+
+// sendBatch hands frames to the kernel, in order, and empties the batch. A frame that the
+// kernel refuses is counted and left out. With an outbox its goroutine alone calls it.
+func (p *port) sendBatch(tx *sender) {
+	frames := tx.frames
 	for i, f := range frames {
-		p.tx.iovs[i].Base = &f[0]
-		p.tx.iovs[i].SetLen(len(f))
-		p.tx.msgs[i].hdr.Iov = &p.tx.iovs[i]
-		p.tx.msgs[i].hdr.SetIovlen(1)
+		tx.iovs[i].Base = &f[0]
+		tx.iovs[i].SetLen(len(f))
+		tx.msgs[i].hdr.Iov = &tx.iovs[i]
+		tx.msgs[i].hdr.SetIovlen(1)
 	}
 	waited := false
 	for done := 0; done < len(frames); {
-		if p.sock == nil {
+		if tx.sock == nil {
 			p.counts.txLinkDown.Add(uint64(len(frames) - done))
 			break
 		}
-		n, err := mmsg(unix.SYS_SENDMMSG, p.sock.fd, p.tx.msgs[done:len(frames)])
+		n, err := mmsg(unix.SYS_SENDMMSG, tx.sock.fd, tx.msgs[done:len(frames)])
 		switch {
 		case err == nil:
 			for _, f := range frames[done : done+n] {
@@ -103,20 +114,21 @@ func (p *port) flush() {
 		case (errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.ENOBUFS)) && !waited:
 			// Once a batch the kernel gets a moment to drain.
 			waited = true
-			_, _ = unix.Poll([]unix.PollFd{{Fd: int32(p.sock.fd), Events: unix.POLLOUT}}, 5)
+			_, _ = unix.Poll([]unix.PollFd{{Fd: int32(tx.sock.fd), Events: unix.POLLOUT}}, 5)
 		default:
 			p.refused(err)
 			done++
 		}
 	}
-	p.tx.reset()
+	tx.reset()
+	p.flushCapture(p.out)
 }
 
 // refused books a frame that the kernel did not take.
 func (p *port) refused(err error) {
 	switch {
 	case errors.Is(err, unix.ENETDOWN) || errors.Is(err, unix.ENXIO):
-		p.suspect = true
+		p.suspect.Store(true)
 		p.counts.txLinkDown.Add(1)
 	case errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.ENOBUFS):
 		p.counts.txQueueFull.Add(1)

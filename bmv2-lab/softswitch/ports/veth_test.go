@@ -12,6 +12,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// bothWays runs a test with ports that send on the owner's goroutine and on their own.
+func bothWays(t *testing.T, test func(t *testing.T, parallel bool)) {
+	for name, parallel := range map[string]bool{"one": false, "parallel": true} {
+		t.Run(name, func(t *testing.T) { inNamespace(t, func(t *testing.T) { test(t, parallel) }) })
+	}
+}
+
 // inNamespace runs a test on a thread of its own in a new network namespace, which ends with
 // the thread. Sockets that the test opens belong to the namespace.
 func inNamespace(t *testing.T, test func(t *testing.T)) {
@@ -104,10 +111,12 @@ func pollUntil(t *testing.T, ok func() bool, polls ...func() error) {
 
 // Frames pass two switch ports and come out as they went in, whatever tags they carry.
 func TestFramesPassUnchanged(t *testing.T) {
-	inNamespace(t, func(t *testing.T) {
+	bothWays(t, func(t *testing.T, parallel bool) {
 		veth(t, "a")
 		veth(t, "b")
-		sw := openSet(t, interfaces(Port{Number: 1, Interface: "a0"}, Port{Number: 2, Interface: "b0"}), Deps{})
+		cfg := interfaces(Port{Number: 1, Interface: "a0"}, Port{Number: 2, Interface: "b0"})
+		cfg.ParallelSend, cfg.PcapDir = parallel, t.TempDir()
+		sw := openSet(t, cfg, Deps{})
 		hosts := openSet(t, interfaces(Port{Number: 1, Interface: "a1"}, Port{Number: 2, Interface: "b1"}), Deps{})
 
 		plain := ethernet(0x0800, 46, 1)
@@ -153,6 +162,8 @@ func TestFramesPassUnchanged(t *testing.T) {
 				t.Errorf("frame %d at the host: %x…, want %x…", i, head(atHost[i]), head(want))
 			}
 		}
+		pollUntil(t, func() bool { return sw.Stats()[1].TxFrames >= uint64(len(frames)) },
+			func() error { return pollNow(sw, func(uint32, []byte) {}) })
 		st := sw.Stats()
 		if n := uint64(len(frames)); st[0].RxFrames != n || st[1].TxFrames != n || st[0].TxFrames != 0 ||
 			st[0].RxBytes != st[1].TxBytes {
@@ -205,10 +216,12 @@ func TestKernelDropsAreCounted(t *testing.T) {
 }
 
 func TestTooLongForTheLink(t *testing.T) {
-	inNamespace(t, func(t *testing.T) {
+	bothWays(t, func(t *testing.T, parallel bool) {
 		veth(t, "a")
 		ip(t, "link", "set", "a0", "mtu", "1500")
-		sw := openSet(t, interfaces(Port{Number: 1, Interface: "a0"}), Deps{})
+		cfg := interfaces(Port{Number: 1, Interface: "a0"})
+		cfg.ParallelSend = parallel
+		sw := openSet(t, cfg, Deps{})
 		for _, payload := range []int{1500, 1501, 100, 9001, 1500} {
 			sw.Transmit(1, ethernet(0x0800, payload, 1))
 		}
@@ -222,9 +235,11 @@ func TestTooLongForTheLink(t *testing.T) {
 
 // A port survives its link's going down and its interface's being deleted and made again.
 func TestLinkComesBack(t *testing.T) {
-	inNamespace(t, func(t *testing.T) {
+	bothWays(t, func(t *testing.T, parallel bool) {
 		veth(t, "a")
-		sw := openSet(t, interfaces(Port{Number: 1, Interface: "a0"}), Deps{})
+		cfg := interfaces(Port{Number: 1, Interface: "a0"})
+		cfg.ParallelSend = parallel
+		sw := openSet(t, cfg, Deps{})
 		sw.tick, sw.recoverTick = 20*time.Millisecond, 20*time.Millisecond
 		up := func(want bool) func() bool {
 			return func() bool { return sw.Stats()[0].Up == want }
