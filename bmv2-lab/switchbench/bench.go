@@ -5,10 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"time"
-
-	p4 "github.com/p4lang/p4runtime/go/p4/v1"
-
-	"github.com/fabricscope/fabricscope/p4src"
 )
 
 // bench runs the measurements.
@@ -105,8 +101,8 @@ func arrives(ctx context.Context) error {
 	return fmt.Errorf("no frame comes through")
 }
 
-// startup measures the time from the start of the process, with a program on its command line
-// or not, to the first frame that it forwards.
+// startup measures the time from the start of the process to the first frame that it forwards:
+// the pipeline and the entries come over P4Runtime meanwhile.
 func (b *bench) startup(ctx context.Context) error {
 	frames, err := vxlanFrames(batch)
 	if err != nil {
@@ -132,99 +128,5 @@ func (b *bench) startup(ctx context.Context) error {
 	}
 	ms := median(figures)
 	report("start to first frame, pipeline and entries over P4Runtime: %.0f ms   (below 300)  %s", ms, verdict(ms < 300))
-	return nil
-}
-
-const (
-	writeBatch = 500   // entries in a request
-	writeRate  = 50000 // frames/s meanwhile: far below what the switch forwards
-)
-
-// writes measures table writes over P4Runtime while frames pass, none of which may be lost.
-func (b *bench) writes(ctx context.Context) error {
-	frames, err := vxlanFrames(flowCount)
-	if err != nil {
-		return err
-	}
-	r, err := b.switchUnderTest().start(ctx)
-	if err != nil {
-		return err
-	}
-	defer r.stop()
-	before, err := received()
-	if err != nil {
-		return err
-	}
-	g, err := generate(frames, writeRate)
-	if err != nil {
-		return err
-	}
-	written, took, err := r.churn(ctx, b.round*2)
-	g.end()
-	if err != nil {
-		return err
-	}
-	after := before
-	for deadline := time.Now().Add(2 * time.Second); after-before < g.sent.Load() && time.Now().Before(deadline); {
-		time.Sleep(time.Millisecond)
-		if after, err = received(); err != nil {
-			return err
-		}
-	}
-	perSecond, lost := float64(written)/took.Seconds(), int64(g.sent.Load()-(after-before))
-	report("table writes/s over P4Runtime, %d in a request, while %d frames/s pass: %.0f   (at least 50000)  %s",
-		writeBatch, writeRate, perSecond, verdict(perSecond >= 50000))
-	report("  frames lost meanwhile: %d of %d   (none)  %s", lost, g.sent.Load(), verdict(lost == 0))
-	return nil
-}
-
-// churn inserts and deletes routes for a while.
-func (r *running) churn(ctx context.Context, how time.Duration) (written int, took time.Duration, err error) {
-	entries := make([]*p4.TableEntry, writeBatch)
-	for i := range entries {
-		entries[i] = r.entry(p4src.TableIPv4Route, prefix(32, 10, 9, byte(i>>8), byte(i)), p4src.ActionSetNexthop, []byte{5})
-	}
-	start := time.Now()
-	for took < how {
-		for _, kind := range []p4.Update_Type{p4.Update_INSERT, p4.Update_DELETE} {
-			if err := r.write(ctx, kind, entries...); err != nil {
-				return 0, 0, err
-			}
-			written += len(entries)
-		}
-		took = time.Since(start)
-	}
-	return written, took, nil
-}
-
-// memory watches the process under load, in quarters of the time.
-func (b *bench) memory(ctx context.Context) error {
-	frames, err := vxlanFrames(flowCount)
-	if err != nil {
-		return err
-	}
-	r, err := b.switchUnderTest().start(ctx)
-	if err != nil {
-		return err
-	}
-	defer r.stop()
-	g, err := generate(frames, 0)
-	if err != nil {
-		return err
-	}
-	defer g.end()
-	var first, last int
-	for quarter := range 4 {
-		time.Sleep(b.soak / 4)
-		if last, err = r.resident(); err != nil {
-			return err
-		}
-		if quarter == 0 {
-			first = last
-		}
-	}
-	growth := float64(last)/float64(first) - 1
-	report("memory under load: %.1f MB after %v, %.1f MB after %v   (flat)  %s", float64(first)/1e6, b.soak/4,
-		float64(last)/1e6, b.soak, verdict(growth < 0.05))
 	return nil
 }

@@ -20,6 +20,9 @@ type device struct {
 	addr string   // of its P4Runtime server; empty: it has none
 }
 
+// adminAddr is where softswitch serves the counts of its ports.
+const adminAddr = "127.0.0.1:9561"
+
 // running is a device that was started.
 type running struct {
 	*controller // nil without a P4Runtime server
@@ -34,10 +37,15 @@ func (s *settings) forwarder() device {
 	return device{name: "plain forwarder", args: pinned("/proc/self/exe", "forward", "sw0", "sw1")}
 }
 
-func (s *settings) switchUnderTest() device {
+// switchUnderTest is softswitch on the second processor.
+func (s *settings) switchUnderTest() device { return s.softswitchOn(pinned()) }
+
+// softswitchOn is softswitch behind a command that says where it runs, with more options.
+func (s *settings) softswitchOn(where []string, options ...string) device {
 	const addr = "127.0.0.1:9559"
-	return device{name: "softswitch", addr: addr, args: pinned(s.softswitch, "--no-p4", "--log-level", "off",
-		"-i", "1@sw0", "-i", "2@sw1", "--device-id", strconv.Itoa(deviceID), "--grpc-server-addr", addr, "--cpu-port", "510")}
+	args := append(where, s.softswitch, "--no-p4", "--log-level", "off", "-i", "1@sw0", "-i", "2@sw1",
+		"--device-id", strconv.Itoa(deviceID), "--grpc-server-addr", addr, "--cpu-port", "510", "--admin-addr", adminAddr)
+	return device{name: "softswitch", addr: addr, args: append(args, options...)}
 }
 
 // reference is simple_switch_grpc. It has both processors, and is offered no more than a few

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime"
 	"syscall"
 	"time"
 )
@@ -36,11 +37,13 @@ func main() {
 	flag.StringVar(&s.bmv2, "bmv2", "simple_switch_grpc", "what to compare it with, if it is there: a `COMMAND`")
 	flag.IntVar(&s.rounds, "rounds", 5, "rounds; medians are taken over them")
 	flag.DurationVar(&s.round, "round", 2*time.Second, "how long each device forwards in a round")
-	flag.DurationVar(&s.soak, "soak", 20*time.Second, "how long the memory is watched under load")
+	flag.DurationVar(&s.soak, "soak", time.Minute, "how long the memory is watched under load")
 	flag.Parse()
 	if os.Getenv(inside) == "" {
 		os.Exit(enter())
 	}
+	// The devices end with the thread that started them (Pdeathsig): this one stays.
+	runtime.LockOSThread()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, s); err != nil {
@@ -71,7 +74,7 @@ func run(ctx context.Context, s settings) error {
 		return err
 	}
 	b := &bench{settings: s}
-	steps := []func(context.Context) error{b.throughput, b.startup, b.writes, b.memory}
+	steps := []func(context.Context) error{b.throughput, b.cores, b.startup, b.writes, b.memory}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			return err

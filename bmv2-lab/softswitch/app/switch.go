@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/bmjson"
@@ -39,9 +38,11 @@ func New(cfg Config, deps Deps) (*Switch, error) {
 	s := &Switch{cfg: cfg, deps: deps, set: set, worker: newWorker(set, cfg.CPUPort, newDumper(deps.Log, cfg.DumpBytes)), ready: make(chan struct{})}
 	options := engine.Options{DropPort: cfg.DropPort, Log: func(text string) { deps.Log.Info("log_msg", "text", text) }}
 	if cfg.Program != nil {
-		if s.worker.sw, err = load(cfg.Program, options); err != nil {
+		sw, err := load(cfg.Program, options)
+		if err != nil {
 			return nil, err
 		}
+		s.worker.sw.Store(sw)
 	}
 	if deps.Listener != nil {
 		sc := p4rtserver.DefaultConfig()
@@ -70,23 +71,6 @@ func load(document []byte, options engine.Options) (*engine.Switch, error) {
 		return nil, fmt.Errorf("program: %w", err)
 	}
 	return engine.New(program, options), nil
-}
-
-func (s *Switch) register() error {
-	count := func(name, help string, value func() uint64) prometheus.Collector {
-		opts := prometheus.CounterOpts{Name: "fabricscope_app_" + name + "_total", Help: help}
-		return prometheus.NewCounterFunc(opts, func() float64 { return float64(value()) })
-	}
-	for _, c := range []prometheus.Collector{
-		ports.NewCollector(s.set),
-		count("no_program_drops", "Frames that came before there was a program.", s.worker.noProgram.Load),
-		count("no_controller_drops", "Packet-ins and digests of a program without P4Info.", s.worker.noController.Load),
-	} {
-		if err := s.deps.Registry.Register(c); err != nil {
-			return fmt.Errorf("metrics: %w", err)
-		}
-	}
-	return nil
 }
 
 // Run runs the switch until ctx ends or a part of it fails. It may be called once.

@@ -261,6 +261,8 @@ func TestDropsByCause(t *testing.T) {
 	for _, want := range []string{
 		`fabricscope_ports_up{interface="",port="1"} 0`,
 		`fabricscope_ports_up{interface="",port="2"} 1`,
+		`fabricscope_ports_no_such_port_drops_total 0`,
+		`fabricscope_app_program_drops_total{cause="assertion"} 0`,
 		`fabricscope_ports_rx_frames_total{interface="",port="1"} 0`,
 		`fabricscope_ports_impaired_delayed_total{interface="",port="2"} ` + fmt.Sprint(room),
 		`fabricscope_ports_drops_total{cause="link_down",direction="rx",interface="",port="1"} 5`,

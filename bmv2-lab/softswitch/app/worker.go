@@ -25,8 +25,8 @@ type worker struct {
 	commands chan command
 	done     chan struct{} // closed when run has ended
 
-	// The running switch and where its events go; both belong to run.
-	sw     *engine.Switch
+	// The running switch and where its events go; both are changed by run only.
+	sw     atomic.Pointer[engine.Switch]
 	events p4rtserver.Events
 
 	noProgram    atomic.Uint64 // frames that came before there was a program
@@ -54,11 +54,12 @@ func (w *worker) run(ctx context.Context) error {
 		if w.dump != nil {
 			w.dump.log("Received packet", port, frame)
 		}
-		if w.sw == nil {
+		sw := w.sw.Load()
+		if sw == nil {
 			w.noProgram.Add(1)
 			return
 		}
-		w.sw.Process(w.Micros(), port, frame, w)
+		sw.Process(w.Micros(), port, frame, w)
 	}
 	for ctx.Err() == nil {
 		select {
@@ -97,11 +98,12 @@ func (w *worker) between(ctx context.Context, do func() error) error {
 // Install is p4rtserver.Dataplane's.
 func (w *worker) Install(ctx context.Context, build func(*engine.Switch) (*engine.Switch, error), events p4rtserver.Events) error {
 	return w.between(ctx, func() error {
-		next, err := build(w.sw)
+		next, err := build(w.sw.Load())
 		if err != nil {
 			return err
 		}
-		w.sw, w.events = next, events
+		w.events = events
+		w.sw.Store(next)
 		return nil
 	})
 }
@@ -119,6 +121,15 @@ func (w *worker) PacketOut(frame []byte) error {
 
 // Micros is the time since the switch started, in microseconds.
 func (w *worker) Micros() uint64 { return uint64(time.Since(w.start).Microseconds()) }
+
+// programDrops are the packets that the running program has dropped for a reason of its own,
+// since it was installed.
+func (w *worker) programDrops() engine.Stats {
+	if sw := w.sw.Load(); sw != nil {
+		return sw.Stats()
+	}
+	return engine.Stats{}
+}
 
 // Transmit is engine.Output's: a frame leaves.
 func (w *worker) Transmit(port uint32, frame []byte) {

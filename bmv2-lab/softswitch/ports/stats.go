@@ -42,6 +42,11 @@ type Stats struct {
 	Impairment Impairment `json:"impairment"`
 }
 
+// Dropped is the number of frames that were dropped at the port, for all causes.
+func (s Stats) Dropped() uint64 {
+	return s.RxQueueFull + s.RxOversize + s.RxLinkDown + s.TxQueueFull + s.TxLinkDown + s.TxRefused + s.Lost + s.DelayFull
+}
+
 // counts are the live counters behind Stats. The owner writes, anyone reads.
 type counts struct {
 	rxFrames, rxBytes, txFrames, txBytes     atomic.Uint64
