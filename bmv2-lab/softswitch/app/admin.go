@@ -101,22 +101,16 @@ func (s *Switch) adminLink(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, `link: "up" is missing`, http.StatusBadRequest)
 		return
 	}
-	s.adminChange(w, r, func(port uint32) error {
-		s.deps.Log.Info("port is set", "port", port, "up", *link.Up)
-		return s.set.Shut(port, !*link.Up)
-	})
+	s.adminChange(w, r, func(port uint32) error { return s.set.Shut(port, !*link.Up) }, "link", "up", *link.Up)
 }
 
 func (s *Switch) adminImpair(w http.ResponseWriter, r *http.Request, imp ports.Impairment) {
-	s.adminChange(w, r, func(port uint32) error {
-		s.deps.Log.Info("impairment", "port", port, "loss", imp.Loss, "delay", time.Duration(imp.Delay),
-			"duplicate", imp.Duplicate, "reorder", imp.Reorder, "seed", imp.Seed)
-		return s.set.Impair(port, imp)
-	})
+	s.adminChange(w, r, func(port uint32) error { return s.set.Impair(port, imp) }, "impairment", "loss", imp.Loss,
+		"delay", time.Duration(imp.Delay), "duplicate", imp.Duplicate, "reorder", imp.Reorder, "seed", imp.Seed)
 }
 
-// adminChange changes the port that the request names.
-func (s *Switch) adminChange(w http.ResponseWriter, r *http.Request, change func(port uint32) error) {
+// adminChange changes the port that the request names, and logs what it is now.
+func (s *Switch) adminChange(w http.ResponseWriter, r *http.Request, change func(port uint32) error, what string, attrs ...any) {
 	n, err := portNumber(r)
 	if err == nil {
 		err = change(n)
@@ -127,6 +121,7 @@ func (s *Switch) adminChange(w http.ResponseWriter, r *http.Request, change func
 	case err != nil:
 		http.Error(w, err.Error(), http.StatusBadRequest)
 	default:
+		s.deps.Log.With("port", n).Info(what, attrs...)
 		w.WriteHeader(http.StatusNoContent)
 	}
 }

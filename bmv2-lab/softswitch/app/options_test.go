@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spf13/pflag"
+
 	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/ports"
 )
 
@@ -86,6 +88,23 @@ func TestCommandLineErrors(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want something of %q", args, err, want)
 		}
+	}
+}
+
+// The manual has every option, those that are ignored or refused too.
+func TestManualHasEveryOption(t *testing.T) {
+	manual, err := os.ReadFile("../../../docs/SOFTSWITCH.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	missing := func(name string) {
+		if !bytes.Contains(manual, []byte("`--"+name+"`")) && !bytes.Contains(manual, []byte("`--"+name+" ")) {
+			t.Errorf("--%s is not in the manual", name)
+		}
+	}
+	(&options{}).flags().VisitAll(func(f *pflag.Flag) { missing(f.Name) })
+	for name := range refused() {
+		missing(name)
 	}
 }
 
