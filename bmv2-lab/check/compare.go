@@ -148,19 +148,24 @@ func differ(got, want map[string]string) (differences []string) {
 	return differences
 }
 
-// Losses are the segments where conversations are said to have lost packets, or where it is not
-// known at their end whether they did. It counts the segments that it looked at.
-func Losses(flows []Flow) (segments int, lines []string) {
+// Losses is how many packets conversations are said to have lost, by the ports between which
+// they were lost, over how many segments; open are those whose loss is not final.
+func Losses(flows []Flow) (lost map[string]uint64, segments int, open []string) {
+	lost = map[string]uint64{}
 	for _, f := range flows {
 		for _, s := range slices.Concat(f.Forward.Segments, f.Reverse.Segments) {
 			segments++
-			switch {
-			case s.Lost > 0:
-				lines = append(lines, fmt.Sprintf("conversation %s: %d of %d lost between %v and %v", f.ID, s.Lost, s.Packets, s.Out, s.In))
-			case !s.Final:
-				lines = append(lines, fmt.Sprintf("conversation %s: the loss between %v and %v is not final", f.ID, s.Out, s.In))
+			where := strings.Join(s.Out, "|") + ">" + strings.Join(s.In, "|")
+			if len(s.In) == 0 {
+				where = s.Switch + ">"
+			}
+			if s.Lost > s.Uncertainty {
+				lost[where] += s.Lost
+			}
+			if !s.Final {
+				open = append(open, fmt.Sprintf("conversation %s: the loss at %s is not final", f.ID, where))
 			}
 		}
 	}
-	return segments, lines
+	return lost, segments, open
 }

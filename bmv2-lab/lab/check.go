@@ -14,8 +14,9 @@ import (
 
 const (
 	trafficBefore = 15 * time.Second // of a rolling update
-	trafficAfter  = 35 * time.Second
-	settleTime    = 5 * time.Second // without a change; longer than the daemon's idle timeout
+	trafficAfter  = 15 * time.Second
+	trafficLossy  = 20 * time.Second // while a cable loses frames
+	settleTime    = 5 * time.Second  // without a change; longer than the daemon's idle timeout
 )
 
 // checked is a run of the checks.
@@ -26,6 +27,7 @@ type checked struct {
 	gnmi    *check.GNMI
 	stream  *stream
 	before  moment // the rolling update
+	lost    uint64 // frames that the faulty cable lost
 	flows   []check.Flow
 }
 
@@ -51,12 +53,14 @@ func (l *Lab) check(ctx context.Context) error {
 		{"traffic", func() error { return l.pause(trafficBefore) }},
 		{"rolling update of catalog", c.rollingUpdate},
 		{"traffic", func() error { return l.pause(trafficAfter) }},
+		{fmt.Sprintf("traffic while a cable loses %.0f%% of the frames", 100*lossShare), c.loseFrames},
 	}
 	for _, s := range steps {
 		if err := l.Step(s.name, s.do); err != nil {
 			return err
 		}
 	}
+	c.checkLosing()
 	c.checkNow()
 	c.checkPast("the pods of catalog before the rolling update")
 	for _, s := range []step{{"end of all traffic", c.freeze}, {"end of the capture", l.endCapture}} {

@@ -33,6 +33,7 @@ func (l *Lab) show(ctx context.Context) error {
 	fmt.Fprint(l.Config.Progress, `
 The lab runs. This is Mininet's prompt (help lists its commands); besides them:
   fabricscope ARGUMENTS     the operator's CLI: fabricscope pods --at 1m, fabricscope flows -o wide, ...
+  impair PORT loss=0.02     lose, delay, repeat or reorder what a switch port sends (help impair); shut PORT, unshut PORT
   kubectl ARGUMENTS         the cluster's own view: kubectl get pods -A -o wide
   sh COMMAND                anything else: sh gnmic ..., sh tail `+filepath.Join(l.Config.Directory, "log", "fabricscoped.log")+`
 exit (or Ctrl-D) ends the lab and removes everything.

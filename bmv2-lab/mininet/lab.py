@@ -22,6 +22,8 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
+import urllib.request
 
 from mininet.cli import CLI
 from mininet.link import Link
@@ -70,14 +72,33 @@ class P4Switch(Switch):
             run("sysctl", "-qw", f"net.ipv6.conf.{intf.name}.disable_ipv6=1")
             run("ethtool", "-K", intf.name, *OFFLOADS)
             args += ["-i", f"{number}@{intf.name}"]
-        if os.path.basename(shlex.split(self.program)[0]) == "simple_switch_grpc":
-            # Its Thrift server has one default port for all instances.
-            args += ["--thrift-port", str(self.grpc_port + 1000)]
+        # The Thrift server has one default port for all instances; softswitch has none.
+        args += ["--thrift-port", str(self.grpc_port + 1000)]
         args += ["--no-p4", "--", "--grpc-server-addr", f"127.0.0.1:{self.grpc_port}",
                  "--cpu-port", str(CPU_PORT), "--drop-port", str(DROP_PORT)]
+        if self.can_impair():
+            args += ["--admin-addr", f"127.0.0.1:{self.admin_port()}"]
         with open(os.path.join(self.log_dir, f"{self.name}.log"), "wb") as log:
             self.process = subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             preexec_fn=detach)
+
+    def can_impair(self):
+        """Whether the switch's ports can lose, delay, repeat and reorder frames on purpose."""
+        return os.path.basename(shlex.split(self.program)[0]) != "simple_switch_grpc"
+
+    def admin_port(self):
+        """TCP port of the administration (docs/SOFTSWITCH.md)."""
+        return self.grpc_port + 2000
+
+    def administer(self, port, method, what, body=None):
+        """Ask the administration of a port; gives the text of the answer."""
+        url = f"http://127.0.0.1:{self.admin_port()}/ports/{port}{what}"
+        data = None if body is None else json.dumps(body).encode()
+        try:
+            with urllib.request.urlopen(urllib.request.Request(url, data, method=method), timeout=5) as answer:
+                return answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.read().decode()
 
     def wait(self):
         """Wait until the P4Runtime server listens."""
@@ -130,6 +151,38 @@ class LabCLI(CLI):
     def do_fabricscope(self, line):
         """Ask Fabricscope: fabricscope pods|services|flows|switches|links [flags]"""
         subprocess.run(["fabricscope", *shlex.split(line)], check=False)
+
+    def do_impair(self, line):
+        """Let frames that a switch port sends suffer, or not any more:
+        impair PORT [loss=0.02] [delay=10ms] [duplicate=0.01] [reorder=0.01], as impair leaf1-eth1 loss=0.02"""
+        port, *settings = shlex.split(line) or [""]
+        body = {}
+        for setting in settings:
+            name, _, value = setting.partition("=")
+            try:
+                body[name] = value if name.endswith("delay") else float(value)
+            except ValueError:
+                print(f"{setting!r} is not NAME=NUMBER")
+                return
+        self.administer(port, "PUT", "/impairment", body)
+
+    def do_shut(self, line):
+        """Take a switch port down: shut leaf1-eth1"""
+        self.administer(line.strip(), "PUT", "/link", {"up": False})
+
+    def do_unshut(self, line):
+        """Take it up again: unshut leaf1-eth1"""
+        self.administer(line.strip(), "PUT", "/link", {"up": True})
+
+    def administer(self, interface, method, what, body):
+        """Administer the port with an interface, or say why not."""
+        name, _, number = interface.rpartition("-eth")
+        if name not in self.mn or not isinstance(self.mn[name], P4Switch):
+            print(f"{interface!r} is no switch port as leaf1-eth1")
+        elif not self.mn[name].can_impair():
+            print("only softswitch can do that")
+        else:
+            print(self.mn[name].administer(number, method, what, body), end="")
 
     def do_kubectl(self, line):
         """Ask the cluster: kubectl get pods -A -o wide"""

@@ -29,16 +29,34 @@ func (x *index) segments(hops []flow.Hop, destination string) []flow.Segment {
 			if len(down) == 0 && (destination == "" || destination == sw) {
 				continue
 			}
-			if s, ok := compare(sw, up, down); ok && (len(down) > 0 || s.Final) {
-				for _, h := range down {
-					s.Out = append(s.Out, x.uplinks[portKey{h.Switch, h.Port}])
-					s.In = append(s.In, inventory.PortRef{Switch: h.Switch, Port: h.Port, Number: h.Number})
-				}
-				out = append(out, s)
+			s, ok := compare(sw, up, down)
+			switch {
+			case !ok || len(down) == 0 && !s.Final:
+				continue
+			case len(down) == 0:
+				s.Out, s.In = x.cable(sw, destination)
 			}
+			for _, h := range down {
+				s.Out = append(s.Out, x.uplinks[portKey{h.Switch, h.Port}])
+				s.In = append(s.In, inventory.PortRef{Switch: h.Switch, Port: h.Port, Number: h.Number})
+			}
+			out = append(out, s)
 		}
 	}
 	return out
+}
+
+// cable gives the ports of the one link from a switch to another; none if there is none, or more.
+func (x *index) cable(from, to string) (out, in []inventory.PortRef) {
+	for k, a := range x.uplinks {
+		if k.sw == to && a.Switch == from {
+			out, in = append(out, a), append(in, inventory.PortRef{Switch: to, Port: k.port})
+		}
+	}
+	if len(out) != 1 {
+		return nil, nil
+	}
+	return out, in
 }
 
 func pick(hops []flow.Hop, match func(flow.Hop) bool) []flow.Hop {

@@ -79,6 +79,10 @@ func TestSegments(t *testing.T) {
 			[]flow.Hop{silent(hop("leaf1", "3", 7))},
 			[]want{{"leaf1", 7, 7, true, true}},
 		},
+		"nothing arrived behind the spine": {
+			[]flow.Hop{silent(hop("leaf1", "3", 7)), silent(hop("spine1", "1", 7))},
+			[]want{{"spine1/1", 7, 0, false, true}, {"leaf2/1", 7, 7, true, true}},
+		},
 		"nothing arrived yet": {[]flow.Hop{hop("leaf1", "3", 7)}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,0 +1,83 @@
+package lab
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/fabricscope/fabricscope/bmv2-lab/check"
+)
+
+// lossShare is the share of its frames that the faulty cable loses.
+const lossShare = 0.05
+
+// announcements bounds how many of the frames that a cable lost were LLDP's, which is no flow:
+// one every two seconds.
+const announcements = uint64(trafficLossy / (2 * time.Second))
+
+// loseFrames lets traffic pass a cable that loses frames; with switches that cannot lose any
+// on purpose, nothing is lost.
+func (c *checked) loseFrames() error {
+	if !c.canImpair() {
+		return c.pause(trafficLossy)
+	}
+	faulty, err := c.faultyCable()
+	if err != nil {
+		return err
+	}
+	if err := c.impair(c.ctx, faulty, lossShare); err != nil {
+		return err
+	}
+	if err := c.pause(trafficLossy); err != nil {
+		return err
+	}
+	if err := c.impair(c.ctx, faulty, 0); err != nil {
+		return err
+	}
+	c.lost, err = c.lostOn(c.ctx, faulty)
+	return err
+}
+
+// checkLosing asks while traffic goes on: the cable is named already, and no other.
+func (c *checked) checkLosing() {
+	if !c.canImpair() {
+		return
+	}
+	c.settles("the cable that loses frames is named while traffic goes on", func() (string, []string, error) {
+		flows, err := ask[check.Flow](c.Lab, "flows")
+		if err != nil {
+			return "", nil, err
+		}
+		lost, segments, _ := check.Losses(flows)
+		return fmt.Sprintf("%d segments", segments), c.elsewhere(lost, 1), nil
+	})
+}
+
+// compareLosses holds the losses that are said, after the end of all traffic, against what the
+// faulty cable has lost.
+func (c *checked) compareLosses() (string, []string, error) {
+	lost, segments, open := check.Losses(c.flows)
+	if segments == 0 {
+		open = append(open, "nothing was compared")
+	}
+	least := c.lost - min(c.lost, announcements)
+	return fmt.Sprintf("%d segments, %d frames lost", segments, c.lost), append(open, c.elsewhere(lost, least)...), nil
+}
+
+// elsewhere tells of losses on other cables than the faulty one, and of too many or too few there.
+func (c *checked) elsewhere(lost map[string]uint64, least uint64) (lines []string) {
+	name := ""
+	if faulty, err := c.faultyCable(); err == nil && c.canImpair() {
+		name = faulty.String()
+		if n := lost[name]; n < least || n > c.lost {
+			lines = append(lines, fmt.Sprintf("%d lost at %s, want %d to %d", n, name, least, c.lost))
+		}
+	}
+	for _, where := range slices.Sorted(maps.Keys(lost)) {
+		if where != name {
+			lines = append(lines, fmt.Sprintf("%d lost at %s, want none", lost[where], where))
+		}
+	}
+	return lines
+}
