@@ -108,8 +108,8 @@ func (d *decoder) field(n *node, seen names, index int) Field {
 	if f.Signed && (f.VarBits || f.Width < 2) {
 		d.fail(l[2], "a signed field has to have 2 bits or more")
 	}
-	if len(l) > 3 && d.flag(l[3], false) {
-		d.fail(l[3], "a saturating field is not supported")
+	if f.Saturating = len(l) > 3 && d.flag(l[3], false); f.Saturating && f.VarBits {
+		d.fail(l[3], "a field of variable length cannot be saturating")
 	}
 	return f
 }

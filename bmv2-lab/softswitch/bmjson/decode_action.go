@@ -122,6 +122,7 @@ func (d *decoder) primitive(n *node, length int) Primitive {
 		}
 		p.Args = append(p.Args, arg)
 	}
+	d.saturate(&p)
 	if len(args) > 0 && (p.Op == "_jump" || p.Op == "_jump_if_zero") {
 		d.jumpTarget(&p.Args[len(args)-1], args[len(args)-1], length)
 	}
@@ -164,6 +165,9 @@ func (d *decoder) argument(n *node, t argType) Arg {
 			d.fail(kind, "has to be a parameters_vector")
 		}
 		a.Kind = ArgVector
+		if value.kind == kindObject && len(value.elems) == 0 {
+			break // p4c's way to write an empty list
+		}
 		for _, e := range d.list(value) {
 			a.List = append(a.List, d.typed(e, TypeData))
 		}

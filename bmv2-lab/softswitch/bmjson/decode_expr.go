@@ -1,6 +1,9 @@
 package bmjson
 
-import "math/big"
+import (
+	"math/big"
+	"slices"
+)
 
 // fieldRef is a pair of header and field names.
 func (d *decoder) fieldRef(n *node) FieldRef {
@@ -83,6 +86,10 @@ func (d *decoder) expr(n *node) *Expr {
 			d.fail(value, "there is no parameter %d", e.Index)
 		}
 	case "header":
+		if u, ok := d.unions[value.text]; ok { // p4c's name for a union in a stack
+			e.Kind, e.Type, e.Index = ExprUnion, TypeUnion, u
+			break
+		}
 		e.Kind, e.Type, e.Index = ExprHeader, TypeHeader, d.ref(value, d.headers, "header")
 		if d.err == nil {
 			e.HeaderType = d.p.Headers[e.Index].Type
@@ -117,9 +124,24 @@ func (d *decoder) lastField(e *Expr, value *node) {
 		return
 	}
 	e.Kind, e.Index = ExprLastField, d.ref(pair[0], d.stacks, "header stack")
+	if d.err == nil && pair[1].text == "last" && !d.hasField(d.p.Stacks[e.Index].Type, "last") {
+		d.lastElement(e)
+		return
+	}
 	if d.err == nil {
 		e.Field.Field = d.fieldOf(pair[1], d.p.Stacks[e.Index].Type)
 	}
+}
+
+func (d *decoder) hasField(headerType int, name string) bool {
+	return slices.ContainsFunc(d.p.HeaderTypes[headerType].Fields, func(f Field) bool { return f.Name == name })
+}
+
+// lastElement makes e the last element of its stack, which p4c writes like a field.
+func (d *decoder) lastElement(e *Expr) {
+	stack := &Expr{Kind: ExprStack, Type: TypeStack, Index: e.Index, HeaderType: d.p.Stacks[e.Index].Type, At: e.At}
+	last := &Expr{Kind: ExprOp, Type: TypeData, Op: OpLastIndex, Right: stack, HeaderType: -1, At: e.At}
+	*e = Expr{Kind: ExprOp, Type: TypeHeader, Op: OpDerefStack, Left: stack, Right: last, HeaderType: stack.HeaderType, At: e.At}
 }
 
 func (d *decoder) lastUnionField(e *Expr, value *node) {
@@ -190,6 +212,9 @@ func (d *decoder) operation(e *Expr, n *node) {
 	e.Kind, e.Op = ExprOp, Op(d.text(op))
 	if d.err != nil {
 		return
+	}
+	if e.Op == "dereference_stack" { // the name until version 2.18
+		e.Op = OpDerefStack
 	}
 	left, right := n.member("left"), n.member("right")
 	switch e.Op {

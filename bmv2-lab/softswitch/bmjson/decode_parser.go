@@ -273,6 +273,9 @@ func (d *decoder) parserSet(op *ParserOp, dest, src *node) {
 		return
 	}
 	op.Value = d.typed(src, TypeData)
+	if f := d.fieldDef(&Expr{Kind: ExprField, Field: op.Dest}); d.err == nil && f.Saturating {
+		op.Value = saturated(op.Value, f)
+	}
 }
 
 func (d *decoder) deparserList(root *node) {
@@ -289,6 +292,9 @@ func (d *decoder) deparserList(root *node) {
 		}
 	}
 	for _, c := range d.optList(n.member("primitives")) {
+		if op := c.member("op"); op.text == "set" {
+			op.text = "assign" // p4c's name for it here
+		}
 		d.p.Deparser.Calls = append(d.p.Deparser.Calls, d.primitive(c, 0))
 	}
 }

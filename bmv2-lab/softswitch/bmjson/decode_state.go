@@ -37,7 +37,7 @@ func (d *decoder) calculationList(root *node) {
 func (d *decoder) algo(n *node) string {
 	switch s := d.text(n); s {
 	case "crc32", "crc32_custom", "crc16", "crc16_custom", "csum16", "xor16", "identity",
-		"crcCCITT", "cksum16", "round_robin", "round_robin_consistent":
+		"crcCCITT", "cksum16", "random":
 		return s
 	}
 	if d.err == nil {

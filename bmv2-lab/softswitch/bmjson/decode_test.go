@@ -18,7 +18,7 @@ func read(t testing.TB, path string) string {
 }
 
 func TestDecodesWhatP4cWrites(t *testing.T) {
-	for _, name := range []string{"parse", "match", "state", "replicate"} {
+	for _, name := range []string{"parse", "match", "state", "replicate", "indirect", "rare"} {
 		if _, err := Decode([]byte(read(t, testdata+name+".json"))); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -50,6 +50,8 @@ func TestErrorsNameThePlace(t *testing.T) {
 		{"parse", `"type" : "lookahead"`, `"type" : "lookbehind"`, `type: "lookbehind" is not supported`},
 		{"replicate", `"extern_instances" : []`, `"extern_instances" : [{"type" : "magic"}]`, `extern_instances[0]: extern type "magic" is not supported`},
 		{"replicate", `"pipelines" : [`, `"pipelines" : [[],`, `pipelines[0]: is an array, but has to be an object`},
+		{"rare", `["data", "*"]`, `["data", "*", false, true]`, `fields[1][3]: a field of variable length cannot be saturating`},
+		{"rare", `"algo" : "random"`, `"algo" : "round_robin"`, `"round_robin" is not supported`},
 		{"replicate", `"name" : "standard_metadata",
       "id" : 1,
       "header_type"`, `"name" : "standard_metadata",
@@ -76,6 +78,31 @@ func TestBrokenDocuments(t *testing.T) {
 	} {
 		if _, err := Decode([]byte(doc)); err == nil {
 			t.Errorf("%.20q was accepted", doc)
+		}
+	}
+}
+
+// TestOtherSpellings changes a document to what means the same.
+func TestOtherSpellings(t *testing.T) {
+	for _, c := range []struct{ what, old, new string }{
+		{"an operator's old name", `"dereference_header_stack"`, `"dereference_stack"`},
+		{"an assignment in the deparser", `"primitives" : []`, `"primitives" : [{"op" : "set", "parameters" : [
+			{"type" : "field", "value" : ["h", "u"]}, {"type" : "hexstr", "value" : "0x07"}]}]`},
+		{"a union in a stack, called a header", `"op" : "d2b",
+              "left" : null,
+              "right" : {
+                "type" : "field",
+                "value" : ["v", "$valid$"]
+              }`, `"op" : "valid_union", "left" : null, "right" : {"type" : "header", "value" : "us[0]"}`},
+	} {
+		doc := read(t, testdata+"rare.json")
+		changed := strings.Replace(doc, c.old, c.new, 1)
+		if changed == doc {
+			t.Errorf("%s: %s is not in the document", c.what, c.old)
+			continue
+		}
+		if _, err := Decode([]byte(changed)); err != nil {
+			t.Errorf("%s: %v", c.what, err)
 		}
 	}
 }

@@ -45,6 +45,9 @@ type Field struct {
 	Width   int // bits
 	Signed  bool
 	VarBits bool
+	// Saturating: an assignment cuts to the nearest value that the field can hold. Decoding
+	// puts the cast into the program, so that nobody else has to care.
+	Saturating bool
 }
 
 // VarBits is the index of the variable-length field, or -1.

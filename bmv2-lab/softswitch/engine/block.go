@@ -147,18 +147,15 @@ func bitsAt(data []byte, bit, n int) uint64 {
 // headerBlocks are the parts of a header before and after its variable-length field.
 type headerBlocks struct {
 	prefix, suffix block
+	loose          *looseHeader // instead, if that field does not start on a byte
 }
 
-// newHeaderBlocks lays out those fields of a header that are needed; ok is false if its
-// variable-length field does not start on a byte.
-func newHeaderBlocks(t *typeLayout, need func(field int) bool) (hb headerBlocks, ok bool) {
+// newHeaderBlocks lays out those fields of a header that are needed.
+func newHeaderBlocks(t *typeLayout, need func(field int) bool) (hb headerBlocks) {
 	var prefix, suffix []unit
 	split := t.bytes * 8
 	if t.varbits >= 0 {
 		split = t.fields[t.varbits].bitOff
-		if split%8 != 0 {
-			return hb, false
-		}
 	}
 	for i := range t.fields {
 		f := &t.fields[i]
@@ -170,7 +167,11 @@ func newHeaderBlocks(t *typeLayout, need func(field int) bool) (hb headerBlocks,
 			prefix = append(prefix, fieldUnits(f.off, f, f.bitOff)...)
 		}
 	}
+	if split%8 != 0 {
+		hb.loose = &looseHeader{prefix, suffix, split}
+		return hb
+	}
 	hb.prefix = newBlock(split, prefix)
 	hb.suffix = newBlock(t.bytes*8-split, suffix)
-	return hb, true
+	return hb
 }

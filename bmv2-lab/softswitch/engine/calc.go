@@ -50,6 +50,9 @@ func (c *compiler) calcFn(k *calc, algo string, at bmjson.Place) calcFn {
 	if algo == "crc32" && !k.payload && k.planned && k.plan.bytes > crcPadded-16 {
 		return k.crc32
 	}
+	if algo == "random" {
+		return func(p *packet) uint64 { return p.sw.rand.Uint64() }
+	}
 	sum := hashFunc(algo)
 	if sum == nil {
 		c.fail(at, "algorithm %q is not supported", algo)

@@ -41,12 +41,18 @@ func (p *packet) extractVar(h *headerLayout, bits uint64) int {
 		return p.prog.errs.headerTooShort + 1
 	}
 	hb := &p.prog.blocks[h.index]
-	hb.prefix.read(p.words, h.base, data)
+	content := p.vars[h.varSlot][:0]
+	if hb.loose != nil {
+		content = hb.loose.read(p.words, h.base, data, 8*n, content)
+	} else {
+		hb.prefix.read(p.words, h.base, data)
+		varAt := hb.prefix.bytes
+		content = append(content, data[varAt:varAt+n]...)
+		hb.suffix.read(p.words, h.base, data[varAt+n:])
+	}
+	p.vars[h.varSlot] = content
 	p.words[h.base+rawWord] = uint64(p.parsed)
-	varAt := hb.prefix.bytes
-	p.vars[h.varSlot] = append(p.vars[h.varSlot][:0], data[varAt:varAt+n]...)
 	p.words[h.base+h.typ.fields[h.typ.varbits].off] = bits
-	hb.suffix.read(p.words, h.base, data[varAt+n:])
 	p.setValid(h)
 	p.parsed += total
 	return 0
@@ -96,6 +102,9 @@ func (p *packet) emit(out []byte) []byte {
 // deparse appends a valid header to out, which grows as needed.
 func (p *packet) deparse(out []byte, h *headerLayout) []byte {
 	hb := &p.prog.blocks[h.index]
+	if hb.loose != nil {
+		return hb.loose.write(out, p.words, h.base, p.vars[h.varSlot])
+	}
 	out = appendBlock(out, &hb.prefix, p.words, h.base)
 	if h.varSlot >= 0 {
 		out = append(out, p.vars[h.varSlot]...)

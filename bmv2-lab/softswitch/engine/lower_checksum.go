@@ -20,10 +20,13 @@ func (l *lowerer) checksumCode(verify bool) int {
 		l.meet(begin)
 		sum := l.slot()
 		l.calculate(sum, s.Calculation)
-		if verify {
+		switch {
+		case f.words > 1:
+			l.wideChecksum(&checksum{off: off, end: off + f.words, mask: ^uint64(0)}, sum, verify)
+		case verify:
 			l.op3(opJumpEq, sum, off, 0, uint64(done))
 			l.emit(inst{op: opWrong})
-		} else {
+		default:
 			l.move(off, l.masked(inWord(sum), 64, f.mask(), off))
 		}
 		l.place(done)
@@ -31,4 +34,14 @@ func (l *lowerer) checksumCode(verify bool) int {
 	}
 	l.emit(inst{op: opEnd})
 	return int(start)
+}
+
+// wideChecksum lowers what is done with a sum if its field has several words.
+func (l *lowerer) wideChecksum(k *checksum, sum int, verify bool) {
+	if verify {
+		l.call(func(p *packet) { p.checksum = p.checksum || !k.holds(p, p.words[sum]) })
+	} else {
+		l.call(func(p *packet) { k.set(p, p.words[sum]) })
+	}
+	l.read(sum)
 }

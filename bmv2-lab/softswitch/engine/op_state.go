@@ -51,8 +51,7 @@ func (c *compiler) registerRead(dst *bmjson.Expr, reg int, index *bmjson.Expr) o
 		}
 	}
 	if dst.Kind == bmjson.ExprRegister {
-		c.fail(dst.At, "reading a register of %d bits into a register is not supported", width)
-		return nil
+		return c.copyCell(dst, reg, at)
 	}
 	f, to := c.fieldOf(dst), c.dataAddress(dst)
 	words, mask := f.words, f.mask()
@@ -65,6 +64,19 @@ func (c *compiler) registerRead(dst *bmjson.Expr, reg int, index *bmjson.Expr) o
 			off := to(p)
 			copyWords(p.words[off:off+words], cell)
 			p.words[off+words-1] &= mask
+		}
+	}
+}
+
+// copyCell copies a register's cell to another's.
+func (c *compiler) copyCell(dst *bmjson.Expr, from int, at narrowFn) op {
+	to, index := dst.Index, c.narrow(dst.Right)
+	mask := topMask(c.src.Registers[to].Width)
+	return func(p *packet) {
+		d, s := p.sw.registers[to].cell(index(p)), p.sw.registers[from].cell(at(p))
+		if d != nil && s != nil {
+			copyWords(d, s)
+			d[len(d)-1] &= mask
 		}
 	}
 }

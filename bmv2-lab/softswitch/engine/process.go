@@ -60,6 +60,10 @@ func (s *Switch) ingress(p *packet, out Output) {
 	std := &s.prog.std
 	p.checksum = false
 	code := p.parse()
+	if p.aborted {
+		s.put(p)
+		return
+	}
 	s.prog.verifyChecksums(p)
 	std.parserError.set(p, uint64(code))
 	if p.checksum {
@@ -106,8 +110,8 @@ func (prog *Program) verifyChecksums(p *packet) {
 	}
 	for i := range prog.verify {
 		k := &prog.verify[i]
-		if p.isValid(k.header) && (k.cond == nil || k.cond(p)) && k.value(p) != p.words[k.off] {
-			p.checksum = true
+		if p.isValid(k.header) && (k.cond == nil || k.cond(p)) {
+			p.checksum = p.checksum || !k.holds(p, k.value(p))
 		}
 	}
 }
@@ -120,9 +124,19 @@ func (prog *Program) updateChecksums(p *packet) {
 	for i := range prog.update {
 		k := &prog.update[i]
 		if k.cond == nil || k.cond(p) {
-			p.words[k.off] = k.value(p) & k.mask
+			k.set(p, k.value(p))
 		}
 	}
+}
+
+// holds says whether the field has a value.
+func (k *checksum) holds(p *packet, v uint64) bool {
+	return p.words[k.off] == v && wideIsZero(p.words[k.off+1:k.end])
+}
+
+func (k *checksum) set(p *packet, v uint64) {
+	p.words[k.off] = v & k.mask
+	clear(p.words[k.off+1 : k.end])
 }
 
 // multicast sends a copy to every replica of a group.
@@ -211,6 +225,11 @@ func (s *Switch) raise(p *packet, out Output) {
 // egress takes a packet through the egress pipeline and the deparser. It owns p.
 func (s *Switch) egress(p *packet, port uint32, out Output) {
 	std := &s.prog.std
+	if std.priority.ok && p.words[std.priority.off] >= s.opt.Queues {
+		s.stats.NoQueue++
+		s.put(p)
+		return
+	}
 	std.egressTime.set(p, p.now)
 	std.enqTime.set(p, p.now)
 	std.enqDepth.set(p, 0)

@@ -44,7 +44,7 @@ func (f stdField) set(p *packet, v uint64) {
 // all lists the fields that are there.
 func (s *stdFields) all() (list []stdField) {
 	for _, f := range []stdField{s.ingressPort, s.packetLength, s.instanceType, s.egressSpec, s.egressPort, s.parserError,
-		s.checksumError, s.mcastGroup, s.egressRid, s.ingressTime, s.egressTime, s.enqTime, s.enqDepth, s.deqTime, s.deqDepth} {
+		s.checksumError, s.mcastGroup, s.egressRid, s.ingressTime, s.egressTime, s.enqTime, s.enqDepth, s.deqTime, s.deqDepth, s.priority} {
 		if f.ok {
 			list = append(list, f)
 		}
@@ -57,13 +57,14 @@ type stdFields struct {
 	ingressPort, packetLength, instanceType, egressSpec, egressPort stdField
 	parserError, checksumError, mcastGroup, egressRid               stdField
 	ingressTime, egressTime                                         stdField
-	enqTime, enqDepth, deqTime, deqDepth                            stdField
+	enqTime, enqDepth, deqTime, deqDepth, priority                  stdField
 }
 
 // checksum is a compiled checksum.
 type checksum struct {
 	header *headerLayout
-	off    int
+	off    int // of the field
+	end    int
 	mask   uint64
 	cond   boolFn // nil: always
 	value  calcFn
@@ -118,10 +119,7 @@ func (c *compiler) headerBlocks() {
 		}
 		var hb headerBlocks
 		if !h.metadata {
-			var ok bool
-			if hb, ok = newHeaderBlocks(h.typ, need); !ok {
-				c.fail(c.src.Headers[i].At, "a variable-length field that does not start on a byte is not supported")
-			}
+			hb = newHeaderBlocks(h.typ, need)
 		}
 		c.prog.blocks = append(c.prog.blocks, hb)
 	}
@@ -160,6 +158,7 @@ func (c *compiler) standardFields() {
 		{&s.egressRid, "intrinsic_metadata", "egress_rid", false},
 		{&s.ingressTime, "intrinsic_metadata", "ingress_global_timestamp", false},
 		{&s.egressTime, "intrinsic_metadata", "egress_global_timestamp", false},
+		{&s.priority, "intrinsic_metadata", "priority", false},
 		{&s.enqTime, "queueing_metadata", "enq_timestamp", false},
 		{&s.enqDepth, "queueing_metadata", "enq_qdepth", false},
 		{&s.deqTime, "queueing_metadata", "deq_timedelta", false},
@@ -192,11 +191,14 @@ func (c *compiler) checksums() {
 	for i := range c.src.Checksums {
 		s := &c.src.Checksums[i]
 		f, off := c.lay.field(s.Target)
-		if f.words != 1 || f.varbits {
-			c.fail(s.At, "a checksum field of more than 64 bits is not supported")
+		if f.varbits {
+			c.fail(s.At, "a checksum cannot be in a field of variable length")
 			return
 		}
-		k := checksum{header: &c.lay.headers[s.Target.Header], off: off, mask: f.mask(), value: c.calculation(s.Calculation)}
+		k := checksum{header: &c.lay.headers[s.Target.Header], off: off, end: off + f.words, mask: ^uint64(0), value: c.calculation(s.Calculation)}
+		if f.words == 1 {
+			k.mask = f.mask()
+		}
 		if s.Cond != nil {
 			k.cond = c.boolean(s.Cond)
 			c.statement()

@@ -40,6 +40,8 @@ type Stats struct {
 	Runaways uint64
 	// Assertions are packets dropped by assert or assume, where BMv2 would stop.
 	Assertions uint64
+	// NoQueue are copies dropped because their priority is not below Options.Queues.
+	NoQueue uint64
 	// PassLimit are packets dropped because they were resubmitted or recirculated too often.
 	PassLimit uint64
 }
@@ -49,6 +51,7 @@ func New(p *Program, opt Options) *Switch {
 	if opt.DropPort == 0 {
 		opt.DropPort = 511
 	}
+	opt.Queues = max(opt.Queues, 1)
 	s := &Switch{prog: p, opt: opt, rand: rand.New(rand.NewPCG(opt.Seed, opt.Seed))}
 	s.replication.Store(&replication{})
 	s.counters = make([]*Counter, len(p.src.Counters))
