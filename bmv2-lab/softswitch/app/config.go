@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 
@@ -88,6 +89,8 @@ type Deps struct {
 	// Transmit takes the frames that ports in memory send. It is called by the worker, must
 	// not block, and must not keep the memory.
 	Transmit func(port uint32, frame []byte)
+	// Trace, if not nil, takes a text of what happens to every packet.
+	Trace io.Writer
 }
 
 func (d *Deps) check() error {

@@ -80,6 +80,9 @@ func run(ctx context.Context, o *options, stdout, stderr io.Writer) (err error) 
 		log.Info("--pcap is ignored: with --use-files the frames are in files already")
 	}
 	cfg, deps := o.config, Deps{Log: log}
+	if o.trace {
+		deps.Trace = stdout
+	}
 	if o.program != "" {
 		if cfg.Program, err = os.ReadFile(o.program); err != nil {
 			return fmt.Errorf("program: %w", err)

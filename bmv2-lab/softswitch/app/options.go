@@ -29,6 +29,7 @@ type options struct {
 	quiet      bool // --log-level off
 	logConsole bool
 	logFile    string
+	trace      bool
 	help       bool
 	version    bool
 	tls        tlsOptions
@@ -58,6 +59,7 @@ func (o *options) flags() *pflag.FlagSet {
 	f.BoolVar(&o.logConsole, "log-console", false, "log to standard output instead of standard error")
 	f.StringVar(&o.logFile, "log-file", "", "log to `FILE`")
 	f.VarP(&levelFlag{o}, "log-level", "L", "trace, debug, info, warn, error or off")
+	f.BoolVar(&o.trace, "trace", false, "print what happens to every packet to standard output; slow")
 	f.StringVar(&o.grpcAddr, "grpc-server-addr", "0.0.0.0:9559", "serve P4Runtime at `HOST:PORT`")
 	f.BoolVar(&o.tls.enabled, "grpc-server-ssl", false, "serve P4Runtime over TLS")
 	f.StringVar(&o.tls.cert, "grpc-server-cert", "", "the server's certificate, a PEM `FILE`")

@@ -46,6 +46,7 @@ func TestCommandLinesOfSimpleSwitch(t *testing.T) {
 			o.config.Files = &ports.Files{Wait: 3 * time.Second}
 		}},
 		{"--use-files -1 prog.json", func(o *options) { o.program, o.useFiles, o.config.Files = "prog.json", -1, &ports.Files{} }},
+		{"--trace prog.json", func(o *options) { o.trace, o.program = true, "prog.json" }},
 		{"--no-p4 prog.json", func(o *options) { o.noP4, o.ignored = true, "prog.json" }},
 		{"--pcap prog.json", func(o *options) { o.config.PcapDir, o.program = ".", "prog.json" }},
 		{"--pcap=" + dir + " prog.json -L off", func(o *options) { o.config.PcapDir, o.program, o.quiet = dir, "prog.json", true }},

@@ -63,9 +63,9 @@ func (c *compiler) actions() {
 			out.params = append(out.params, pl)
 			out.words += pl.words
 		}
-		c.params = out.params
+		c.params, c.names = out.params, a.Params
 		c.actionBody(out, a)
-		c.params = nil
+		c.params, c.names = nil, nil
 		c.prog.actions = append(c.prog.actions, out)
 	}
 }
@@ -81,12 +81,12 @@ func (c *compiler) actionBody(out *action, a *bmjson.Action) {
 			steps[i].target = constShift(p.Args[0].Expr.Value)
 			jumps = true
 		case "_jump_if_zero":
-			steps[i].cond = c.truth(p.Args[0].Expr)
+			steps[i].cond = c.jumpCondition(p.Args[0].Expr)
 			steps[i].target = constShift(p.Args[1].Expr.Value)
 			jumps = true
 		default:
 			c.micro = micro{}
-			if steps[i].run = c.primitive(p); steps[i].run != nil {
+			if steps[i].run = c.step(p); steps[i].run != nil {
 				list = append(list, step{steps[i].run, c.micro})
 			}
 			out.exits = out.exits || p.Op == "exit" || p.Op == "assert" || p.Op == "assume"
@@ -98,6 +98,29 @@ func (c *compiler) actionBody(out *action, a *bmjson.Action) {
 		return
 	}
 	out.list, out.steps = list, fuse(list)
+}
+
+// step compiles a primitive that tells what it does if there is to be a trace.
+func (c *compiler) step(p *bmjson.Primitive) op {
+	run := c.primitive(p)
+	if c.trace {
+		run, c.micro = c.traced(p, run), micro{}
+	}
+	return run
+}
+
+// jumpCondition compiles what decides on a jump.
+func (c *compiler) jumpCondition(e *bmjson.Expr) narrowFn {
+	f := c.truth(e)
+	if !c.trace || c.err != nil {
+		return f
+	}
+	text := c.text(e)
+	return func(p *packet) uint64 {
+		v := f(p)
+		p.say("  if %s: %v", text, v != 0)
+		return v
+	}
 }
 
 // truth compiles a number that is only compared with 0.

@@ -152,6 +152,9 @@ type Options struct {
 	Queues uint64
 	// Log, if not nil, receives the texts of log_msg.
 	Log func(text string)
+	// Trace, if not nil, receives a line of text for each thing that happens to a packet. The
+	// switch is several times as slow then.
+	Trace func(line string)
 	// Seed starts the random numbers of random().
 	Seed uint64
 }

@@ -14,6 +14,10 @@ type compiler struct {
 	err  error
 	live *liveness
 
+	// The program is to tell what it does; names are the parameters of the action at work.
+	trace bool
+	names []bmjson.Param
+
 	// While an action is compiled: its parameters' places in the action data.
 	params []paramLayout
 	// Scratch words in use by the statement that is being compiled.

@@ -55,6 +55,7 @@ const (
 	opCalc      // A = calculation c
 	opRemove    // the header of k bytes at A is invalid
 	opTable     // apply table c
+	opTableBy   // the same, with an action profile or meters
 	opLoop      // a way back: count it; to bc when k is exceeded
 
 	opHeader    // extract: a header of k bytes at A starts here
@@ -111,7 +112,8 @@ type flatTable struct {
 	parts   []keyPart
 	counted bool
 	ages    bool
-	program *tableProgram // if it has an action profile or meters; else nil
-	hit     []int         // by the action's slot + 1: where to go on
-	miss    []int         // the same, after a miss
+	hit     []int         // by the action's slot: where to go on
+	miss    []int         // by slot + 1
+	program *tableProgram // opTableBy
+	empty   []int         // opTableBy: where to go on after a hit on an empty group
 }

@@ -158,6 +158,8 @@ func (p *packet) runOther(in *inst, pc int) int {
 	switch in.op {
 	case opTable:
 		return p.applyFlat(&fc.tables[in.c])
+	case opTableBy:
+		return p.applyIndirect(&fc.tables[in.c])
 	case opCalc:
 		w[in.a] = fc.calcs[in.c](p)
 	case opCount:
@@ -244,22 +246,44 @@ func (p *packet) applyFlat(t *flatTable) int {
 			e.lastHit = p.now
 		}
 		d := e.act.Load()
-		if t.program != nil {
-			d = t.program.hitBy(p, e, d)
-		}
 		p.params = d.params
-		return t.hit[d.slot+1]
+		return t.hit[d.slot]
 	}
 	if t.counted {
 		rt.defCounter.Packets++
 		rt.defCounter.Bytes += uint64(p.inLength)
 	}
 	d := rt.def.Load()
-	if t.program != nil {
-		d = t.program.choose(p, d, true)
-	}
 	p.params = d.params
 	return t.miss[d.slot+1]
+}
+
+// applyIndirect is applyFlat for tables with an action profile or with meters.
+func (p *packet) applyIndirect(t *flatTable) int {
+	rt := p.sw.tables[t.index]
+	e := rt.index.find(p.flatKey(t))
+	if e == nil {
+		if t.counted {
+			rt.defCounter.Packets++
+			rt.defCounter.Bytes += uint64(p.inLength)
+		}
+		d := t.program.choose(p, rt.def.Load(), true)
+		p.params = d.params
+		return t.miss[d.slot+1]
+	}
+	if t.counted {
+		e.counter.Packets++
+		e.counter.Bytes += uint64(p.inLength)
+	}
+	if t.ages {
+		e.lastHit = p.now
+	}
+	d := t.program.hitBy(p, e, e.act.Load())
+	p.params = d.params
+	if d.slot < 0 {
+		return t.empty[0]
+	}
+	return t.hit[d.slot]
 }
 
 // flatKey builds a table's key.

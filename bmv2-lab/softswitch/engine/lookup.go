@@ -30,6 +30,7 @@ type entry struct {
 	lastHit uint64
 	timeout uint64
 	meter   *meterState
+	_       [24]byte
 }
 
 // partial is what an entry compares if that is not all bits of the key.

@@ -145,6 +145,7 @@ func (l *lowerer) finish() {
 	for i := range l.out.tables {
 		resolve(l.out.tables[i].hit)
 		resolve(l.out.tables[i].miss)
+		resolve(l.out.tables[i].empty)
 	}
 	resolve(l.out.states)
 	for n, to := range l.nodes {

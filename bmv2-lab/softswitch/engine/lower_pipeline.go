@@ -100,27 +100,28 @@ func (f *flow) table(n bmjson.Node) (next bmjson.Node, ok bool) {
 	f.seen.tableKey(t)
 	ft := flatTable{index: f.nodes.index[n.Index], words: tp.keyWords, parts: f.keyParts(tp), counted: tp.counted, ages: tp.ages}
 	at := len(f.out.tables)
-	f.op3(opTable, 0, 0, at, 0)
+	op := opTable
+	if tp.profile != nil || tp.meter != nil {
+		op, ft.program = opTableBy, tp
+		ft.empty = []int{int(f.label(emptyGroup(t)))}
+	}
+	if tp.profile != nil {
+		f.seen.inputs(tp.profile.src.Input)
+	}
+	f.op3(op, 0, 0, at, 0)
 	f.out.tables = append(f.out.tables, ft)
 	none := t.Base
 	if tp.byHit {
 		none = t.Miss
 	}
-	hit, miss := []int{int(f.label(none))}, []int{int(f.label(none))}
-	if tp.profile != nil || tp.meter != nil {
-		f.out.tables[at].program = tp
-	}
-	if tp.profile != nil {
-		f.seen.inputs(tp.profile.src.Input)
-		hit[0] = int(f.label(emptyGroup(t)))
-	}
+	hit, miss := []int{}, []int{int(f.label(none))}
 	for slot := range tp.actions {
 		d := tp.data(slot, nil, false)
 		hit = append(hit, int(f.outcome(t, d, false)))
 		if tp.byHit {
 			miss = append(miss, int(f.outcome(t, tp.data(slot, nil, true), true)))
 		} else {
-			miss = append(miss, hit[slot+1])
+			miss = append(miss, hit[slot])
 		}
 	}
 	f.out.tables[at].hit, f.out.tables[at].miss = hit, miss

@@ -53,12 +53,18 @@ func (c *compiler) parser() {
 		s := &c.src.Parser.States[i]
 		var out parserState
 		for j := range s.Ops {
-			out.ops = append(out.ops, c.parserOp(&s.Ops[j]))
+			f := c.parserOp(&s.Ops[j])
+			if c.trace {
+				f = c.tracedParserOp(s, &s.Ops[j], f)
+			}
+			out.ops = append(out.ops, f)
 			c.statement()
 		}
 		out.def = s.Default
 		if len(s.Transitions) > 0 {
-			out.pick = c.selection(s)
+			if out.pick = c.selection(s); c.trace {
+				out.pick = c.tracedPick(s, out.pick)
+			}
 		}
 		c.prog.parser = append(c.prog.parser, out)
 	}
@@ -124,7 +130,7 @@ func (c *compiler) parserOp(o *bmjson.ParserOp) parserOp {
 	case bmjson.ParserAdvance:
 		return c.advance(o.Value)
 	}
-	f := c.primitive(o.Call)
+	f := c.step(o.Call)
 	return func(p *packet) int {
 		if f != nil {
 			p.params = nil

@@ -49,6 +49,9 @@ func (c *compiler) pipeline(p *bmjson.Pipeline) (*node, *pipelineNodes) {
 	for i := range p.Conditionals {
 		s := &p.Conditionals[i]
 		cond, yes, no := c.boolean(s.Cond), n.at(s.True), n.at(s.False)
+		if c.trace {
+			cond = c.tracedCond(s.Cond, "", cond)
+		}
 		c.statement()
 		n.conds[i].run = func(p *packet) *node {
 			if cond(p) {
@@ -72,7 +75,9 @@ func (c *compiler) pipeline(p *bmjson.Pipeline) (*node, *pipelineNodes) {
 			return nil, nil
 		}
 	}
-	n.chain()
+	if !c.trace {
+		n.chain()
+	}
 	return n.at(p.Init), n
 }
 
@@ -129,7 +134,7 @@ func (c *compiler) table(p *bmjson.Pipeline, t *bmjson.Table, n *pipelineNodes) 
 		}
 	}
 	build := c.keyBuilder(tp)
-	words := tp.keyWords
+	words, trace := tp.keyWords, c.trace
 	return func(p *packet) *node {
 		rt := p.sw.tables[index]
 		key := p.key[:words]
@@ -142,14 +147,23 @@ func (c *compiler) table(p *bmjson.Pipeline, t *bmjson.Table, n *pipelineNodes) 
 			if tp.ages {
 				e.lastHit = p.now
 			}
-			return tp.run(p, tp.hitBy(p, e, e.act.Load()))
+			d := e.act.Load()
+			run := tp.hitBy(p, e, d)
+			if trace {
+				p.say("%s", p.lookupText(tp, key, true, d, run))
+			}
+			return tp.run(p, run)
 		}
 		d := rt.def.Load()
 		if tp.counted {
 			rt.defCounter.Packets++
 			rt.defCounter.Bytes += uint64(p.inLength)
 		}
-		return tp.run(p, tp.choose(p, d, true))
+		run := tp.choose(p, d, true)
+		if trace {
+			p.say("%s", p.lookupText(tp, key, false, d, run))
+		}
+		return tp.run(p, run)
 	}
 }
 

@@ -57,9 +57,15 @@ func (s *Switch) put(p *packet) {
 // ingress takes a packet through the parser, the ingress pipeline and what v1model does at
 // its end: clone, digest, resubmit, multicast, unicast, in this order. It owns p.
 func (s *Switch) ingress(p *packet, out Output) {
-	std := &s.prog.std
+	std, trace := &s.prog.std, s.opt.Trace != nil
 	p.checksum = false
+	if trace {
+		s.traceFrame(p)
+	}
 	code := p.parse()
+	if trace {
+		s.traceParsed(p, code)
+	}
 	if p.aborted {
 		s.put(p)
 		return
@@ -71,8 +77,12 @@ func (s *Switch) ingress(p *packet, out Output) {
 	} else {
 		std.checksumError.set(p, 0)
 	}
+	if trace {
+		s.traceChecksums(p)
+	}
 	p.runPipeline(s.prog.ingress)
 	if p.aborted {
+		s.traceAbort(p, "ingress")
 		s.put(p)
 		return
 	}
@@ -87,6 +97,9 @@ func (s *Switch) ingress(p *packet, out Output) {
 	var group uint64
 	if std.mcastGroup.ok {
 		group = p.words[std.mcastGroup.off]
+	}
+	if trace {
+		s.traceDecision(p, spec, group)
 	}
 	switch {
 	case p.resubmit != 0:
@@ -160,6 +173,9 @@ func (s *Switch) replicate(p *packet, to []Replica, truncate uint32, out Output)
 func (s *Switch) cloneIngress(p *packet, out Output) {
 	session, ok := s.replication.Load().clones[uint16(p.clone-1)]
 	list := p.cloneList
+	if s.opt.Trace != nil {
+		s.traceClone(p, session, ok, "ingress")
+	}
 	p.clone = 0
 	if !ok {
 		return
@@ -219,6 +235,9 @@ func (s *Switch) raise(p *packet, out Output) {
 		values = append(values, canonical(v))
 	}
 	p.buf, p.values = buf, values
+	if s.opt.Trace != nil {
+		s.traceDigest(p, d, values)
+	}
 	out.Digest(Digest{ID: d.id, Name: d.name, Values: values})
 }
 
@@ -227,6 +246,9 @@ func (s *Switch) egress(p *packet, port uint32, out Output) {
 	std := &s.prog.std
 	if std.priority.ok && p.words[std.priority.off] >= s.opt.Queues {
 		s.stats.NoQueue++
+		if s.opt.Trace != nil {
+			p.say("egress: drop, there is no queue for priority %d", p.words[std.priority.off])
+		}
 		s.put(p)
 		return
 	}
@@ -238,8 +260,12 @@ func (s *Switch) egress(p *packet, port uint32, out Output) {
 	std.egressPort.set(p, uint64(port))
 	std.egressSpec.set(p, uint64(s.opt.DropPort)+1)
 	std.packetLength.set(p, uint64(p.length))
+	if s.opt.Trace != nil {
+		p.say("egress: port %d", port)
+	}
 	p.runPipeline(s.prog.egress)
 	if p.aborted {
+		s.traceAbort(p, "egress")
 		s.put(p)
 		return
 	}
@@ -247,10 +273,16 @@ func (s *Switch) egress(p *packet, port uint32, out Output) {
 		s.cloneEgress(p, out)
 	}
 	if p.words[std.egressSpec.off] == uint64(s.opt.DropPort) {
+		if s.opt.Trace != nil {
+			p.say("egress: drop")
+		}
 		s.put(p)
 		return
 	}
 	frame := s.deparse(p)
+	if s.opt.Trace != nil {
+		s.traceFrameOut(p, port, frame)
+	}
 	if p.recirc != 0 {
 		s.recirculate(p, frame)
 		return
@@ -263,6 +295,9 @@ func (s *Switch) egress(p *packet, port uint32, out Output) {
 func (s *Switch) cloneEgress(p *packet, out Output) {
 	session, ok := s.replication.Load().clones[uint16(p.clone-1)]
 	list := p.cloneList
+	if s.opt.Trace != nil {
+		s.traceClone(p, session, ok, "egress")
+	}
 	p.clone = 0
 	if !ok {
 		return

@@ -88,8 +88,10 @@ type digestField struct {
 type listCopy struct{ off, words int }
 
 // Compile prepares a program to run. A construct that cannot be run is an error that names it.
-func Compile(p *bmjson.Program) (*Program, error) {
-	c := &compiler{src: p, lay: newLayout(p)}
+func Compile(p *bmjson.Program) (*Program, error) { return compile(p, false) }
+
+func compile(p *bmjson.Program, trace bool) (*Program, error) {
+	c := &compiler{src: p, lay: newLayout(p), trace: trace}
 	c.prog = &Program{src: p, lay: c.lay}
 	steps := []func(){
 		c.headerBlocks, c.standardFields, c.actions, c.valueSets, c.parser, c.checksums, c.deparser, c.lists, c.pipelines,
@@ -114,7 +116,7 @@ func (c *compiler) headerBlocks() {
 	for i := range c.lay.headers {
 		h := &c.lay.headers[i]
 		need := func(int) bool { return true }
-		if i < len(c.src.Headers) { // the others are nowhere
+		if i < len(c.src.Headers) && !c.trace { // the others are nowhere
 			need = func(field int) bool { return live.needs(i, field) || !(h.copied || live.remade[i]) }
 		}
 		var hb headerBlocks
@@ -222,7 +224,7 @@ func (c *compiler) deparser() {
 		c.prog.emitted = append(c.prog.emitted, valid)
 	}
 	for i := range c.src.Deparser.Calls {
-		if f := c.primitive(&c.src.Deparser.Calls[i]); f != nil {
+		if f := c.step(&c.src.Deparser.Calls[i]); f != nil {
 			c.prog.calls = append(c.prog.calls, f)
 		}
 		c.statement()
@@ -270,7 +272,7 @@ func (c *compiler) pipelines() {
 	if c.err == nil {
 		c.prog.egress, out = c.pipeline(&c.src.Egress)
 	}
-	if c.err == nil {
+	if c.err == nil && !c.trace {
 		c.lower(in, out)
 	}
 	if c.err != nil {

@@ -52,6 +52,13 @@ func New(p *Program, opt Options) *Switch {
 		opt.DropPort = 511
 	}
 	opt.Queues = max(opt.Queues, 1)
+	if opt.Trace != nil {
+		if traced, err := p.traced(); err != nil {
+			opt.Trace("no trace of steps: " + err.Error())
+		} else {
+			p = traced
+		}
+	}
 	s := &Switch{prog: p, opt: opt, rand: rand.New(rand.NewPCG(opt.Seed, opt.Seed))}
 	s.replication.Store(&replication{})
 	s.counters = make([]*Counter, len(p.src.Counters))

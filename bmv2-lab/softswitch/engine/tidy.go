@@ -37,7 +37,7 @@ var roles = [...]role{
 	// What a register holds is not known; a read outside of it leaves the word as it was.
 	opRegRead: {a: 1, b: 1, writes: 1, pure: true}, opRegRead2: {a: 2, b: 1, writes: 2, pure: true},
 	opRegWrite: {a: 1, b: 1}, opRegWriteK: {b: 1}, opRegWrite2: {a: 2, b: 1},
-	opCount: {a: 1}, opCalc: {writes: 1, pure: true}, opRemove: {a: 1, writes: 1}, opTable: {ends: true}, opLoop: {},
+	opCount: {a: 1}, opCalc: {writes: 1, pure: true}, opRemove: {a: 1, writes: 1}, opTable: {ends: true}, opTableBy: {ends: true}, opLoop: {},
 
 	opHeader: {writes: 2}, opLoad: {writes: 1, pure: true}, opLoadShort: {writes: 1, pure: true},
 	opNeed: {}, opPeek: {writes: 1, pure: true}, opPick: {ends: true}, opParse: {ends: true}, opReject: {a: 1, ends: true},
@@ -54,7 +54,7 @@ func (l *lowerer) entries() map[int]bool {
 		at[l.labels[to]] = true
 	}
 	for i := range l.out.tables {
-		for _, list := range [][]int{l.out.tables[i].hit, l.out.tables[i].miss} {
+		for _, list := range [][]int{l.out.tables[i].hit, l.out.tables[i].miss, l.out.tables[i].empty} {
 			for _, to := range list {
 				at[l.labels[to]] = true
 			}
