@@ -41,8 +41,9 @@ func (e electionID) less(o electionID) bool {
 // role is what arbitration knows of one role.
 type role struct {
 	name    string
-	highest electionID // ever seen of a primary
-	primary *client    // nil if there is none
+	highest electionID  // ever seen of a primary
+	primary *client     // nil if there is none
+	config  *roleConfig // of the last primary, also after it has left
 	clients []*client
 }
 
@@ -68,8 +69,12 @@ func newArbiter(device uint64, settle, changed func()) *arbiter {
 func (a *arbiter) update(c *client, u *p4.MasterArbitrationUpdate) error {
 	a.updates.Lock()
 	defer a.updates.Unlock()
+	config, err := newRoleConfig(u.GetRole().GetConfig())
+	if err != nil {
+		return within(err, "arbitration: role %q", u.GetRole().GetName())
+	}
 	a.mu.Lock()
-	r, err := a.admit(c, u)
+	r, err := a.admit(c, u, config)
 	if err != nil {
 		a.mu.Unlock()
 		return err
@@ -89,6 +94,7 @@ func (a *arbiter) update(c *client, u *p4.MasterArbitrationUpdate) error {
 		a.changed()
 		return nil
 	}
+	r.config = config
 	a.promote(r, c, id) // releases mu
 	if was != c {
 		a.changed()
@@ -97,8 +103,8 @@ func (a *arbiter) update(c *client, u *p4.MasterArbitrationUpdate) error {
 }
 
 // admit checks an update and lists the client with its role. Called with mu.
-func (a *arbiter) admit(c *client, u *p4.MasterArbitrationUpdate) (*role, error) {
-	name := u.GetRole().GetName()
+func (a *arbiter) admit(c *client, u *p4.MasterArbitrationUpdate, config *roleConfig) (*role, error) {
+	name, id := u.GetRole().GetName(), electionOf(u.GetElectionId())
 	switch {
 	case c.role == nil && u.GetDeviceId() != a.device:
 		return nil, fail(codes.NotFound, "arbitration: no device %d; this is device %d", u.GetDeviceId(), a.device)
@@ -106,18 +112,23 @@ func (a *arbiter) admit(c *client, u *p4.MasterArbitrationUpdate) (*role, error)
 		return nil, fail(codes.FailedPrecondition, "arbitration: the stream belongs to device %d", a.device)
 	case c.role != nil && c.role.name != name:
 		return nil, fail(codes.FailedPrecondition, "arbitration: the stream belongs to role %q", c.role.name)
-	case u.GetRole().GetConfig() != nil:
-		return nil, fail(codes.InvalidArgument, "arbitration: role %q: no scheme of role configurations is agreed upon", name)
+	case name == "" && u.GetRole().GetId() != 0: //nolint:staticcheck // deprecated, and not the default role
+		return nil, fail(codes.InvalidArgument, "arbitration: roles have names, not numbers, since P4Runtime 1.4")
+	case name == "" && config != nil:
+		return nil, fail(codes.InvalidArgument, "arbitration: the default role has full access and no configuration")
 	}
 	r := a.roles[name]
 	if r == nil {
 		r = &role{name: name}
 	}
-	if id := electionOf(u.GetElectionId()); id.set {
+	if id.set {
 		for _, other := range r.clients {
 			if other != c && other.election == id {
 				return nil, fail(codes.InvalidArgument, "arbitration: another client of role %q has election id %d, %d", name, id.high, id.low)
 			}
+		}
+		if err := a.claim(r, id, config); err != nil {
+			return nil, err
 		}
 	}
 	if c.role == nil {
@@ -132,6 +143,23 @@ func (a *arbiter) admit(c *client, u *p4.MasterArbitrationUpdate) (*role, error)
 		r.clients = append(r.clients, c)
 	}
 	return r, nil
+}
+
+// claim checks that a client which is to be the primary asks for no id of another role. That
+// of backups does not count: their configuration is the primary's. Called with mu.
+func (a *arbiter) claim(r *role, id electionID, config *roleConfig) error {
+	if id.less(r.highest) {
+		return nil
+	}
+	for _, other := range a.roles {
+		if other == r {
+			continue
+		}
+		if id, collide := config.collides(other.config); collide {
+			return fail(codes.InvalidArgument, "arbitration: id %#x is claimed by role %q and by role %q, by one of them exclusively", id, r.name, other.name)
+		}
+	}
+	return nil
 }
 
 // maxRoles bounds the roles that the arbiter remembers.
@@ -160,9 +188,11 @@ func (a *arbiter) promote(r *role, c *client, id electionID) {
 	a.mu.Unlock()
 	a.settle()
 	a.mu.Lock()
-	if c.role == r { // it has not left meanwhile
+	if c.role == r {
 		r.primary = c
 		c.control(a.message(r, codes.OK))
+	} else { // it has left meanwhile, and the others wait for it in vain
+		a.notify(r, r.clients...)
 	}
 	a.mu.Unlock()
 }
@@ -211,6 +241,9 @@ func (a *arbiter) message(r *role, code codes.Code) *p4.StreamMessageResponse {
 	u := &p4.MasterArbitrationUpdate{DeviceId: a.device, ElectionId: r.highest.proto(), Status: &spb.Status{Code: int32(code)}}
 	if r.name != "" {
 		u.Role = &p4.Role{Name: r.name}
+		if r.config != nil {
+			u.Role.Config = r.config.sent
+		}
 	}
 	switch code {
 	case codes.OK:
@@ -223,40 +256,57 @@ func (a *arbiter) message(r *role, code codes.Code) *p4.StreamMessageResponse {
 	return &p4.StreamMessageResponse{Update: &p4.StreamMessageResponse_Arbitration{Arbitration: u}}
 }
 
-// check says whether a unary request comes from the primary.
-func (a *arbiter) check(device uint64, roleName string, id *p4.Uint128) error {
+// check says whether a unary request comes from the primary, and what its role may do.
+func (a *arbiter) check(device uint64, roleName string, id *p4.Uint128) (*roleConfig, error) {
 	if device != a.device {
-		return fail(codes.NotFound, "no device %d; this is device %d", device, a.device)
+		return nil, fail(codes.NotFound, "no device %d; this is device %d", device, a.device)
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	r := a.roles[roleName]
 	if r == nil {
 		if roleName == "" {
-			return fail(codes.PermissionDenied, "not primary: no client has opened a stream")
+			return nil, fail(codes.PermissionDenied, "not primary: no client has opened a stream")
 		}
-		return fail(codes.NotFound, "no role %q", roleName)
+		return nil, fail(codes.NotFound, "no role %q", roleName)
 	}
 	if r.primary == nil || r.primary.election != electionOf(id) {
-		return fail(codes.PermissionDenied, "not primary: the election id is not that of the primary of role %q", roleName)
+		return nil, fail(codes.PermissionDenied, "not primary: the election id is not that of the primary of role %q", roleName)
 	}
-	return nil
+	return r.config, nil
 }
 
-// isPrimary says whether a stream's client is the primary of its role.
-func (a *arbiter) isPrimary(c *client) bool {
+// scope is what a role may read; a request without a role may read everything.
+func (a *arbiter) scope(roleName string) (*roleConfig, error) {
+	if roleName == "" {
+		return nil, nil
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return c.role != nil && c.role.primary == c
+	r := a.roles[roleName]
+	if r == nil {
+		return nil, fail(codes.NotFound, "no role %q", roleName)
+	}
+	return r.config, nil
 }
 
-// broadcast offers a message to the primary of every role and says how many took it, and
-// whether there was any.
-func (a *arbiter) broadcast(m *p4.StreamMessageResponse) (taken int, any bool) {
+// primary says whether a stream's client is the primary of its role, and what that may do.
+func (a *arbiter) primary(c *client) (*roleConfig, bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if c.role == nil || c.role.primary != c {
+		return nil, false
+	}
+	return c.role.config, true
+}
+
+// broadcast offers a message to the primary of every role that may have it. It says how many
+// took it, and whether there was one to offer it to.
+func (a *arbiter) broadcast(m *p4.StreamMessageResponse, may func(*roleConfig) bool) (taken int, any bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, r := range a.roles {
-		if r.primary == nil {
+		if r.primary == nil || !may(r.config) {
 			continue
 		}
 		any = true

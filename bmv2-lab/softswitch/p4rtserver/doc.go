@@ -6,6 +6,12 @@
 // refuses a pipeline whose halves do not agree. The packets themselves are the business of a
 // Dataplane, which runs one engine.Switch at a time and calls back through Events.
 //
+// A role's configuration is Stratum's P4RoleConfig, as its last primary sent it: a role with
+// one writes and reads the ids that it lists and gets their notifications; the replication
+// engine, which has no id, belongs to roles without. A role without one, the default role
+// among them, may do everything, also with what others claim for themselves. Packet-outs are
+// free to every primary.
+//
 // What the engine cannot hold yet is answered with UNIMPLEMENTED: action profiles, meters,
 // value sets and the optional atomicities. Where BMv2's server (PI) and the specification
 // differ, the specification wins; the notable cases: the primary is the holder of the highest

@@ -224,16 +224,18 @@ func (s *session) told(want codes.Code, highest *p4.Uint128) {
 }
 
 // endsWith expects the server to end the stream.
-func (s *session) endsWith(want codes.Code) {
+func (s *session) endsWith(want codes.Code) error {
 	s.t.Helper()
 	select {
 	case err := <-s.ended:
 		if status.Code(err) != want {
 			s.t.Fatalf("the stream ended with %v, want %s", err, want)
 		}
+		return err
 	case <-time.After(patient):
 		s.t.Fatalf("the stream goes on, want %s", want)
 	}
+	return nil
 }
 
 func election(n uint64) *p4.Uint128 { return &p4.Uint128{Low: n} }
@@ -310,6 +312,11 @@ func (b *bench) read(requests ...*p4.Entity) ([]*p4.Entity, int, error) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
+	return drain(r)
+}
+
+// drain is what a Read answers, and in how many messages.
+func drain(r p4.P4Runtime_ReadClient) ([]*p4.Entity, int, error) {
 	var out []*p4.Entity
 	for n := 0; ; n++ {
 		m, err := r.Recv()

@@ -31,7 +31,8 @@ func (s *Server) watchIdle(ctx context.Context) {
 		case <-ticker.C:
 		}
 		for _, n := range s.scanIdle(w) {
-			s.arbiter.broadcast(&p4.StreamMessageResponse{Update: &p4.StreamMessageResponse_IdleTimeoutNotification{IdleTimeoutNotification: n}})
+			s.arbiter.broadcast(&p4.StreamMessageResponse{Update: &p4.StreamMessageResponse_IdleTimeoutNotification{IdleTimeoutNotification: n}},
+				func(c *roleConfig) bool { return c.owns(n.GetTableEntry()[0].GetTableId()) })
 		}
 	}
 }

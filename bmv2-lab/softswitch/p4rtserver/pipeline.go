@@ -57,25 +57,14 @@ func deviceJSON(config []byte) []byte {
 		return config
 	}
 	const deviceData = 3
-	for b := config; len(b) > 0; {
-		num, typ, n := protowire.ConsumeTag(b)
-		if n < 0 {
-			return config
+	data := config
+	_ = eachField(config, func(num protowire.Number, v wireValue) error { // what is no message is no JSON either
+		if num == deviceData && v.kind == protowire.BytesType {
+			data = v.data
 		}
-		b = b[n:]
-		if num == deviceData && typ == protowire.BytesType {
-			if data, n := protowire.ConsumeBytes(b); n >= 0 {
-				return data
-			}
-			return config
-		}
-		n = protowire.ConsumeFieldValue(num, typ, b)
-		if n < 0 {
-			return config
-		}
-		b = b[n:]
-	}
-	return config
+		return nil
+	})
+	return data
 }
 
 // SetForwardingPipelineConfig verifies, saves and commits pipelines (P4Runtime specification,
@@ -84,8 +73,12 @@ func deviceJSON(config []byte) []byte {
 func (s *Server) SetForwardingPipelineConfig(ctx context.Context, req *p4.SetForwardingPipelineConfigRequest) (*p4.SetForwardingPipelineConfigResponse, error) {
 	s.state.Lock()
 	defer s.state.Unlock()
-	if err := s.arbiter.check(req.GetDeviceId(), req.GetRole(), req.GetElectionId()); err != nil {
+	role, err := s.arbiter.check(req.GetDeviceId(), req.GetRole(), req.GetElectionId())
+	if err != nil {
 		return nil, err
+	}
+	if !role.mayPush() {
+		return nil, fail(codes.PermissionDenied, "pipeline: role %q may not set it: can_push_pipeline is false", req.GetRole())
 	}
 	if err := s.setPipeline(ctx, req.GetAction(), req.GetConfig()); err != nil {
 		s.deps.Log.Warn("pipeline refused", "action", req.GetAction().String(), "error", err)

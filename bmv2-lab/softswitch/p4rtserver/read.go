@@ -21,7 +21,11 @@ func (s *Server) Read(req *p4.ReadRequest, stream p4.P4Runtime_ReadServer) error
 	if req.GetDeviceId() != s.cfg.DeviceID {
 		return fail(codes.NotFound, "no device %d; this is device %d", req.GetDeviceId(), s.cfg.DeviceID)
 	}
-	found, errs, err := s.gather(req)
+	role, err := s.arbiter.scope(req.GetRole())
+	if err != nil {
+		return err
+	}
+	found, errs, err := s.gather(req, role)
 	if err != nil {
 		return err
 	}
@@ -39,7 +43,7 @@ func (s *Server) Read(req *p4.ReadRequest, stream p4.P4Runtime_ReadServer) error
 	return batchStatus("read", errs)
 }
 
-func (s *Server) gather(req *p4.ReadRequest) (*entities, []error, error) {
+func (s *Server) gather(req *p4.ReadRequest, role *roleConfig) (*entities, []error, error) {
 	s.state.RLock()
 	defer s.state.RUnlock()
 	p := s.current
@@ -49,11 +53,33 @@ func (s *Server) gather(req *p4.ReadRequest) (*entities, []error, error) {
 	found, errs := &entities{}, make([]error, len(req.GetEntities()))
 	for i, e := range req.GetEntities() {
 		mark := len(found.list)
-		if errs[i] = s.read(p, e, found); errs[i] != nil {
+		if errs[i] = s.readFor(role, p, e, found); errs[i] != nil {
 			found.list = found.list[:mark]
 		}
 	}
 	return found, errs, nil
+}
+
+// readFor answers one request with what is in a role's scope.
+func (s *Server) readFor(role *roleConfig, p *pipeline, e *p4.Entity, out *entities) error {
+	if role == nil {
+		return s.read(p, e, out)
+	}
+	if _, one := entityID(e); one {
+		if err := role.permit(e); err != nil {
+			return err
+		}
+	}
+	all := &entities{}
+	if err := s.read(p, e, all); err != nil {
+		return err
+	}
+	for _, x := range all.list {
+		if role.permit(x) == nil {
+			out.add(x)
+		}
+	}
+	return nil
 }
 
 // read answers one request. Called with state.

@@ -181,7 +181,8 @@ func (s *Server) Capabilities(_ context.Context, req *p4.CapabilitiesRequest) (*
 
 // sendDigests offers a list to the primaries and says whether one took it.
 func (s *Server) sendDigests(l *p4.DigestList) bool {
-	taken, _ := s.arbiter.broadcast(&p4.StreamMessageResponse{Update: &p4.StreamMessageResponse_Digest{Digest: l}})
+	taken, _ := s.arbiter.broadcast(&p4.StreamMessageResponse{Update: &p4.StreamMessageResponse_Digest{Digest: l}},
+		func(c *roleConfig) bool { return c.owns(l.GetDigestId()) })
 	return taken > 0
 }
 
@@ -199,7 +200,8 @@ func (e pipelineEvents) PacketIn(frame []byte) {
 		m.packetInDrops.WithLabelValues("short").Inc()
 		return
 	}
-	taken, any := e.server.arbiter.broadcast(&p4.StreamMessageResponse{Update: &p4.StreamMessageResponse_Packet{Packet: in}})
+	taken, any := e.server.arbiter.broadcast(&p4.StreamMessageResponse{Update: &p4.StreamMessageResponse_Packet{Packet: in}},
+		func(c *roleConfig) bool { return c.takes(in) })
 	switch {
 	case taken > 0:
 		m.packetIns.Inc()

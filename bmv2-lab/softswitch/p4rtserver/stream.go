@@ -161,7 +161,7 @@ func streamError(err error, e *p4.StreamError) *p4.StreamMessageResponse {
 
 // packetOut sends a packet of the primary into the switch at its CPU port.
 func (s *Server) packetOut(c *client, out *p4.PacketOut) error {
-	if !s.arbiter.isPrimary(c) {
+	if _, ok := s.arbiter.primary(c); !ok {
 		return fail(codes.PermissionDenied, "packet-out: the client is not primary")
 	}
 	p := s.running.Load()
@@ -180,8 +180,12 @@ func (s *Server) packetOut(c *client, out *p4.PacketOut) error {
 }
 
 func (s *Server) digestAck(c *client, a *p4.DigestListAck) error {
-	if !s.arbiter.isPrimary(c) {
+	role, ok := s.arbiter.primary(c)
+	if !ok {
 		return fail(codes.PermissionDenied, "acknowledgement: the client is not primary")
+	}
+	if !role.owns(a.GetDigestId()) {
+		return fail(codes.PermissionDenied, "acknowledgement: id %#x is not in the scope of the role", a.GetDigestId())
 	}
 	return s.digester.ack(a)
 }

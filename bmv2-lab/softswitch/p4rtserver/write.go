@@ -12,7 +12,8 @@ import (
 func (s *Server) Write(_ context.Context, req *p4.WriteRequest) (*p4.WriteResponse, error) {
 	s.state.Lock()
 	defer s.state.Unlock()
-	if err := s.arbiter.check(req.GetDeviceId(), req.GetRole(), req.GetElectionId()); err != nil {
+	role, err := s.arbiter.check(req.GetDeviceId(), req.GetRole(), req.GetElectionId())
+	if err != nil {
 		return nil, err
 	}
 	if s.current == nil {
@@ -23,7 +24,7 @@ func (s *Server) Write(_ context.Context, req *p4.WriteRequest) (*p4.WriteRespon
 	}
 	errs := make([]error, len(req.GetUpdates()))
 	for i, u := range req.GetUpdates() {
-		errs[i] = s.update(s.current, u)
+		errs[i] = s.update(s.current, role, u)
 		s.metrics.updates.WithLabelValues(codeOf(errs[i]).String()).Inc()
 	}
 	if err := batchStatus("write", errs); err != nil {
@@ -33,10 +34,16 @@ func (s *Server) Write(_ context.Context, req *p4.WriteRequest) (*p4.WriteRespon
 }
 
 // update makes one update. Called with state.
-func (s *Server) update(p *pipeline, u *p4.Update) error {
+func (s *Server) update(p *pipeline, role *roleConfig, u *p4.Update) error {
 	op := u.GetType()
 	if op != p4.Update_INSERT && op != p4.Update_MODIFY && op != p4.Update_DELETE {
 		return fail(codes.InvalidArgument, "update of type %s", op)
+	}
+	if u.GetEntity().GetEntity() == nil {
+		return fail(codes.InvalidArgument, "update without an entity")
+	}
+	if err := role.permit(u.GetEntity()); err != nil {
+		return err
 	}
 	switch e := u.GetEntity().GetEntity().(type) {
 	case *p4.Entity_TableEntry:
@@ -51,8 +58,6 @@ func (s *Server) update(p *pipeline, u *p4.Update) error {
 		return p.writeReplication(op, e.PacketReplicationEngineEntry)
 	case *p4.Entity_DigestEntry:
 		return p.writeDigest(s.digester, op, e.DigestEntry)
-	case nil:
-		return fail(codes.InvalidArgument, "update without an entity")
 	}
 	return fail(codes.Unimplemented, "%T is not supported", u.GetEntity().GetEntity())
 }
