@@ -58,7 +58,7 @@ func (t *Table) declare() error {
 		for _, v := range d.Params {
 			e.Params = append(e.Params, canonical(v.Bytes()))
 		}
-		if err := t.insert(e, true); err != nil {
+		if err := t.insert(e, t.prog.src.Const); err != nil {
 			return bmjson.Errorf(d.At, "%v", err)
 		}
 	}

@@ -57,6 +57,8 @@ func codeOf(err error) codes.Code {
 		return codes.ResourceExhausted
 	case errors.Is(err, engine.ErrConst):
 		return codes.PermissionDenied
+	case errors.Is(err, engine.ErrInUse):
+		return codes.FailedPrecondition
 	case errors.Is(err, engine.ErrInvalid):
 		return codes.InvalidArgument
 	}

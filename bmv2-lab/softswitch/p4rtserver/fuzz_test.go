@@ -131,7 +131,7 @@ func FuzzPipeline(f *testing.F) {
 		if err != nil {
 			return
 		}
-		p := &pipeline{schema: sc, sw: s.current.sw}
+		p := newPipeline(nil, sc, s.current.sw)
 		if err := p.readTable(0, &p4.TableEntry{}, &entities{}); err != nil {
 			t.Error(err)
 		}

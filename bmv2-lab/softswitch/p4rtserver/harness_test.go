@@ -50,10 +50,13 @@ type bench struct {
 	config *p4.ForwardingPipelineConfig
 }
 
-func newBench(t *testing.T) *bench {
+func newBench(t *testing.T) *bench { return newBenchOf(t, "bridge") }
+
+// newBenchOf is a bench whose primary runs a program of testdata.
+func newBenchOf(t *testing.T, program string) *bench {
 	t.Helper()
 	b := &bench{t: t, out: make(chan sent, 10000)}
-	b.config = bridge(t)
+	b.config = pipelineOf(t, program)
 	b.info = b.config.GetP4Info()
 
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -96,10 +99,10 @@ func newBench(t *testing.T) *bench {
 	return b
 }
 
-// bridge is the pipeline of testdata/bridge.p4.
-func bridge(t *testing.T) *p4.ForwardingPipelineConfig {
+// pipelineOf is the pipeline of a program of testdata.
+func pipelineOf(t *testing.T, name string) *p4.ForwardingPipelineConfig {
 	t.Helper()
-	text, err := os.ReadFile("testdata/bridge.p4info.txtpb")
+	text, err := os.ReadFile("testdata/" + name + ".p4info.txtpb")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +110,7 @@ func bridge(t *testing.T) *p4.ForwardingPipelineConfig {
 	if err := prototext.Unmarshal(text, info); err != nil {
 		t.Fatal(err)
 	}
-	program, err := os.ReadFile("testdata/bridge.json")
+	program, err := os.ReadFile("testdata/" + name + ".json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -240,7 +243,7 @@ func (s *session) endsWith(want codes.Code) error {
 
 func election(n uint64) *p4.Uint128 { return &p4.Uint128{Low: n} }
 
-// primary is a session that is the primary, with the bridge running.
+// primary is a session that is the primary, with the bench's program running.
 func (b *bench) primary() *session {
 	b.t.Helper()
 	s := b.open()
@@ -358,6 +361,15 @@ func (b *bench) id(name string) uint32 {
 	for _, x := range b.info.GetDigests() {
 		all = append(all, x.GetPreamble())
 	}
+	for _, x := range b.info.GetActionProfiles() {
+		all = append(all, x.GetPreamble())
+	}
+	for _, x := range b.info.GetMeters() {
+		all = append(all, x.GetPreamble())
+	}
+	for _, x := range b.info.GetValueSets() {
+		all = append(all, x.GetPreamble())
+	}
 	for _, p := range all {
 		if p.GetAlias() == name || p.GetName() == name || strings.HasSuffix(p.GetName(), "."+name) {
 			return p.GetId()
@@ -380,6 +392,11 @@ func exact(field uint32, value ...byte) *p4.FieldMatch {
 	return &p4.FieldMatch{FieldId: field, FieldMatchType: &p4.FieldMatch_Exact_{Exact: &p4.FieldMatch_Exact{Value: value}}}
 }
 
+// entry is an entry of a table with an exact match on its first field.
+func (b *bench) entry(table string, key byte, a *p4.TableAction) *p4.TableEntry {
+	return &p4.TableEntry{TableId: b.id(table), Match: []*p4.FieldMatch{exact(1, key)}, Action: a}
+}
+
 func tableEntity(e *p4.TableEntry) *p4.Entity {
 	return &p4.Entity{Entity: &p4.Entity_TableEntry{TableEntry: e}}
 }
@@ -388,7 +405,7 @@ func insert(e *p4.Entity) *p4.Update   { return &p4.Update{Type: p4.Update_INSER
 func modify(e *p4.Entity) *p4.Update   { return &p4.Update{Type: p4.Update_MODIFY, Entity: e} }
 func deleteOf(e *p4.Entity) *p4.Update { return &p4.Update{Type: p4.Update_DELETE, Entity: e} }
 func (b *bench) dmac(dst byte, a *p4.TableAction) *p4.TableEntry {
-	return &p4.TableEntry{TableId: b.id("dmac"), Match: []*p4.FieldMatch{exact(1, dst)}, Action: a}
+	return b.entry("dmac", dst, a)
 }
 
 // frame is an Ethernet frame between addresses of which only the last byte is not zero.
@@ -408,13 +425,20 @@ func (b *bench) inject(port uint32, f []byte) {
 // leaves expects the next frame to leave at a port.
 func (b *bench) leaves(port uint32, f []byte) {
 	b.t.Helper()
+	if got := b.leaving(); got.port != port || !bytes.Equal(got.frame, f) {
+		b.t.Fatalf("port %d sent %x, want port %d and %x", got.port, got.frame, port, f)
+	}
+}
+
+// leaving is the next frame that leaves.
+func (b *bench) leaving() sent {
+	b.t.Helper()
 	select {
 	case got := <-b.out:
-		if got.port != port || !bytes.Equal(got.frame, f) {
-			b.t.Fatalf("port %d sent %x, want port %d and %x", got.port, got.frame, port, f)
-		}
+		return got
 	case <-time.After(patient):
-		b.t.Fatalf("no frame left; want %x at port %d", f, port)
+		b.t.Fatal("no frame left")
+		return sent{}
 	}
 }
 

@@ -13,14 +13,14 @@ import (
 
 // matchIn translates an entry's match. A field that is left out matches everything, which
 // exact fields cannot.
-func (t *table) matchIn(in []*p4.FieldMatch) ([]engine.Match, error) {
-	out := make([]engine.Match, len(t.fields))
+func (k *key) matchIn(in []*p4.FieldMatch) ([]engine.Match, error) {
+	out := make([]engine.Match, len(k.fields))
 	for _, m := range in {
-		i, ok := t.byField[m.GetFieldId()]
+		i, ok := k.byField[m.GetFieldId()]
 		if !ok {
 			return nil, fail(codes.InvalidArgument, "no match field has id %d", m.GetFieldId())
 		}
-		f := t.fields[i]
+		f := k.fields[i]
 		if out[i].Kind != 0 {
 			return nil, fail(codes.InvalidArgument, "match field %q is there twice", f.name)
 		}
@@ -29,7 +29,7 @@ func (t *table) matchIn(in []*p4.FieldMatch) ([]engine.Match, error) {
 			return nil, within(err, "match field %q", f.name)
 		}
 	}
-	for i, f := range t.fields {
+	for i, f := range k.fields {
 		if out[i].Kind != 0 {
 			continue
 		}
@@ -135,10 +135,10 @@ func (f field) rangeIn(v *p4.FieldMatch_Range) (engine.Match, error) {
 }
 
 // matchOut translates back; fields that match everything are left out.
-func (t *table) matchOut(in []engine.Match) []*p4.FieldMatch {
+func (k *key) matchOut(in []engine.Match) []*p4.FieldMatch {
 	var out []*p4.FieldMatch
 	for i, m := range in {
-		f := t.fields[i]
+		f := k.fields[i]
 		fm := &p4.FieldMatch{FieldId: f.id}
 		switch {
 		case f.all(m):
@@ -177,16 +177,16 @@ func (f field) all(m engine.Match) bool {
 	return false
 }
 
-// matchKey identifies an entry of a table.
-func (t *table) matchKey(match []engine.Match, priority int32) string {
+// matchKey identifies an entry of a table, or a member of a value set.
+func (k *key) matchKey(match []engine.Match, priority int32) string {
 	b := binary.LittleEndian.AppendUint32(nil, uint32(priority))
 	for i, m := range match {
-		if t.fields[i].all(m) {
+		if k.fields[i].all(m) {
 			b = append(b, 0)
 			continue
 		}
 		b = append(b, 1, byte(m.PrefixLen), byte(m.PrefixLen>>8))
-		if t.fields[i].kind == engine.MatchOptional {
+		if k.fields[i].kind == engine.MatchOptional {
 			m.Mask = nil // the engine returns a full one
 		}
 		for _, v := range [][]byte{m.Value, m.Mask, m.High} {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 
+	p4config "github.com/p4lang/p4runtime/go/p4/config/v1"
 	p4 "github.com/p4lang/p4runtime/go/p4/v1"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/encoding/protowire"
@@ -20,6 +21,7 @@ type pipeline struct {
 	sw     *engine.Switch
 
 	extras   map[uint32]map[string]extra // by table id and matchKey
+	profiles map[uint32]*profileState    // all of the schema's
 	groups   map[uint32]*p4.MulticastGroupEntry
 	sessions map[uint32]*p4.CloneSessionEntry
 	digests  map[uint32]*p4.DigestEntry_Config
@@ -34,6 +36,7 @@ func (s *Server) build(config *p4.ForwardingPipelineConfig) (*pipeline, error) {
 	if err != nil {
 		return nil, &failure{codes.InvalidArgument, within(err, "pipeline: device configuration")}
 	}
+	thaw(doc, config.GetP4Info())
 	program, err := engine.Compile(doc)
 	if err != nil {
 		return nil, &failure{codes.InvalidArgument, within(err, "pipeline: device configuration")}
@@ -43,11 +46,36 @@ func (s *Server) build(config *p4.ForwardingPipelineConfig) (*pipeline, error) {
 	if err != nil {
 		return nil, &failure{codes.InvalidArgument, within(err, "pipeline")}
 	}
+	return newPipeline(proto.Clone(config).(*p4.ForwardingPipelineConfig), sc, sw), nil
+}
+
+func newPipeline(config *p4.ForwardingPipelineConfig, sc *schema, sw *engine.Switch) *pipeline {
 	return &pipeline{
-		config: proto.Clone(config).(*p4.ForwardingPipelineConfig), schema: sc, sw: sw,
-		extras: map[uint32]map[string]extra{}, groups: map[uint32]*p4.MulticastGroupEntry{},
-		sessions: map[uint32]*p4.CloneSessionEntry{}, digests: map[uint32]*p4.DigestEntry_Config{},
-	}, nil
+		config: config, schema: sc, sw: sw,
+		extras: map[uint32]map[string]extra{}, profiles: newProfileStates(sc),
+		groups: map[uint32]*p4.MulticastGroupEntry{}, sessions: map[uint32]*p4.CloneSessionEntry{},
+		digests: map[uint32]*p4.DigestEntry_Config{},
+	}
+}
+
+// thaw lets clients change the entries of tables that have initial ones and are not constant
+// (specification, section 9.1.5). The JSON has all of them as constants, as BMv2 takes them.
+// Neither it nor the P4Info tells which single entries P4 declares constant, so none are.
+func thaw(doc *bmjson.Program, info *p4config.P4Info) {
+	open := map[string]int64{}
+	for _, t := range info.GetTables() {
+		if t.GetHasInitialEntries() && !t.GetIsConstTable() {
+			open[t.GetPreamble().GetName()] = t.GetSize()
+		}
+	}
+	for _, pipe := range []*bmjson.Pipeline{&doc.Ingress, &doc.Egress} {
+		for i := range pipe.Tables {
+			t := &pipe.Tables[i]
+			if size, ok := open[t.Name]; ok {
+				t.Const, t.Size = false, max(t.Size, int(size))
+			}
+		}
+	}
 }
 
 // deviceJSON finds the JSON document in a device configuration. Some clients of BMv2 wrap it

@@ -87,16 +87,30 @@ func (s *Server) read(p *pipeline, e *p4.Entity, out *entities) error {
 	switch e := e.GetEntity().(type) {
 	case *p4.Entity_TableEntry:
 		return p.readTable(s.deps.Dataplane.Micros(), e.TableEntry, out)
+	case *p4.Entity_ActionProfileMember:
+		return p.readMember(e.ActionProfileMember, out)
+	case *p4.Entity_ActionProfileGroup:
+		return p.readProfileGroup(e.ActionProfileGroup, out)
 	case *p4.Entity_CounterEntry:
 		return p.readCounter(e.CounterEntry, out)
 	case *p4.Entity_DirectCounterEntry:
 		return p.readDirectCounter(e.DirectCounterEntry, out)
+	case *p4.Entity_MeterEntry:
+		return p.readMeter(e.MeterEntry, out)
+	case *p4.Entity_DirectMeterEntry:
+		return p.readDirectMeter(e.DirectMeterEntry, out)
 	case *p4.Entity_RegisterEntry:
 		return p.readRegister(e.RegisterEntry, out)
+	case *p4.Entity_ValueSetEntry:
+		return p.readValueSet(e.ValueSetEntry, out)
 	case *p4.Entity_PacketReplicationEngineEntry:
 		return p.readReplication(e.PacketReplicationEngineEntry, out)
 	case *p4.Entity_DigestEntry:
 		return p.readDigest(e.DigestEntry, out)
+	case *p4.Entity_ExternEntry:
+		if e.ExternEntry.GetExternTypeId() == 0 {
+			return nil // all of no extern types
+		}
 	case nil:
 		return fail(codes.InvalidArgument, "read without an entity")
 	}

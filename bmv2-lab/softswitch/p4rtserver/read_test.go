@@ -127,7 +127,7 @@ func TestReadErrors(t *testing.T) {
 		tableEntity(&p4.TableEntry{TableId: 5}),
 		tableEntity(&p4.TableEntry{Priority: 1}),
 		counterEntity(b.id("rx"), &p4.Index{Index: 99}, nil),
-		&p4.Entity{Entity: &p4.Entity_MeterEntry{MeterEntry: &p4.MeterEntry{}}},
+		&p4.Entity{Entity: &p4.Entity_ExternEntry{ExternEntry: &p4.ExternEntry{ExternTypeId: 0x81}}},
 		counterEntity(b.id("rx"), &p4.Index{Index: 1}, nil),
 	)
 	if len(got) != 2 {

@@ -3,6 +3,7 @@ package p4rtserver
 import (
 	"bytes"
 	"context"
+	"slices"
 
 	p4 "github.com/p4lang/p4runtime/go/p4/v1"
 	"google.golang.org/grpc/codes"
@@ -39,6 +40,9 @@ func (s *Server) reconcile(ctx context.Context, config *p4.ForwardingPipelineCon
 
 // carry copies one pipeline's state into another.
 func (s *Server) carry(old, next *pipeline) error {
+	if err := carryProfiles(old, next); err != nil {
+		return err
+	}
 	for _, id := range old.schema.tableOrder {
 		t := old.schema.tables[id]
 		if err := carryTable(old, next, t); err != nil {
@@ -46,6 +50,9 @@ func (s *Server) carry(old, next *pipeline) error {
 		}
 	}
 	if err := carryArrays(old, next); err != nil {
+		return err
+	}
+	if err := carryValueSets(old, next); err != nil {
 		return err
 	}
 	for _, g := range old.groups {
@@ -67,26 +74,20 @@ func (s *Server) carry(old, next *pipeline) error {
 }
 
 func carryTable(old, next *pipeline, t *table) error {
-	filter := &p4.TableEntry{TableId: t.id}
-	if t.counter {
-		filter.CounterData = &p4.CounterData{}
+	filter := &p4.TableEntry{TableId: t.id, CounterData: &p4.CounterData{}, MeterConfig: &p4.MeterConfig{}}
+	if err := next.clear(t.id); err != nil {
+		return err
 	}
 	for e := range t.engine.Entries() {
 		if e.Const {
 			continue
 		}
-		out := old.entryOut(t, 0, filter, e)
-		out.IsConst = false
-		err := next.writeTable(p4.Update_INSERT, out)
-		if codeOf(err) == codes.AlreadyExists { // an initial entry of the new program
-			err = next.writeTable(p4.Update_MODIFY, out)
-		}
-		if err != nil {
+		if err := next.writeTable(p4.Update_INSERT, old.entryOut(t, 0, filter, e)); err != nil {
 			return err
 		}
 	}
 	d, ok := t.engine.Default()
-	if !ok || t.info.GetConstDefaultActionId() != 0 {
+	if !ok || t.constDefault() {
 		return nil
 	}
 	filter.IsDefaultAction = true
@@ -97,39 +98,124 @@ func carryTable(old, next *pipeline, t *table) error {
 	return next.writeTable(p4.Update_MODIFY, out)
 }
 
-// carryArrays copies the counters and registers that both pipelines have.
-func carryArrays(old, next *pipeline) error {
-	for id, c := range old.schema.counters {
-		to := next.schema.counters[id]
-		if to == nil {
+// clear removes the initial entries of a table, which are what the client has made of them.
+func (p *pipeline) clear(id uint32) error {
+	t := p.schema.tables[id]
+	if t == nil {
+		return nil
+	}
+	for _, e := range slices.Collect(t.engine.Entries()) {
+		if e.Const {
 			continue
 		}
-		cells := make([]engine.CounterData, min(c.Size(), to.Size()))
-		for i, d := range cells[:c.ReadRange(0, cells)] {
-			if d == (engine.CounterData{}) {
-				continue
+		if err := p.deleteEntry(t, e.Match, e.Priority); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// carryProfiles copies members and groups. Those of sets of actions come with their entries.
+func carryProfiles(old, next *pipeline) error {
+	var all entities
+	if err := old.readMember(&p4.ActionProfileMember{}, &all); err != nil {
+		return err
+	}
+	if err := old.readProfileGroup(&p4.ActionProfileGroup{}, &all); err != nil {
+		return err
+	}
+	for _, e := range all.list {
+		var err error
+		if m := e.GetActionProfileMember(); m != nil {
+			err = next.writeMember(p4.Update_INSERT, m)
+		} else {
+			err = next.writeProfileGroup(p4.Update_INSERT, e.GetActionProfileGroup())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// carryValueSets copies the value sets that are not empty.
+func carryValueSets(old, next *pipeline) error {
+	var all entities
+	if err := old.readValueSet(&p4.ValueSetEntry{}, &all); err != nil {
+		return err
+	}
+	for _, e := range all.list {
+		if v := e.GetValueSetEntry(); len(v.GetMembers()) > 0 {
+			if err := next.writeValueSet(p4.Update_MODIFY, v); err != nil {
+				return err
 			}
-			if err := to.Write(i, d); err != nil {
+		}
+	}
+	return nil
+}
+
+// carryArrays copies the counters, meters and registers that both pipelines have.
+func carryArrays(old, next *pipeline) error {
+	for id, c := range old.schema.counters {
+		if to := next.schema.counters[id]; to != nil {
+			if err := carryCounter(c, to); err != nil {
 				return within(err, "counter %q", c.Name())
 			}
 		}
 	}
+	for id, m := range old.schema.meters {
+		if to := next.schema.meters[id]; to != nil {
+			if err := carryMeter(m.engine, to.engine); err != nil {
+				return within(err, "meter %q", m.engine.Name())
+			}
+		}
+	}
 	for id, r := range old.schema.registers {
-		to := next.schema.registers[id]
-		if to == nil {
+		if to := next.schema.registers[id]; to != nil {
+			if err := carryRegister(r.engine, to.engine); err != nil {
+				return within(err, "register %q", r.engine.Name())
+			}
+		}
+	}
+	return nil
+}
+
+func carryCounter(c, to *engine.Counter) error {
+	cells := make([]engine.CounterData, min(c.Size(), to.Size()))
+	for i, d := range cells[:c.ReadRange(0, cells)] {
+		if d == (engine.CounterData{}) {
 			continue
 		}
-		for i := range min(r.engine.Size(), to.engine.Size()) {
-			v, err := r.engine.Read(i)
-			if err != nil {
-				return within(err, "register %q", r.engine.Name())
+		if err := to.Write(i, d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// carryMeter copies configurations; the buckets are full again.
+func carryMeter(m, to *engine.Meter) error {
+	for i := range min(m.Size(), to.Size()) {
+		if r, set := m.Rates(i); set {
+			if err := to.SetRates(i, r); err != nil {
+				return err
 			}
-			if bitLen(v) == 0 {
-				continue
-			}
-			if err := to.engine.Write(i, v); err != nil {
-				return within(err, "register %q", r.engine.Name())
-			}
+		}
+	}
+	return nil
+}
+
+func carryRegister(r, to *engine.Register) error {
+	for i := range min(r.Size(), to.Size()) {
+		v, err := r.Read(i)
+		if err != nil {
+			return err
+		}
+		if bitLen(v) == 0 {
+			continue
+		}
+		if err := to.Write(i, v); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -16,28 +16,37 @@ type schema struct {
 
 	tables    map[uint32]*table
 	actions   map[uint32]*action
+	profiles  map[uint32]*profile
 	counters  map[uint32]*engine.Counter
+	meters    map[uint32]*meter
 	registers map[uint32]*register
+	valueSets map[uint32]*valueSet
 	digests   map[uint32]*digest
 	byDigest  map[string]*digest // by name
-	// order lists the ids of tables, counters and registers as the P4Info does, for reads
-	// of everything.
-	tableOrder, counterOrder, registerOrder []uint32
+	// The ids in the order of the P4Info, for reads of everything.
+	tableOrder, profileOrder, counterOrder, meterOrder, registerOrder, valueSetOrder []uint32
 
 	packetIn, packetOut *packetHeader // nil if the program has none
 }
 
-// table is a table as both sides know it. Match fields are in the engine's order of keys.
+// table is a table as both sides know it.
 type table struct {
-	id       uint32
-	info     *p4config.Table
-	engine   *engine.Table
-	fields   []field
-	byField  map[uint32]int
-	actions  map[uint32]*p4config.ActionRef
-	counter  bool // has a direct counter
-	idle     bool // supports idle timeouts
-	indirect bool // has an action profile
+	key
+	id      uint32
+	info    *p4config.Table
+	engine  *engine.Table
+	actions map[uint32]*p4config.ActionRef
+	profile *profile            // nil: entries have actions of their own
+	meter   *p4config.MeterSpec // of the direct meter, nil without one
+	counter bool                // has a direct counter
+	idle    bool                // supports idle timeouts
+}
+
+// key is what entries of a table, or members of a value set, match. Fields are in the
+// engine's order.
+type key struct {
+	fields  []field
+	byField map[uint32]int
 }
 
 type field struct {
@@ -60,12 +69,13 @@ type action struct {
 func bind(info *p4config.P4Info, sw *engine.Switch) (*schema, error) {
 	s := &schema{
 		info:   info,
-		tables: map[uint32]*table{}, actions: map[uint32]*action{},
-		counters: map[uint32]*engine.Counter{}, registers: map[uint32]*register{},
-		digests: map[uint32]*digest{}, byDigest: map[string]*digest{},
+		tables: map[uint32]*table{}, actions: map[uint32]*action{}, profiles: map[uint32]*profile{},
+		counters: map[uint32]*engine.Counter{}, meters: map[uint32]*meter{}, registers: map[uint32]*register{},
+		valueSets: map[uint32]*valueSet{}, digests: map[uint32]*digest{}, byDigest: map[string]*digest{},
 	}
 	for _, step := range []func(*engine.Switch) error{
-		s.bindActions, s.bindTables, s.bindCounters, s.bindRegisters, s.bindDigests, s.bindPackets,
+		s.bindActions, s.bindProfiles, s.bindTables, s.bindCounters, s.bindMeters, s.bindRegisters,
+		s.bindValueSets, s.bindDigests, s.bindPackets,
 	} {
 		if err := step(sw); err != nil {
 			return nil, within(err, "P4Info")

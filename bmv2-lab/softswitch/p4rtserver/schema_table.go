@@ -40,9 +40,8 @@ func (s *schema) bindTables(sw *engine.Switch) error {
 
 func (s *schema) bindTable(t *p4config.Table, et *engine.Table) (*table, error) {
 	bound := &table{
-		info: t, engine: et, byField: map[uint32]int{}, actions: map[uint32]*p4config.ActionRef{},
-		idle:     t.GetIdleTimeoutBehavior() == p4config.Table_NOTIFY_CONTROL,
-		indirect: t.GetImplementationId() != 0,
+		info: t, engine: et, key: key{byField: map[uint32]int{}}, actions: map[uint32]*p4config.ActionRef{},
+		idle: t.GetIdleTimeoutBehavior() == p4config.Table_NOTIFY_CONTROL,
 	}
 	keys := et.Keys()
 	if len(keys) != len(t.GetMatchFields()) {
@@ -71,40 +70,77 @@ func (s *schema) bindTable(t *p4config.Table, et *engine.Table) (*table, error) 
 		}
 		bound.actions[act.id] = ref
 	}
-	return bound, nil
+	return bound, s.bindImplementation(bound)
 }
 
-// bindField adds a match field. Both lists are in the order of the table's key.
-func (t *table) bindField(m *p4config.MatchField, k engine.KeyInfo, info *p4config.P4Info) error {
-	kinds := map[p4config.MatchField_MatchType]engine.MatchKind{
-		p4config.MatchField_EXACT: engine.MatchExact, p4config.MatchField_LPM: engine.MatchLPM,
-		p4config.MatchField_TERNARY: engine.MatchTernary, p4config.MatchField_RANGE: engine.MatchRange,
-		p4config.MatchField_OPTIONAL: engine.MatchOptional,
+// bindImplementation finds a table's action profile.
+func (s *schema) bindImplementation(t *table) error {
+	id := t.info.GetImplementationId()
+	if id == 0 {
+		if t.engine.Profile() != nil {
+			return disagree("no implementation, and the program's table has one")
+		}
+		return nil
 	}
-	kind, ok := kinds[m.GetMatchType()]
-	if !ok {
-		return fail(codes.Unimplemented, "match type %s is not supported", m.GetMatchType())
+	t.profile = s.profiles[id]
+	if t.profile == nil {
+		return fail(codes.InvalidArgument, "no action profile has id %#x", id)
+	}
+	if t.engine.Profile() != t.profile.engine {
+		return disagree("action profile %q is not that of the program's table", t.profile.engine.Name())
+	}
+	t.profile.join(t.actions)
+	return nil
+}
+
+// matchKind is the engine's kind of a match field.
+func matchKind(m *p4config.MatchField) (engine.MatchKind, error) {
+	switch m.GetMatchType() {
+	case p4config.MatchField_EXACT:
+		return engine.MatchExact, nil
+	case p4config.MatchField_LPM:
+		return engine.MatchLPM, nil
+	case p4config.MatchField_TERNARY:
+		return engine.MatchTernary, nil
+	case p4config.MatchField_RANGE:
+		return engine.MatchRange, nil
+	case p4config.MatchField_OPTIONAL:
+		return engine.MatchOptional, nil
+	}
+	return 0, fail(codes.Unimplemented, "match type %s is not supported", m.GetMatchType())
+}
+
+// bindField adds a match field of a table. Both lists are in the order of the table's key.
+func (t *table) bindField(m *p4config.MatchField, k engine.KeyInfo, info *p4config.P4Info) error {
+	kind, err := matchKind(m)
+	if err != nil {
+		return err
 	}
 	// BMv2's JSON has ternary keys where the program has optional ones.
 	if kind != k.Kind && !(kind == engine.MatchOptional && k.Kind == engine.MatchTernary) {
 		return disagree("match type %s is not the program's", m.GetMatchType())
 	}
+	return t.add(m, kind, k.Width, info)
+}
+
+// add adds a match field; width is the program's, in bits.
+func (k *key) add(m *p4config.MatchField, kind engine.MatchKind, width int, info *p4config.P4Info) error {
 	if err := plainType(m.GetTypeName(), info); err != nil {
 		return err
 	}
-	width, err := checkWidth(m.GetBitwidth())
+	bits, err := checkWidth(m.GetBitwidth())
 	if err != nil {
 		return err
 	}
 	// A translated type has a width of its own on the controller's side.
-	if m.GetTypeName() == nil && width != k.Width {
-		return disagree("%d bits, and %d in the program", m.GetBitwidth(), k.Width)
+	if m.GetTypeName() == nil && bits != width {
+		return disagree("%d bits, and %d in the program", bits, width)
 	}
-	if _, taken := t.byField[m.GetId()]; taken || m.GetId() == 0 {
+	if _, taken := k.byField[m.GetId()]; taken || m.GetId() == 0 {
 		return fail(codes.InvalidArgument, "id %d is zero or taken", m.GetId())
 	}
-	t.byField[m.GetId()] = len(t.fields)
-	t.fields = append(t.fields, field{id: m.GetId(), name: m.GetName(), kind: kind, width: width})
+	k.byField[m.GetId()] = len(k.fields)
+	k.fields = append(k.fields, field{id: m.GetId(), name: m.GetName(), kind: kind, width: bits})
 	return nil
 }
 

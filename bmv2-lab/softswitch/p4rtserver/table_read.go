@@ -11,6 +11,14 @@ import (
 
 // readTable adds the entries that a request selects (specification, section 9.1.6).
 func (p *pipeline) readTable(now uint64, e *p4.TableEntry, out *entities) error {
+	switch {
+	case e.GetMeterCounterData() != nil:
+		return noColourCounters(e.GetMeterCounterData())
+	case e.GetTimeSinceLastHit() != nil && e.GetIsDefaultAction():
+		return fail(codes.InvalidArgument, "time_since_last_hit: default entries have no idle timeouts")
+	case e.GetAction() != nil && e.GetAction().GetAction() == nil:
+		return fail(codes.InvalidArgument, "%T: entries can be selected by the id of an action only", e.GetAction().GetType())
+	}
 	ids := p.schema.tableOrder
 	if e.GetTableId() != 0 {
 		if _, err := p.findTable(e.GetTableId()); err != nil {
@@ -22,11 +30,8 @@ func (p *pipeline) readTable(now uint64, e *p4.TableEntry, out *entities) error 
 	}
 	for _, id := range ids {
 		t := p.schema.tables[id]
-		if e.GetTimeSinceLastHit() != nil && !t.idle {
-			if e.GetTableId() == 0 {
-				continue
-			}
-			return fail(codes.InvalidArgument, "table %q has no idle timeouts", t.engine.Name())
+		if e.GetTimeSinceLastHit() != nil && !t.idle && e.GetTableId() != 0 {
+			return fail(codes.InvalidArgument, "time_since_last_hit: table %q has no idle timeouts", t.engine.Name())
 		}
 		if err := p.select1(t, e, func(entry engine.Entry) {
 			if te := p.entryOut(t, now, e, entry); te != nil {
@@ -84,15 +89,20 @@ func (p *pipeline) select1(t *table, e *p4.TableEntry, yield func(engine.Entry))
 
 // entryOut translates an entry, or returns nil if the request's other filters exclude it.
 func (p *pipeline) entryOut(t *table, now uint64, filter *p4.TableEntry, e engine.Entry) *p4.TableEntry {
-	out := &p4.TableEntry{TableId: t.id, Action: p.actionOut(t, e.Action, e.Params)}
+	out := &p4.TableEntry{TableId: t.id}
 	key := defaultKey
 	if filter.GetIsDefaultAction() {
 		out.IsDefaultAction = true
-		out.IsConst = t.info.GetConstDefaultActionId() != 0
+		out.IsConst = t.constDefault()
 	} else {
 		key = t.matchKey(e.Match, e.Priority)
 		out.Match, out.Priority = t.matchOut(e.Match), e.Priority
 		out.IsConst = e.Const || t.info.GetIsConstTable()
+	}
+	out.Action = p.actionOut(t, key, e)
+	if id := t.info.GetInitialDefaultAction().GetActionId(); out.IsDefaultAction && out.Action == nil && id != 0 {
+		// The JSON has none for tables with an action profile, and NoAction is what they do.
+		out.Action = &p4.TableAction{Type: &p4.TableAction_Action{Action: &p4.Action{ActionId: id}}}
 	}
 	x := p.extras[t.id][key]
 	out.ControllerMetadata, out.IdleTimeoutNs = x.cookie, x.idleTimeout //nolint:staticcheck // deprecated and still to be returned
@@ -110,7 +120,10 @@ func (p *pipeline) entryOut(t *table, now uint64, filter *p4.TableEntry, e engin
 	if filter.GetCounterData() != nil && t.counter && e.Counter != nil {
 		out.CounterData = counterOut(*e.Counter)
 	}
-	if filter.GetTimeSinceLastHit() != nil && !out.IsDefaultAction {
+	if filter.GetMeterConfig() != nil && t.meter != nil {
+		out.MeterConfig = ratesOut(e.Meter)
+	}
+	if filter.GetTimeSinceLastHit() != nil && t.idle {
 		elapsed := now - min(e.LastHit, now)
 		out.TimeSinceLastHit = &p4.TableEntry_IdleTimeout{ElapsedNs: int64(elapsed) * 1000}
 	}
@@ -119,44 +132,52 @@ func (p *pipeline) entryOut(t *table, now uint64, filter *p4.TableEntry, e engin
 
 // readDirectCounter adds the direct counters that a request selects.
 func (p *pipeline) readDirectCounter(e *p4.DirectCounterEntry, out *entities) error {
-	te := e.GetTableEntry()
+	has := func(t *table) bool { return t.counter }
+	return p.readDirect("counter", has, e.GetTableEntry(), func(key *p4.TableEntry, entry engine.Entry) {
+		d := engine.CounterData{}
+		if entry.Counter != nil {
+			d = *entry.Counter
+		}
+		out.add(&p4.Entity{Entity: &p4.Entity_DirectCounterEntry{DirectCounterEntry: &p4.DirectCounterEntry{
+			TableEntry: key, Data: counterOut(d),
+		}}})
+	})
+}
+
+// readDirect yields the keys of entries that a request for their direct counters or meters
+// selects.
+func (p *pipeline) readDirect(what string, has func(*table) bool, e *p4.TableEntry, yield func(*p4.TableEntry, engine.Entry)) error {
 	ids := p.schema.tableOrder
-	if te.GetTableId() != 0 {
-		t, err := p.findTable(te.GetTableId())
+	if e.GetTableId() != 0 {
+		t, err := p.findTable(e.GetTableId())
 		if err != nil {
 			return err
 		}
-		if !t.counter {
-			return fail(codes.InvalidArgument, "table %q has no direct counter", t.engine.Name())
+		if !has(t) {
+			return fail(codes.InvalidArgument, "table %q has no direct %s", t.engine.Name(), what)
 		}
-		ids = []uint32{te.GetTableId()}
-	} else if len(te.GetMatch()) > 0 || te.GetPriority() != 0 {
+		ids = []uint32{e.GetTableId()}
+	} else if len(e.GetMatch()) > 0 || e.GetPriority() != 0 {
 		return fail(codes.InvalidArgument, "a read of all tables can have no match or priority")
 	}
 	for _, id := range ids {
 		t := p.schema.tables[id]
-		if !t.counter {
+		if !has(t) {
 			continue
 		}
 		found := false
-		err := p.select1(t, te, func(entry engine.Entry) {
+		err := p.select1(t, e, func(entry engine.Entry) {
 			found = true
-			key := &p4.TableEntry{TableId: id, IsDefaultAction: te.GetIsDefaultAction()}
+			key := &p4.TableEntry{TableId: id, IsDefaultAction: e.GetIsDefaultAction()}
 			if !key.IsDefaultAction {
 				key.Match, key.Priority = t.matchOut(entry.Match), entry.Priority
 			}
-			d := engine.CounterData{}
-			if entry.Counter != nil {
-				d = *entry.Counter
-			}
-			out.add(&p4.Entity{Entity: &p4.Entity_DirectCounterEntry{DirectCounterEntry: &p4.DirectCounterEntry{
-				TableEntry: key, Data: counterOut(d),
-			}}})
+			yield(key, entry)
 		})
 		if err != nil {
 			return within(err, "table %q", t.engine.Name())
 		}
-		if !found && len(te.GetMatch()) > 0 {
+		if !found && len(e.GetMatch()) > 0 {
 			return fail(codes.NotFound, "table %q: no such entry", t.engine.Name())
 		}
 	}

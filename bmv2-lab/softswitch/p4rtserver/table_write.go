@@ -71,35 +71,41 @@ func (p *pipeline) writeEntry(t *table, op p4.Update_Type, e *p4.TableEntry) err
 	if err != nil {
 		return err
 	}
-	key := t.matchKey(match, e.GetPriority())
 	if op == p4.Update_DELETE {
 		if t.info.GetIsConstTable() {
 			return fail(codes.PermissionDenied, "the table's entries are constant")
 		}
-		if err := t.engine.Delete(match, e.GetPriority()); err != nil {
-			return err
-		}
-		p.keepExtra(t, key, extra{})
-		return nil
+		return p.deleteEntry(t, match, e.GetPriority())
 	}
 	if err := t.checkValues(e); err != nil {
 		return err
 	}
-	counter, err := t.counterIn(e)
-	if err != nil {
+	ee := engine.Entry{Match: match, Priority: e.GetPriority(),
+		IdleTimeout: uint64(time.Duration(e.GetIdleTimeoutNs()).Microseconds())}
+	if ee.Counter, err = t.counterIn(e); err != nil {
+		return err
+	}
+	if ee.Meter, err = ratesIn(t.meter, e.GetMeterConfig()); err != nil {
 		return err
 	}
 	if t.info.GetIsConstTable() {
-		return t.writeConst(op, e, match, counter)
+		return t.writeConst(op, e, ee)
 	}
-	ee := engine.Entry{Match: match, Priority: e.GetPriority(), Counter: counter,
-		IdleTimeout: uint64(time.Duration(e.GetIdleTimeoutNs()).Microseconds())}
-	if e.GetAction() != nil {
-		if ee.Action, ee.Params, err = p.actionIn(t, e.GetAction(), p4config.ActionRef_DEFAULT_ONLY); err != nil {
-			return err
-		}
-	} else if op == p4.Update_INSERT {
-		return fail(codes.InvalidArgument, "the entry has no action")
+	return p.putEntry(t, op, e, ee)
+}
+
+// putEntry inserts or modifies an entry, of which only the action is not translated yet.
+func (p *pipeline) putEntry(t *table, op p4.Update_Type, e *p4.TableEntry, ee engine.Entry) (err error) {
+	key := t.matchKey(ee.Match, ee.Priority)
+	var set *actionSet
+	switch {
+	case e.GetAction() != nil:
+		set, err = p.actionIn(t, key, e.GetAction(), &ee)
+	case op == p4.Update_INSERT:
+		err = fail(codes.InvalidArgument, "the entry has no action")
+	}
+	if err != nil {
+		return err
 	}
 	if op == p4.Update_INSERT {
 		err = t.engine.Insert(ee)
@@ -107,9 +113,27 @@ func (p *pipeline) writeEntry(t *table, op p4.Update_Type, e *p4.TableEntry) err
 		err = t.modify(ee)
 	}
 	if err != nil {
+		if set != nil {
+			p.profiles[t.profile.id].undo(set)
+		}
 		return err
 	}
+	if t.profile != nil && e.GetAction() != nil {
+		p.profiles[t.profile.id].keepSet(setKey{t.id, key}, set)
+	}
 	p.keepExtra(t, key, extraOf(e))
+	return nil
+}
+
+func (p *pipeline) deleteEntry(t *table, match []engine.Match, priority int32) error {
+	if err := t.engine.Delete(match, priority); err != nil {
+		return err
+	}
+	key := t.matchKey(match, priority)
+	p.keepExtra(t, key, extra{})
+	if t.profile != nil {
+		p.profiles[t.profile.id].keepSet(setKey{t.id, key}, nil)
+	}
 	return nil
 }
 
@@ -139,10 +163,12 @@ func (t *table) checkValues(e *p4.TableEntry) error {
 		return fail(codes.InvalidArgument, "idle_timeout_ns is negative")
 	case e.GetIdleTimeoutNs() != 0 && (!t.idle || e.GetIsDefaultAction()):
 		return fail(codes.InvalidArgument, "idle_timeout_ns: the table, or its default entry, has no idle timeouts")
-	case e.GetMeterConfig() != nil || e.GetMeterCounterData() != nil:
-		return fail(codes.Unimplemented, "direct meters are not supported")
+	case t.meter == nil && (e.GetMeterConfig() != nil || e.GetMeterCounterData() != nil):
+		return fail(codes.InvalidArgument, "meter_config, meter_counter_data: the table has no direct meter")
+	case e.GetMeterConfig() != nil && e.GetIsDefaultAction():
+		return fail(codes.Unimplemented, "meter_config: only hits are metered, the default entry has no meter")
 	}
-	return nil
+	return noColourCounters(e.GetMeterCounterData())
 }
 
 // counterIn is the direct counter that comes with an entry, nil if none does.
@@ -157,24 +183,29 @@ func (t *table) counterIn(e *p4.TableEntry) (*engine.CounterData, error) {
 	return &d, err
 }
 
-// writeConst changes the direct counter of an entry of a constant table, which is all that
-// can be changed (specification, section 9.1.4).
-func (t *table) writeConst(op p4.Update_Type, e *p4.TableEntry, match []engine.Match, counter *engine.CounterData) error {
+// writeConst changes the direct counter and meter of an entry of a constant table, which is all
+// that can be changed (specification, section 9.1.4).
+func (t *table) writeConst(op p4.Update_Type, e *p4.TableEntry, ee engine.Entry) error {
 	if op != p4.Update_MODIFY || e.GetAction() != nil {
 		return fail(codes.PermissionDenied, "the table's entries are constant")
 	}
-	if _, err := t.engine.Lookup(match, e.GetPriority()); err != nil {
+	if _, err := t.engine.Lookup(ee.Match, ee.Priority); err != nil {
 		return err
 	}
-	if counter == nil {
+	if t.meter != nil {
+		if err := t.engine.WriteMeter(ee.Match, ee.Priority, ee.Meter); err != nil {
+			return err
+		}
+	}
+	if ee.Counter == nil {
 		return nil
 	}
-	return t.engine.WriteCounter(match, e.GetPriority(), *counter)
+	return t.engine.WriteCounter(ee.Match, ee.Priority, *ee.Counter)
 }
 
 // modify gives an entry another action, or leaves it the one that it has.
 func (t *table) modify(e engine.Entry) error {
-	if e.Action == "" {
+	if e.Action == "" && e.Indirect == engine.Direct {
 		old, err := t.engine.Lookup(e.Match, e.Priority)
 		if err != nil {
 			return err
@@ -200,10 +231,10 @@ func (p *pipeline) writeDefault(t *table, op p4.Update_Type, e *p4.TableEntry) e
 	if err != nil {
 		return err
 	}
-	if t.info.GetConstDefaultActionId() != 0 && (e.GetAction() != nil || counter == nil) {
+	if t.constDefault() && (e.GetAction() != nil || counter == nil) {
 		return fail(codes.PermissionDenied, "the default action is constant")
 	}
-	if t.info.GetConstDefaultActionId() == 0 {
+	if !t.constDefault() {
 		if err := p.setDefault(t, e); err != nil {
 			return err
 		}
@@ -212,6 +243,12 @@ func (p *pipeline) writeDefault(t *table, op p4.Update_Type, e *p4.TableEntry) e
 		return t.engine.WriteDefaultCounter(*counter)
 	}
 	return nil
+}
+
+// constDefault says whether the default action is constant, which it always is where an action
+// profile has the actions.
+func (t *table) constDefault() bool {
+	return t.info.GetConstDefaultActionId() != 0 || t.profile != nil
 }
 
 func (p *pipeline) setDefault(t *table, e *p4.TableEntry) error {
@@ -225,7 +262,7 @@ func (p *pipeline) setDefault(t *table, e *p4.TableEntry) error {
 		}
 		return nil
 	}
-	name, params, err := p.actionIn(t, e.GetAction(), p4config.ActionRef_TABLE_ONLY)
+	name, params, err := p.directIn(t, e.GetAction(), p4config.ActionRef_TABLE_ONLY)
 	if err != nil {
 		return err
 	}

@@ -48,12 +48,22 @@ func (s *Server) update(p *pipeline, role *roleConfig, u *p4.Update) error {
 	switch e := u.GetEntity().GetEntity().(type) {
 	case *p4.Entity_TableEntry:
 		return p.writeTable(op, e.TableEntry)
+	case *p4.Entity_ActionProfileMember:
+		return p.writeMember(op, e.ActionProfileMember)
+	case *p4.Entity_ActionProfileGroup:
+		return p.writeProfileGroup(op, e.ActionProfileGroup)
 	case *p4.Entity_CounterEntry:
 		return p.writeCounter(op, e.CounterEntry)
 	case *p4.Entity_DirectCounterEntry:
 		return p.writeDirectCounter(op, e.DirectCounterEntry)
+	case *p4.Entity_MeterEntry:
+		return p.writeMeter(op, e.MeterEntry)
+	case *p4.Entity_DirectMeterEntry:
+		return p.writeDirectMeter(op, e.DirectMeterEntry)
 	case *p4.Entity_RegisterEntry:
 		return p.writeRegister(op, e.RegisterEntry)
+	case *p4.Entity_ValueSetEntry:
+		return p.writeValueSet(op, e.ValueSetEntry)
 	case *p4.Entity_PacketReplicationEngineEntry:
 		return p.writeReplication(op, e.PacketReplicationEngineEntry)
 	case *p4.Entity_DigestEntry:

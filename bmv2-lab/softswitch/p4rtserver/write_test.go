@@ -89,7 +89,7 @@ func TestTableWriteErrors(t *testing.T) {
 		{"is_const", insert(set(good, func(e *p4.TableEntry) { other(e); e.IsConst = true })), codes.InvalidArgument},
 		{"time_since_last_hit", insert(set(good, func(e *p4.TableEntry) { other(e); e.TimeSinceLastHit = &p4.TableEntry_IdleTimeout{} })), codes.InvalidArgument},
 		{"negative counter", insert(set(good, func(e *p4.TableEntry) { other(e); e.CounterData = &p4.CounterData{PacketCount: -1} })), codes.InvalidArgument},
-		{"meter", insert(set(good, func(e *p4.TableEntry) { other(e); e.MeterConfig = &p4.MeterConfig{} })), codes.Unimplemented},
+		{"meter", insert(set(good, func(e *p4.TableEntry) { other(e); e.MeterConfig = &p4.MeterConfig{} })), codes.InvalidArgument},
 		{"idle timeout without support", insert(set(acl, func(e *p4.TableEntry) { e.Priority = 9; e.IdleTimeoutNs = 1 })), codes.InvalidArgument},
 		{"counter without one", insert(set(acl, func(e *p4.TableEntry) { e.Priority = 9; e.CounterData = &p4.CounterData{} })), codes.InvalidArgument},
 		{"priority 0", insert(set(acl, func(e *p4.TableEntry) { e.Priority = 0 })), codes.InvalidArgument},
@@ -112,7 +112,7 @@ func TestTableWriteErrors(t *testing.T) {
 		{"insert into constant table", insert(set(fixed, other)), codes.PermissionDenied},
 		{"delete from constant table", deleteOf(tableEntity(fixed)), codes.PermissionDenied},
 		{"modify constant entry", modify(tableEntity(fixed)), codes.PermissionDenied},
-		{"meter entry", insert(&p4.Entity{Entity: &p4.Entity_MeterEntry{MeterEntry: &p4.MeterEntry{}}}), codes.Unimplemented},
+		{"extern entry", insert(&p4.Entity{Entity: &p4.Entity_ExternEntry{ExternEntry: &p4.ExternEntry{ExternTypeId: 0x81}}}), codes.Unimplemented},
 	} {
 		if got := s.code(c.u); got != c.want {
 			t.Errorf("%s: %s, want %s (%v)", c.name, got, c.want, s.write(c.u))
