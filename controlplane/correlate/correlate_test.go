@@ -251,3 +251,22 @@ func TestAttachmentsFollowPodsAndEndpoints(t *testing.T) {
 		t.Errorf("changes %+v", changes)
 	}
 }
+
+// When it turns out that the other end began, each end keeps who it was.
+func TestEndsKeepTheirIdentitiesWhenTheyTurn(t *testing.T) {
+	c, w := start(t)
+	fabric(c)
+	web := pod("web", "worker1", "10.244.1.2", at(2))
+	became(c, web, at(2))
+	conv := talk("10.244.1.2", "10.244.9.9", at(10), at(12))
+	if got, _ := record(c, w, conv); got.Client.Identity.Pod != "web" || got.Server.Identity.Pod != "" {
+		t.Fatalf("client %+v, server %+v", got.Client.Identity, got.Server.Identity)
+	}
+	conv.Client, conv.Server = conv.Server, conv.Client
+	conv.ForwardHops, conv.ReverseHops = conv.ReverseHops, conv.ForwardHops
+	ended(c, web.Ref(), at(13)) // so that only what was known before tells
+	c.index.forget(at(1000))
+	if got, _ := record(c, w, conv); got.Server.Identity.Pod != "web" || got.Client.Identity.Pod != "" {
+		t.Errorf("client %+v, server %+v", got.Client.Identity, got.Server.Identity)
+	}
+}

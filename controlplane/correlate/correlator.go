@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -69,6 +70,7 @@ type Correlator struct {
 
 // identities are those of a conversation's ends when they were last resolved.
 type identities struct {
+	address        netip.Addr // of client
 	client, server flow.Identity
 	last           time.Time
 }
@@ -195,13 +197,16 @@ func (c *Correlator) identify(conv *flow.Conversation) {
 		client.node, server.node = h.Outer.Dst, h.Outer.Src
 	}
 	before := c.identities[conv.ID]
+	if before.address != conv.Client.Address { // who began is known better by now
+		before.client, before.server = before.server, before.client
+	}
 	conv.Client.Identity = better(before.client, c.index.resolve(client))
 	conv.Server.Identity = better(before.server, c.index.resolve(server))
 	if conv.Protocol != flow.ARP { // which switches answer themselves
 		conv.ForwardSegments = c.index.segments(conv.ForwardHops, conv.Server.Identity.Switch)
 		conv.ReverseSegments = c.index.segments(conv.ReverseHops, conv.Client.Identity.Switch)
 	}
-	c.identities[conv.ID] = identities{conv.Client.Identity, conv.Server.Identity, c.deps.Now()}
+	c.identities[conv.ID] = identities{conv.Client.Address, conv.Client.Identity, conv.Server.Identity, c.deps.Now()}
 	for _, id := range []flow.Identity{conv.Client.Identity, conv.Server.Identity} {
 		if id.Pod == "" && id.Node == "" && id.Service == "" {
 			c.unresolved.Inc()

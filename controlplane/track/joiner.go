@@ -165,18 +165,47 @@ func (c *conversation) snapshot() flow.Conversation {
 	return out
 }
 
-// swapped says that direction 1 runs from client to server. A port below the ephemeral range
-// tells the server; else the side that spoke first is the client.
+// swapped says that direction 1 runs from client to server. The side that sent the first SYN is
+// the client; without one, a port below the ephemeral range tells the server, or else the side
+// that spoke first is the client.
 func (c *conversation) swapped() bool {
 	if c.shared.Protocol == flow.ICMP || c.shared.Protocol == flow.ICMPv6 || c.shared.Protocol == flow.ARP {
 		return false
+	}
+	a, b := &c.sides[0], &c.sides[1]
+	if x, y := a.synced(), b.synced(); x != y {
+		return y
+	} else if x {
+		return b.before(a)
 	}
 	srcLow, dstLow := c.shared.SrcPort < firstEphemeralPort, c.shared.DstPort < firstEphemeralPort
 	if srcLow != dstLow {
 		return srcLow
 	}
-	a, b := c.sides[0].first, c.sides[1].first
-	return a.IsZero() || (!b.IsZero() && b.Before(a))
+	return b.before(a)
+}
+
+// synced says that a SYN of this side was seen.
+func (s *side) synced() bool {
+	for _, h := range s.hops {
+		if h.SYNs > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// before says that this side spoke before the other: at a switch that saw both, if there is
+// one, because the times of two switches are not exact enough.
+func (s *side) before(o *side) bool {
+	for _, a := range s.hops {
+		for _, b := range o.hops {
+			if a.Switch == b.Switch {
+				return a.First.Before(b.First)
+			}
+		}
+	}
+	return o.first.IsZero() || !s.first.IsZero() && s.first.Before(o.first)
 }
 
 // sorted gives copies of the hops by the time they first counted.
