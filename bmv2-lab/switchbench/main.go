@@ -37,7 +37,7 @@ func main() {
 	flag.StringVar(&s.bmv2, "bmv2", "simple_switch_grpc", "what to compare it with, if it is there: a `COMMAND`")
 	flag.IntVar(&s.rounds, "rounds", 5, "rounds; medians are taken over them")
 	flag.DurationVar(&s.round, "round", 2*time.Second, "how long each device forwards in a round")
-	flag.DurationVar(&s.soak, "soak", time.Minute, "how long the memory is watched under load")
+	flag.DurationVar(&s.soak, "soak", 3*time.Minute, "how long the memory is watched under load: a heap takes a minute to settle")
 	flag.Parse()
 	if os.Getenv(inside) == "" {
 		os.Exit(enter())

@@ -42,6 +42,6 @@ func (b *bench) memory(ctx context.Context) error {
 	}
 	ratio := float64(most[2]) / float64(most[1])
 	report("memory under load, MB, every %v:%s", b.soak/looks, &line)
-	report("  most in the last third / most in the middle one %5.2f   (at most 1.10)  %s", ratio, verdict(ratio <= 1.10))
+	report("  most in the last third / most in the middle one %5.2f   (at most 1.05)  %s", ratio, verdict(ratio <= 1.05))
 	return nil
 }
