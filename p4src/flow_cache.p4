@@ -37,7 +37,7 @@ struct flow_state_t {
     bit<8>  marks;
 }
 
-// Old half: the slot that is reported, before this packet (TCP_END: after it; NEW: without meaning).
+// Old half: the slot that is reported, before this packet (NEW: without meaning).
 // New half: the flow of this packet, which took the slot with NEW and EVICT.
 struct flow_digest_t {
     bit<8>   cause;       // Cause
@@ -68,7 +68,7 @@ struct flow_digest_t {
     bit<32>  new_ports;
     bit<32>  new_bytes;
     bit<8>   new_tcp_flags;
-    bit<32>  new_syn_seq;
+    bit<32>  new_tcp_seq;
 }
 
 control FlowCache(inout headers_t hdr, inout metadata_t meta, in standard_metadata_t standard_metadata) {
@@ -100,10 +100,9 @@ control FlowCache(inout headers_t hdr, inout metadata_t meta, in standard_metada
     bit<48>      now = standard_metadata.ingress_global_timestamp;
     bit<16>      epoch = 0;
     Cause        cause = Cause.NONE;
-    bit<32>      syn_seq = 0;
 
-    action read_key(in bit<32> index, out bit<64> packets) {
-        slot_packets.read(packets, index);
+    action read_key(in bit<32> index) {
+        slot_packets.read(state.packets, index);
         key_meta.read(old_key.keymeta, index);
         key_outer_src.read(old_key.outer_src, index);
         key_outer_dst.read(old_key.outer_dst, index);
@@ -112,24 +111,23 @@ control FlowCache(inout headers_t hdr, inout metadata_t meta, in standard_metada
         key_ports.read(old_key.ports, index);
     }
 
-    // What every packet of a flow needs of its slot.
-    action read_state(in bit<32> index) {
-        slot_packets.read(state.packets, index);
-        slot_bytes.read(state.bytes, index);
-        slot_last.read(state.last, index);
-        slot_epoch.read(state.epoch, index);
-        slot_tcp_flags.read(state.tcp_flags, index);
-        slot_syn_seq.read(state.syn_seq, index);
-        slot_marks.read(state.marks, index);
+    // What every packet of a flow needs of its slot, besides the key.
+    action read_state() {
+        slot_bytes.read(state.bytes, slot);
+        slot_epoch.read(state.epoch, slot);
+        slot_tcp_flags.read(state.tcp_flags, slot);
+        slot_marks.read(state.marks, slot);
     }
 
     // The rest, which only reports need.
-    action read_rest(in bit<32> index) {
-        slot_generation.read(state.generation, index);
-        slot_first.read(state.first, index);
-        slot_syns.read(state.syns, index);
-        slot_syn_last.read(state.syn_last, index);
-        slot_ack_first.read(state.ack_first, index);
+    action read_rest() {
+        slot_generation.read(state.generation, slot);
+        slot_first.read(state.first, slot);
+        slot_last.read(state.last, slot);
+        slot_syn_seq.read(state.syn_seq, slot);
+        slot_syns.read(state.syns, slot);
+        slot_syn_last.read(state.syn_last, slot);
+        slot_ack_first.read(state.ack_first, slot);
     }
 
     action write_new_key() {
@@ -149,7 +147,7 @@ control FlowCache(inout headers_t hdr, inout metadata_t meta, in standard_metada
         slot_last.write(slot, now);
         slot_epoch.write(slot, epoch);
         slot_tcp_flags.write(slot, meta.tcp_flags);
-        slot_syn_seq.write(slot, syn_seq);
+        slot_syn_seq.write(slot, 0);
         slot_syns.write(slot, 0);
         slot_ack_first.write(slot, 0);
         slot_marks.write(slot, 0);
@@ -162,14 +160,6 @@ control FlowCache(inout headers_t hdr, inout metadata_t meta, in standard_metada
         slot_tcp_flags.write(slot, state.tcp_flags | meta.tcp_flags);
     }
 
-    // Lets the report that this packet raises include it.
-    action report_packet() {
-        state.packets = state.packets + 1;
-        state.bytes = state.bytes + (bit<64>)standard_metadata.packet_length;
-        state.last = now;
-        state.tcp_flags = state.tcp_flags | meta.tcp_flags;
-    }
-
     action mark(in bit<8> what) {
         state.marks = state.marks | what;
         slot_marks.write(slot, state.marks);
@@ -178,6 +168,9 @@ control FlowCache(inout headers_t hdr, inout metadata_t meta, in standard_metada
     action add_syn() {
         bit<8> syns;
         slot_syns.read(syns, slot);
+        if (syns == 0) {
+            slot_syn_seq.write(slot, meta.tcp_seq);
+        }
         slot_syns.write(slot, syns |+| 1);
         slot_syn_last.write(slot, now);
     }
@@ -211,12 +204,11 @@ control FlowCache(inout headers_t hdr, inout metadata_t meta, in standard_metada
             if (hdr.packet_out.isValid() && hdr.packet_out.op == PacketOutOp.SET_CLOCK) {
                 clock_offset.write(0, hdr.packet_out.clock_offset);
             } else if (hdr.packet_out.isValid()) {
-                bit<64> held;
                 slot = hdr.packet_out.slot;
-                read_key(slot, held);
-                read_state(slot);
-                read_rest(slot);
-                if (hdr.packet_out.op == PacketOutOp.EVICT_IF_IDLE && held != 0 &&
+                read_key(slot);
+                read_state();
+                read_rest();
+                if (hdr.packet_out.op == PacketOutOp.EVICT_IF_IDLE && state.packets != 0 &&
                     now - state.last >= (bit<48>)hdr.packet_out.idle_us) {
                     slot_packets.write(slot, 0);
                     report(Cause.FREED);
@@ -225,7 +217,6 @@ control FlowCache(inout headers_t hdr, inout metadata_t meta, in standard_metada
                 }
             } else {
                 bit<64> packets0;
-                bit<64> packets1 = 0;
                 bit<32> index0;
                 bit<16> index1;
                 bit<1> hit = 0;
@@ -237,71 +228,60 @@ control FlowCache(inout headers_t hdr, inout metadata_t meta, in standard_metada
                     meta.key.src[FLOW_EPOCH_BITS - 1:0] ^ meta.key.dst[FLOW_EPOCH_BITS - 1:0]);
                 epoch = (bit<16>)(shared >> FLOW_EPOCH_BITS);
 
-                if (meta.tcp_flags & TCP_SYN != 0) {
-                    syn_seq = meta.tcp_seq;
-                }
                 hash(index0, HashAlgorithm.crc32, 32w0,
                     { meta.key.keymeta, meta.key.outer_src, meta.key.outer_dst,
                       meta.key.src, meta.key.dst, meta.key.ports },
                     (bit<32>)FLOW_SLOTS_PER_WAY);
                 slot = index0;
-                read_key(slot, packets0);
-                if (packets0 != 0 && old_key == meta.key) {
+                read_key(slot);
+                if (state.packets != 0 && old_key == meta.key) {
                     hit = 1;
                 } else {
+                    packets0 = state.packets;
                     hash(index1, HashAlgorithm.crc16, 16w0,
                         { meta.key.keymeta, meta.key.outer_src, meta.key.outer_dst,
                           meta.key.src, meta.key.dst, meta.key.ports },
                         (bit<32>)FLOW_SLOTS_PER_WAY);
                     slot = (bit<32>)index1 + FLOW_SLOTS_PER_WAY;
-                    read_key(slot, packets1);
-                    if (packets1 != 0 && old_key == meta.key) {
+                    read_key(slot);
+                    if (state.packets != 0 && old_key == meta.key) {
                         hit = 1;
+                    } else {
+                        // An empty way, else the one that has been silent for longer.
+                        bit<48> last0;
+                        bit<48> last1;
+                        slot_last.read(last0, index0);
+                        slot_last.read(last1, slot);
+                        if (packets0 == 0 || (state.packets != 0 && last0 < last1)) {
+                            slot = index0;
+                            read_key(slot);
+                        }
                     }
                 }
 
+                read_state();
                 if (hit == 1) {
-                    read_state(slot);
-                    add_packet();
                     if (meta.tcp_flags & (TCP_FIN | TCP_RST) != 0 && state.marks & MARK_ENDED == 0) {
                         cause = Cause.TCP_END;
                         mark(MARK_ENDED);
-                        report_packet();
                     } else if (epoch != state.epoch) {
                         cause = Cause.ACTIVE;
                     }
-                    if (syn_seq != 0 && state.syn_seq == 0) {
-                        slot_syn_seq.write(slot, syn_seq);
-                    }
                 } else {
-                    // An empty way, else the one that has been silent for longer.
-                    bit<48> last0;
-                    bit<48> last1;
-                    slot_last.read(last0, index0);
-                    slot_last.read(last1, slot);
-                    if (packets0 == 0 || (packets1 != 0 && last0 < last1)) {
-                        slot = index0;
-                        read_key(slot, packets0);
-                    }
-                    read_state(slot);
-                    if (state.packets == 0) {
-                        cause = Cause.NEW;
-                    } else {
-                        cause = Cause.EVICT;
-                    }
+                    cause = state.packets == 0 ? Cause.NEW : Cause.EVICT;
                     state.marks = 0;
                 }
 
                 if (cause != Cause.NONE) {
-                    read_rest(slot);
-                    if (hit == 1) {
-                        slot_epoch.write(slot, epoch);
-                    } else {
+                    read_rest();
+                    if (hit == 0) {
                         write_new_key();
                         write_new_state(state.generation + 1);
                         if (cause == Cause.NEW) {
                             state.generation = state.generation + 1;
                         }
+                    } else {
+                        slot_epoch.write(slot, epoch);
                     }
                     digest<flow_digest_t>(1, {
                         (bit<8>)cause, slot, state.generation, now, epoch,
@@ -311,8 +291,11 @@ control FlowCache(inout headers_t hdr, inout metadata_t meta, in standard_metada
                         state.tcp_flags, state.syn_seq, state.syns, state.syn_last, state.ack_first,
                         meta.key.keymeta, meta.key.outer_src, meta.key.outer_dst,
                         meta.key.src, meta.key.dst, meta.key.ports,
-                        standard_metadata.packet_length, meta.tcp_flags, syn_seq
+                        standard_metadata.packet_length, meta.tcp_flags, meta.tcp_seq
                     });
+                }
+                if (hit == 1) {
+                    add_packet();
                 }
 
                 if (meta.tcp_flags & TCP_SYN != 0) {

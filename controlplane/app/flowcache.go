@@ -154,11 +154,12 @@ func newDigestLayout(program *p4rt.Program) (digestLayout, error) {
 	half := func(prefix string) halfLayout {
 		return halfLayout{meta: at(prefix + "keymeta"), outerSrc: at(prefix + "outer_src"), outerDst: at(prefix + "outer_dst"),
 			src: at(prefix + "src"), dst: at(prefix + "dst"), ports: at(prefix + "ports"), bytes: at(prefix + "bytes"),
-			flags: at(prefix + "tcp_flags"), seq: at(prefix + "syn_seq"), packets: -1, first: -1, last: -1, syns: -1, synLast: -1, ackFirst: -1}
+			flags: at(prefix + "tcp_flags"), packets: -1, first: -1, last: -1, syns: -1, synLast: -1, ackFirst: -1}
 	}
 	l := digestLayout{cause: at("cause"), slot: at("slot"), generation: at("generation"), now: at("now"),
 		epoch: at("epoch"), old: half("old_"), new: half("new_")}
 	l.old.packets, l.old.first, l.old.last = at("old_packets"), at("old_first"), at("old_last")
+	l.old.seq, l.new.seq = at("old_syn_seq"), at("new_tcp_seq")
 	l.old.syns, l.old.synLast, l.old.ackFirst = at("old_syns"), at("old_syn_last"), at("old_ack_first")
 	return l, failed
 }
@@ -172,7 +173,7 @@ func (l *digestLayout) report(d []p4rt.Value) track.Report {
 		r.Old = l.old.half(d)
 		r.Old.Counters.Packets = d[l.old.packets].Uint64()
 		r.Old.First, r.Old.Last = d[l.old.first].Uint64(), d[l.old.last].Uint64()
-		r.Old.SYNs = uint8(d[l.old.syns].Uint64())
+		r.Old.SynSeq, r.Old.SYNs = uint32(d[l.old.seq].Uint64()), uint8(d[l.old.syns].Uint64())
 		r.Old.LastSYN, r.Old.FirstACK = d[l.old.synLast].Uint64(), d[l.old.ackFirst].Uint64()
 	}
 	if r.Cause == flow.CauseNew || r.Cause == flow.CauseEvict {
@@ -181,7 +182,7 @@ func (l *digestLayout) report(d []p4rt.Value) track.Report {
 		r.New.First, r.New.Last = r.Now, r.Now
 		switch flags := r.New.TCPFlags; {
 		case flags&flow.SYN != 0:
-			r.New.SYNs, r.New.LastSYN = 1, r.Now
+			r.New.SYNs, r.New.LastSYN, r.New.SynSeq = 1, r.Now, uint32(d[l.new.seq].Uint64())
 		case flags&(flow.ACK|flow.RST) == flow.ACK:
 			r.New.FirstACK = r.Now
 		}
@@ -194,7 +195,7 @@ func (l *halfLayout) half(d []p4rt.Value) track.Half {
 		Key: flowKey(d[l.meta].Uint64(), d[l.outerSrc].Addr16(), d[l.outerDst].Addr16(),
 			d[l.src].Addr16(), d[l.dst].Addr16(), uint32(d[l.ports].Uint64())),
 		Counters: flow.Counters{Bytes: d[l.bytes].Uint64()},
-		TCPFlags: uint8(d[l.flags].Uint64()), SynSeq: uint32(d[l.seq].Uint64()),
+		TCPFlags: uint8(d[l.flags].Uint64()),
 	}
 }
 
