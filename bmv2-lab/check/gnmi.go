@@ -2,7 +2,9 @@ package check
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -69,7 +71,7 @@ func (g *GNMI) subscribe(ctx context.Context, path string, mode api.GNMIOption, 
 	if err != nil {
 		return fmt.Errorf("gnmic: subscribe to %s: %w", path, err)
 	}
-	if err := stream.Send(request); err != nil {
+	if err := stream.Send(request); err != nil && !errors.Is(err, io.EOF) { // receiving tells why
 		return fmt.Errorf("gnmic: subscribe to %s: %w", path, err)
 	}
 	for {
