@@ -801,6 +801,43 @@ const (
 	Types_Encapsulation_NATIVE E_Types_Encapsulation = 1
 	// Types_Encapsulation_VXLAN corresponds to the value VXLAN of Types_Encapsulation
 	Types_Encapsulation_VXLAN E_Types_Encapsulation = 2
+	// Types_Encapsulation_GENEVE corresponds to the value GENEVE of Types_Encapsulation
+	Types_Encapsulation_GENEVE E_Types_Encapsulation = 3
+	// Types_Encapsulation_IPIP corresponds to the value IPIP of Types_Encapsulation
+	Types_Encapsulation_IPIP E_Types_Encapsulation = 4
+	// Types_Encapsulation_GRE corresponds to the value GRE of Types_Encapsulation
+	Types_Encapsulation_GRE E_Types_Encapsulation = 5
+)
+
+// E_Types_OpaqueOverlay is a derived int64 type which is used to represent
+// the enumerated node Types_OpaqueOverlay. An additional value named
+// Types_OpaqueOverlay_UNSET is added to the enumeration which is used as
+// the nil value, indicating that the enumeration was not explicitly set by
+// the program importing the generated structures.
+type E_Types_OpaqueOverlay int64
+
+// IsYANGGoEnum ensures that Types_OpaqueOverlay implements the yang.GoEnum
+// interface. This ensures that Types_OpaqueOverlay can be identified as a
+// mapped type for a YANG enumeration.
+func (E_Types_OpaqueOverlay) IsYANGGoEnum() {}
+
+// ΛMap returns the value lookup map associated with  Types_OpaqueOverlay.
+func (E_Types_OpaqueOverlay) ΛMap() map[string]map[int64]ygot.EnumDefinition { return ΛEnum }
+
+// String returns a logging-friendly string for E_Types_OpaqueOverlay.
+func (e E_Types_OpaqueOverlay) String() string {
+	return ygot.EnumLogString(e, int64(e), "E_Types_OpaqueOverlay")
+}
+
+const (
+	// Types_OpaqueOverlay_UNSET corresponds to the value UNSET of Types_OpaqueOverlay
+	Types_OpaqueOverlay_UNSET E_Types_OpaqueOverlay = 0
+	// Types_OpaqueOverlay_ESP corresponds to the value ESP of Types_OpaqueOverlay
+	Types_OpaqueOverlay_ESP E_Types_OpaqueOverlay = 1
+	// Types_OpaqueOverlay_AH corresponds to the value AH of Types_OpaqueOverlay
+	Types_OpaqueOverlay_AH E_Types_OpaqueOverlay = 2
+	// Types_OpaqueOverlay_WIREGUARD corresponds to the value WIREGUARD of Types_OpaqueOverlay
+	Types_OpaqueOverlay_WIREGUARD E_Types_OpaqueOverlay = 3
 )
 
 // E_Types_SwitchRole is a derived int64 type which is used to represent
@@ -1184,6 +1221,14 @@ var ΛEnum = map[string]map[int64]ygot.EnumDefinition{
 	"E_Types_Encapsulation": {
 		1: {Name: "NATIVE"},
 		2: {Name: "VXLAN"},
+		3: {Name: "GENEVE"},
+		4: {Name: "IPIP"},
+		5: {Name: "GRE"},
+	},
+	"E_Types_OpaqueOverlay": {
+		1: {Name: "ESP"},
+		2: {Name: "AH"},
+		3: {Name: "WIREGUARD"},
 	},
 	"E_Types_SwitchRole": {
 		1: {Name: "LEAF"},
@@ -1219,6 +1264,9 @@ func initΛEnumTypes() {
 		},
 		"/flows/conversations/conversation/segments/segment/state/direction": []reflect.Type{
 			reflect.TypeOf((E_Types_Direction)(0)),
+		},
+		"/flows/conversations/conversation/state/opaque": []reflect.Type{
+			reflect.TypeOf((E_Types_OpaqueOverlay)(0)),
 		},
 		"/interfaces/interface/config/type": []reflect.Type{
 			reflect.TypeOf((E_IETFInterfaces_InterfaceType)(0)),

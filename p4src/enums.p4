@@ -4,16 +4,28 @@
 #ifndef FABRICSCOPE_ENUMS_P4
 #define FABRICSCOPE_ENUMS_P4
 
-const bit<16> ETHERTYPE_IPV4 = 0x0800;
-const bit<16> ETHERTYPE_ARP  = 0x0806;
-const bit<16> ETHERTYPE_VLAN = 0x8100;
-const bit<16> ETHERTYPE_IPV6 = 0x86dd;
-const bit<16> ETHERTYPE_LLDP = 0x88cc;
+const bit<16> ETHERTYPE_IPV4     = 0x0800;
+const bit<16> ETHERTYPE_ARP      = 0x0806;
+const bit<16> ETHERTYPE_BRIDGING = 0x6558;  // Ethernet, inside Geneve and GRE
+const bit<16> ETHERTYPE_VLAN     = 0x8100;
+const bit<16> ETHERTYPE_IPV6     = 0x86dd;
+const bit<16> ETHERTYPE_QINQ     = 0x88a8;
+const bit<16> ETHERTYPE_LLDP     = 0x88cc;
+const bit<16> ETHERTYPE_OLD_QINQ = 0x9100;  // QinQ before there was a standard
 
-const bit<8> PROTO_ICMP   = 1;
-const bit<8> PROTO_TCP    = 6;
-const bit<8> PROTO_UDP    = 17;
-const bit<8> PROTO_ICMPV6 = 58;
+const bit<8> PROTO_HOP_BY_HOP  = 0;
+const bit<8> PROTO_ICMP        = 1;
+const bit<8> PROTO_IPV4        = 4;
+const bit<8> PROTO_TCP         = 6;
+const bit<8> PROTO_UDP         = 17;
+const bit<8> PROTO_IPV6        = 41;
+const bit<8> PROTO_ROUTING     = 43;
+const bit<8> PROTO_FRAGMENT    = 44;
+const bit<8> PROTO_GRE         = 47;
+const bit<8> PROTO_AH          = 51;
+const bit<8> PROTO_ICMPV6      = 58;
+const bit<8> PROTO_DESTINATION = 60;
+const bit<8> PROTO_SCTP        = 132;
 
 // Protocol numbers of flow keys are IP's, and this one for ARP.
 const bit<16> KEY_PROTO_ARP = 256;
@@ -36,9 +48,13 @@ enum bit<8> Class {
     OTHER     = 4   // other EtherTypes, and LLC
 }
 
-enum bit<8> Encapsulation {
+// What a frame travels in: the outermost tunnel.
+enum bit<4> Encapsulation {
     NATIVE = 0,
-    VXLAN  = 1
+    VXLAN  = 1,
+    GENEVE = 2,
+    IPIP   = 3,
+    GRE    = 4
 }
 
 // Why a slot of the flow cache is reported.

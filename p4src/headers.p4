@@ -99,6 +99,14 @@ header ipv6_t {
     bit<128> dst;
 }
 
+// Any extension header (RFC 8200, section 4; AH: RFC 4302), without regard to what it says
+// besides its length. The unit of the length is that of its kind.
+header ipv6_extension_t {
+    bit<8>        next_header;
+    bit<8>        length;
+    varbit<16368> data;
+}
+
 header tcp_t {
     bit<16> src_port;
     bit<16> dst_port;
@@ -119,15 +127,6 @@ header udp_t {
     bit<16> checksum;
 }
 
-// ICMP and ICMPv6; rest is identifier and sequence number in echo messages.
-header icmp_t {
-    bit<8>  type;
-    bit<8>  code;
-    bit<16> checksum;
-    bit<16> id;
-    bit<16> seq;
-}
-
 // RFC 7348.
 header vxlan_t {
     bit<8>  flags;
@@ -136,31 +135,81 @@ header vxlan_t {
     bit<8>  reserved2;
 }
 
+// RFC 8926.
+header geneve_t {
+    bit<2>  version;
+    bit<6>  options_length;   // in units of 4 bytes
+    bit<8>  flags;
+    bit<16> protocol_type;
+    bit<24> vni;
+    bit<8>  reserved;
+}
+
+header geneve_options_t {
+    varbit<2016> options;
+}
+
+// RFC 2784 and RFC 2890.
+header gre_t {
+    bit<1>  has_checksum;
+    bit<1>  has_routing;      // RFC 1701 only
+    bit<1>  has_key;
+    bit<1>  has_sequence;
+    bit<9>  reserved;
+    bit<3>  version;
+    bit<16> protocol_type;
+}
+
+header gre_checksum_t {
+    bit<16> checksum;
+    bit<16> reserved;
+}
+
+header gre_key_t {
+    bit<32> key;
+}
+
+header gre_sequence_t {
+    bit<32> number;
+}
+
 struct headers_t {
-    packet_in_t    packet_in;
-    packet_out_t   packet_out;
-    slot_report_t  slot_report;
+    packet_in_t      packet_in;
+    packet_out_t     packet_out;
+    slot_report_t    slot_report;
 
-    ethernet_t     ethernet;
-    vlan_t         vlan;
-    arp_t          arp;
-    ipv4_t         ipv4;
-    ipv4_options_t ipv4_options;
-    ipv6_t         ipv6;
-    tcp_t          tcp;
-    udp_t          udp;
-    icmp_t         icmp;
+    ethernet_t       ethernet;
+    vlan_t           vlan;
+    vlan_t           second_vlan;
+    arp_t            arp;
+    ipv4_t           ipv4;
+    ipv4_options_t   ipv4_options;
+    ipv6_t           ipv6;
+    ipv6_extension_t extension1;
+    ipv6_extension_t extension2;
+    ipv6_extension_t extension3;
+    ipv6_extension_t extension4;
+    tcp_t            tcp;
+    udp_t            udp;
 
-    vxlan_t        vxlan;
-    ethernet_t     inner_ethernet;
-    vlan_t         inner_vlan;
-    arp_t          inner_arp;
-    ipv4_t         inner_ipv4;
-    ipv4_options_t inner_ipv4_options;
-    ipv6_t         inner_ipv6;
-    tcp_t          inner_tcp;
-    udp_t          inner_udp;
-    icmp_t         inner_icmp;
+    vxlan_t          vxlan;
+    geneve_t         geneve;
+    geneve_options_t geneve_options;
+    gre_t            gre;
+    gre_checksum_t   gre_checksum;
+    gre_key_t        gre_key;
+    gre_sequence_t   gre_sequence;
+
+    ethernet_t       inner_ethernet;
+    vlan_t           inner_vlan;
+    vlan_t           inner_second_vlan;
+    arp_t            inner_arp;
+    ipv4_t           inner_ipv4;
+    ipv4_options_t   inner_ipv4_options;
+    ipv6_t           inner_ipv6;
+    ipv6_extension_t inner_extension1;
+    ipv6_extension_t inner_extension2;
+    tcp_t            inner_tcp;
 }
 
 #endif

@@ -42,6 +42,7 @@ const (
 // Actions.
 const (
 	ActionVXLAN       = "FabricscopeIngress.classify.vxlan"
+	ActionGeneve      = "FabricscopeIngress.classify.geneve"
 	ActionRoutePacket = "FabricscopeIngress.forwarding.route_packet"
 	ActionSetNexthop  = "FabricscopeIngress.forwarding.set_nexthop"
 	ActionSetGroup    = "FabricscopeIngress.forwarding.set_group"
@@ -115,6 +116,33 @@ const (
 	OpEvictIfIdle Op = 2
 	OpSetClock    Op = 3
 )
+
+// Encapsulation is the outermost tunnel of a frame (enums.p4).
+type Encapsulation uint8
+
+// Encapsulations.
+const (
+	EncapsulationNative Encapsulation = 0
+	EncapsulationVXLAN  Encapsulation = 1
+	EncapsulationGeneve Encapsulation = 2
+	EncapsulationIPIP   Encapsulation = 3
+	EncapsulationGRE    Encapsulation = 4
+)
+
+// KeyMeta is the packed field keymeta of flow keys (metadata.p4).
+type KeyMeta uint64
+
+// Port is the ingress port.
+func (k KeyMeta) Port() uint32 { return uint32(k >> 52) }
+
+// Encapsulation is the outermost tunnel.
+func (k KeyMeta) Encapsulation() Encapsulation { return Encapsulation(k >> 48 & 0xf) }
+
+// TunnelID is the VNI of VXLAN and Geneve, and the key of GRE; 0 without one.
+func (k KeyMeta) TunnelID() uint32 { return uint32(k >> 16) }
+
+// Protocol is IP's protocol number behind all extension headers, or 256 for ARP.
+func (k KeyMeta) Protocol() uint16 { return uint16(k) }
 
 // Class says how a frame is accounted for (enums.p4).
 type Class uint8

@@ -89,7 +89,7 @@ func TestNamesAreThoseOfP4Info(t *testing.T) {
 	}
 	for _, name := range []string{
 		p4src.TableTunnelPort, p4src.TableMyMAC, p4src.TableIPv4Route, p4src.TableECMPMember, p4src.TableNexthop,
-		p4src.ActionVXLAN, p4src.ActionRoutePacket, p4src.ActionSetNexthop, p4src.ActionSetGroup,
+		p4src.ActionVXLAN, p4src.ActionGeneve, p4src.ActionRoutePacket, p4src.ActionSetNexthop, p4src.ActionSetGroup,
 		p4src.ActionPunt, p4src.ActionDiscard, p4src.ActionForward,
 		p4src.FieldUDPDstPort, p4src.FieldEthernetDst, p4src.FieldIPv4Dst, p4src.FieldGroup, p4src.FieldIndex, p4src.FieldNexthop,
 		p4src.ParamNexthop, p4src.ParamGroup, p4src.ParamSize, p4src.ParamReason, p4src.ParamPort, p4src.ParamSrcMAC, p4src.ParamDstMAC,
@@ -170,6 +170,9 @@ func TestNumbersAreThoseOfEnums(t *testing.T) {
 		{"Class", "FLOW", int(p4src.ClassFlow)}, {"Class", "FRAGMENT", int(p4src.ClassFragment)},
 		{"Class", "MALFORMED", int(p4src.ClassMalformed)}, {"Class", "LLDP", int(p4src.ClassLLDP)},
 		{"Class", "OTHER", int(p4src.ClassOther)},
+		{"Encapsulation", "NATIVE", int(p4src.EncapsulationNative)}, {"Encapsulation", "VXLAN", int(p4src.EncapsulationVXLAN)},
+		{"Encapsulation", "GENEVE", int(p4src.EncapsulationGeneve)}, {"Encapsulation", "IPIP", int(p4src.EncapsulationIPIP)},
+		{"Encapsulation", "GRE", int(p4src.EncapsulationGRE)},
 		{"PuntReason", "LLDP", int(p4src.PuntLLDP)}, {"PuntReason", "ARP", int(p4src.PuntARP)},
 		{"PuntReason", "GLEAN", int(p4src.PuntGlean)}, {"PuntReason", "GATEWAY", int(p4src.PuntGateway)},
 		{"PuntReason", "SLOT", int(p4src.PuntSlot)},

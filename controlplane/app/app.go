@@ -77,6 +77,7 @@ func (d *Daemon) compose(cfg config.Config, log *slog.Logger, r *prometheus.Regi
 	t := track.DefaultConfig()
 	t.Slots, t.EpochBits = p4src.FlowSlots, p4src.EpochBits
 	t.IdleTimeout, t.Linger = cfg.Flows.IdleTimeout, cfg.Flows.Linger
+	t.WireGuardPorts = cfg.Flows.WireGuardPorts
 	if d.tracker, err = track.New(t, track.Deps{Sink: d.correlator, PortName: names.name, Log: log, Registerer: r}); err != nil {
 		return err
 	}
@@ -129,7 +130,8 @@ func (d *Daemon) connectSwitches(cfg config.Config, names portTable, log *slog.L
 
 func newFabric(cfg config.Config, store *history.Store, log *slog.Logger, r prometheus.Registerer) (*fabric.Fabric, error) {
 	c := fabric.DefaultConfig()
-	c.Enabled, c.LLDPInterval, c.TunnelPorts = cfg.Fabric.Routing, cfg.Fabric.LLDPInterval, cfg.Fabric.VXLANPorts
+	c.Enabled, c.LLDPInterval = cfg.Fabric.Routing, cfg.Fabric.LLDPInterval
+	c.VXLANPorts, c.GenevePorts = cfg.Fabric.VXLANPorts, cfg.Fabric.GenevePorts
 	// A port that was deaf for three frames has no link.
 	c.LLDPHold = (3*c.LLDPInterval + time.Second - 1).Truncate(time.Second)
 	for _, sw := range cfg.Switches {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fabricscope/fabricscope/controlplane/flow"
+	"github.com/fabricscope/fabricscope/controlplane/inventory"
 	"github.com/fabricscope/fabricscope/controlplane/p4rt"
 	"github.com/fabricscope/fabricscope/controlplane/track"
 	"github.com/fabricscope/fabricscope/p4src"
@@ -122,9 +123,27 @@ func (c cacheSwitch) ReadCounters(ctx context.Context) ([]track.PortCounters, er
 	for _, cell := range buckets {
 		if p := byPort[uint32(cell.Index)/p4src.ClassesPerPort]; p != nil {
 			p.Buckets.Add(flow.Counters{Packets: cell.Packets, Bytes: cell.Bytes})
+			if b := bucket(&p.Classes, p4src.Class(cell.Index%p4src.ClassesPerPort)); b != nil {
+				*b = inventory.Bucket{Packets: cell.Packets, Bytes: cell.Bytes}
+			}
 		}
 	}
 	return out, nil
+}
+
+// bucket is that of a class; nil where the program counts nothing.
+func bucket(b *inventory.Buckets, class p4src.Class) *inventory.Bucket {
+	switch class {
+	case p4src.ClassFragment:
+		return &b.Fragment
+	case p4src.ClassMalformed:
+		return &b.Malformed
+	case p4src.ClassLLDP:
+		return &b.LLDP
+	case p4src.ClassOther:
+		return &b.Other
+	}
+	return nil
 }
 
 // digestLayout is where the members of the flow digest are.
@@ -192,7 +211,7 @@ func (l *digestLayout) report(d []p4rt.Value) track.Report {
 
 func (l *halfLayout) half(d []p4rt.Value) track.Half {
 	return track.Half{
-		Key: flowKey(d[l.meta].Uint64(), d[l.outerSrc].Addr16(), d[l.outerDst].Addr16(),
+		Key: flowKey(p4src.KeyMeta(d[l.meta].Uint64()), d[l.outerSrc].Addr16(), d[l.outerDst].Addr16(),
 			d[l.src].Addr16(), d[l.dst].Addr16(), uint32(d[l.ports].Uint64())),
 		Counters: flow.Counters{Bytes: d[l.bytes].Uint64()},
 		TCPFlags: uint8(d[l.flags].Uint64()),
@@ -200,11 +219,11 @@ func (l *halfLayout) half(d []p4rt.Value) track.Half {
 }
 
 // flowKey takes apart the packed fields of flow_key_t (p4src/metadata.p4).
-func flowKey(meta uint64, outerSrc, outerDst, src, dst netip.Addr, ports uint32) flow.Key {
+func flowKey(meta p4src.KeyMeta, outerSrc, outerDst, src, dst netip.Addr, ports uint32) flow.Key {
 	k := flow.Key{
-		IngressPort: uint32(meta >> 48),
-		Outer:       flow.Outer{Kind: flow.Encapsulation(meta >> 40), VNI: uint32(meta>>16) & 0xffffff},
-		Tuple: flow.Tuple{Protocol: flow.Protocol(meta), Src: src, Dst: dst,
+		IngressPort: meta.Port(),
+		Outer:       flow.Outer{Kind: flow.Encapsulation(meta.Encapsulation()), VNI: meta.TunnelID()},
+		Tuple: flow.Tuple{Protocol: flow.Protocol(meta.Protocol()), Src: src, Dst: dst,
 			SrcPort: uint16(ports >> 16), DstPort: uint16(ports)},
 	}
 	if k.Outer.Kind != flow.Native {
@@ -227,7 +246,7 @@ func slotReport(b []byte, now uint64) (track.Report, error) {
 	addr := func(at int) netip.Addr { return netip.AddrFrom16([16]byte(b[at : at+16])).Unmap() }
 	r := track.Report{Slot: binary.BigEndian.Uint32(b), Generation: binary.BigEndian.Uint16(b[4:]), Cause: flow.Cause(b[6]), Now: now}
 	r.Old = track.Half{
-		Key:      flowKey(binary.BigEndian.Uint64(b[8:]), addr(16), addr(32), addr(48), addr(64), binary.BigEndian.Uint32(b[80:])),
+		Key:      flowKey(p4src.KeyMeta(binary.BigEndian.Uint64(b[8:])), addr(16), addr(32), addr(48), addr(64), binary.BigEndian.Uint32(b[80:])),
 		Counters: flow.Counters{Packets: binary.BigEndian.Uint64(b[84:]), Bytes: binary.BigEndian.Uint64(b[92:])},
 		First:    u48(100), Last: u48(106), TCPFlags: b[7], SynSeq: binary.BigEndian.Uint32(b[112:]),
 		SYNs: b[116], LastSYN: u48(117), FirstACK: u48(123),

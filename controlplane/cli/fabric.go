@@ -30,16 +30,30 @@ type fabricPort struct {
 }
 
 type accounting struct {
-	PortPackets    uint64 `json:"port-packets"`
-	PortBytes      uint64 `json:"port-bytes"`
-	RecordPackets  uint64 `json:"record-packets"`
-	RecordBytes    uint64 `json:"record-bytes"`
-	BucketPackets  uint64 `json:"bucket-packets"`
-	BucketBytes    uint64 `json:"bucket-bytes"`
-	BasePackets    int64  `json:"base-packets"`
-	BaseBytes      int64  `json:"base-bytes"`
-	ResiduePackets int64  `json:"residue-packets"`
-	ResidueBytes   int64  `json:"residue-bytes"`
+	PortPackets    uint64  `json:"port-packets"`
+	PortBytes      uint64  `json:"port-bytes"`
+	RecordPackets  uint64  `json:"record-packets"`
+	RecordBytes    uint64  `json:"record-bytes"`
+	BucketPackets  uint64  `json:"bucket-packets"`
+	BucketBytes    uint64  `json:"bucket-bytes"`
+	Buckets        buckets `json:"buckets"`
+	BasePackets    int64   `json:"base-packets"`
+	BaseBytes      int64   `json:"base-bytes"`
+	ResiduePackets int64   `json:"residue-packets"`
+	ResidueBytes   int64   `json:"residue-bytes"`
+}
+
+// buckets are the frames that are no flows, by class.
+type buckets struct {
+	Fragment  bucket `json:"fragment"`
+	Malformed bucket `json:"malformed"`
+	LLDP      bucket `json:"lldp"`
+	Other     bucket `json:"other"`
+}
+
+type bucket struct {
+	Packets uint64 `json:"packets"`
+	Bytes   uint64 `json:"bytes"`
 }
 
 // fabricLink is one direction of a cable in JSON output.
@@ -159,10 +173,15 @@ func readSwitches(data *branch) []fabricSwitch {
 }
 
 func readAccounting(c *branch) *accounting {
+	class := func(name string) bucket {
+		b := c.in("buckets", name)
+		return bucket{b.number("pkts"), b.number("octets")}
+	}
 	return &accounting{
 		PortPackets: c.number("port-pkts"), PortBytes: c.number("port-octets"),
 		RecordPackets: c.number("record-pkts"), RecordBytes: c.number("record-octets"),
 		BucketPackets: c.number("bucket-pkts"), BucketBytes: c.number("bucket-octets"),
+		Buckets:     buckets{class("fragment"), class("malformed"), class("lldp"), class("other")},
 		BasePackets: c.signed("base-pkts"), BaseBytes: c.signed("base-octets"),
 		ResiduePackets: c.signed("residue-pkts"), ResidueBytes: c.signed("residue-octets"),
 	}

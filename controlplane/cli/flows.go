@@ -23,8 +23,18 @@ func protocolName(n uint64) string {
 		return "icmp"
 	case 6:
 		return "tcp"
+	case 4:
+		return "ipv4"
 	case 17:
 		return "udp"
+	case 41:
+		return "ipv6"
+	case 47:
+		return "gre"
+	case 50:
+		return "esp"
+	case 51:
+		return "ah"
 	case icmpv6:
 		return "icmpv6"
 	case 132:
@@ -40,6 +50,7 @@ type conversation struct {
 	ID           string     `json:"id"`
 	Protocol     uint64     `json:"protocol"` // IP protocol number; 256 is ARP
 	ProtocolName string     `json:"protocol-name"`
+	Opaque       string     `json:"opaque,omitempty"` // esp, ah or wireguard: what is inside cannot be seen
 	Client       end        `json:"client"`
 	Server       end        `json:"server"`
 	First        time.Time  `json:"first-seen,omitzero"`
@@ -107,10 +118,11 @@ type hop struct {
 
 // outer is the overlay; only kind is there for native packets.
 type outer struct {
-	Kind string  `json:"kind"` // native or vxlan
-	VNI  *uint64 `json:"vni,omitempty"`
-	Src  string  `json:"src,omitempty"`
-	Dst  string  `json:"dst,omitempty"`
+	Kind   string  `json:"kind"`              // native, vxlan, geneve, ipip or gre
+	VNI    *uint64 `json:"vni,omitempty"`     // of VXLAN and Geneve
+	GREKey *uint64 `json:"gre-key,omitempty"` // of GRE; 0 without one
+	Src    string  `json:"src,omitempty"`
+	Dst    string  `json:"dst,omitempty"`
 }
 
 func flowsCommand(o *options) *cobra.Command {
@@ -192,7 +204,7 @@ func readConversations(data *branch) []conversation {
 		s := b.in("state")
 		protocol := s.number("protocol")
 		c := conversation{
-			ID: b.keys["id"], Protocol: protocol, ProtocolName: protocolName(protocol),
+			ID: b.keys["id"], Protocol: protocol, ProtocolName: protocolName(protocol), Opaque: word(s.text("opaque")),
 			Client: readEnd(b.in("client", "state")), Server: readEnd(b.in("server", "state")),
 			First: s.instant("first-seen"), Last: b.in("counters").instant("last-seen"),
 		}
@@ -227,9 +239,11 @@ func readDirection(b *branch, name string) direction {
 			First: s.instant("first-seen"), Last: h.in("counters").instant("last-seen"),
 			SYNs: s.number("syns"), LastSYN: s.instant("last-syn"), FirstACK: s.instant("first-ack"), Incomplete: s.truth("incomplete"),
 		}
-		if s.has("vni") {
-			vni := s.number("vni")
-			one.Outer.VNI = &vni
+		for name, id := range map[string]**uint64{"vni": &one.Outer.VNI, "gre-key": &one.Outer.GREKey} {
+			if s.has(name) {
+				n := s.number(name)
+				*id = &n
+			}
 		}
 		d.Hops = append(d.Hops, one) // the server sends them in order
 	}
@@ -301,8 +315,8 @@ func (c conversation) overlay() string {
 	var kinds []string
 	for _, h := range slices.Concat(c.Forward.Hops, c.Reverse.Hops) {
 		kind := h.Outer.Kind
-		if h.Outer.VNI != nil {
-			kind += fmt.Sprintf("/%d", *h.Outer.VNI)
+		if id := cmp.Or(h.Outer.VNI, h.Outer.GREKey); id != nil {
+			kind += fmt.Sprintf("/%d", *id)
 		}
 		if !slices.Contains(kinds, kind) {
 			kinds = append(kinds, kind)
@@ -329,7 +343,7 @@ func flowEnds() []column[conversation] {
 	return []column[conversation]{
 		{"CLIENT", func(c conversation) string { return c.Client.String() }},
 		{"SERVER", func(c conversation) string { return c.Server.String() }},
-		{"PROTO", func(c conversation) string { return c.ProtocolName }},
+		{"PROTO", func(c conversation) string { return cmp.Or(c.Opaque, c.ProtocolName) }},
 		{"PORT", conversation.portText},
 	}
 }

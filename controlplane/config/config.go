@@ -69,7 +69,8 @@ type Fabric struct {
 	Routing      bool          `yaml:"routing"` // false where another system forwards
 	LLDPInterval time.Duration `yaml:"lldp-interval"`
 	Gateways     []Gateway     `yaml:"gateways"`
-	VXLANPorts   []uint16      `yaml:"vxlan-ports"` // UDP ports that carry VXLAN
+	VXLANPorts   []uint16      `yaml:"vxlan-ports"`  // UDP ports that carry VXLAN
+	GenevePorts  []uint16      `yaml:"geneve-ports"` // and those that carry Geneve
 }
 
 // Gateway is an address of a switch in a subnet of hosts.
@@ -94,6 +95,8 @@ func (p *Prefix) UnmarshalYAML(n *yaml.Node) (err error) {
 type Flows struct {
 	IdleTimeout time.Duration `yaml:"idle-timeout"` // a silent flow leaves the switch's cache
 	Linger      time.Duration `yaml:"linger"`       // a silent conversation stays on the screen
+
+	WireGuardPorts []uint16 `yaml:"wireguard-ports"` // UDP ports whose flows are named WireGuard
 }
 
 // History is how long things are kept.
@@ -109,8 +112,8 @@ func Default() Config {
 		GNMI: GNMI{Listen: ":9339"},
 		HTTP: HTTP{Listen: "127.0.0.1:9464"},
 		Fabric: Fabric{Routing: true, LLDPInterval: 2 * time.Second,
-			VXLANPorts: []uint16{4789, 8472}},
-		Flows:   Flows{IdleTimeout: 5 * time.Second, Linger: 5 * time.Minute},
+			VXLANPorts: []uint16{4789, 8472}, GenevePorts: []uint16{6081}},
+		Flows:   Flows{IdleTimeout: 5 * time.Second, Linger: 5 * time.Minute, WireGuardPorts: []uint16{51820}},
 		History: History{Retention: 30 * 24 * time.Hour, FlowRetention: 7 * 24 * time.Hour},
 	}
 }

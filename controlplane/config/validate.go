@@ -19,6 +19,9 @@ var name = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 // maxPort is the largest port number of the data plane; those above are the CPU's and drop.
 const maxPort = 509
 
+// maxTunnelPorts is the size of the switches' table of tunnel ports.
+const maxTunnelPorts = 64
+
 // problems collects every error of a configuration, so that one run of --check shows all.
 type problems []error
 
@@ -49,6 +52,7 @@ func (c Config) Validate() error {
 	p.fabric(c)
 	p.positive("flows.idle-timeout", c.Flows.IdleTimeout)
 	p.positive("flows.linger", c.Flows.Linger)
+	p.ports("flows.wireguard-ports", c.Flows.WireGuardPorts)
 	p.positive("history.retention", c.History.Retention)
 	p.positive("history.flow-retention", c.History.FlowRetention)
 	return errors.Join(p...)
@@ -155,9 +159,23 @@ func (p *problems) fabric(c Config) {
 			}
 		}
 	}
-	for i, port := range c.Fabric.VXLANPorts {
-		if port == 0 || slices.Contains(c.Fabric.VXLANPorts[:i], port) {
-			p.add(fmt.Sprintf("fabric.vxlan-ports[%d]", i), "%d is 0 or there twice", port)
+	p.ports("fabric.vxlan-ports", c.Fabric.VXLANPorts)
+	p.ports("fabric.geneve-ports", c.Fabric.GenevePorts)
+	for i, port := range c.Fabric.GenevePorts {
+		if slices.Contains(c.Fabric.VXLANPorts, port) {
+			p.add(fmt.Sprintf("fabric.geneve-ports[%d]", i), "%d is in fabric.vxlan-ports", port)
+		}
+	}
+	if n := len(c.Fabric.VXLANPorts) + len(c.Fabric.GenevePorts); n > maxTunnelPorts {
+		p.add("fabric.vxlan-ports", "there are %d tunnel ports, and switches have room for %d", n, maxTunnelPorts)
+	}
+}
+
+// ports checks a list of UDP ports.
+func (p *problems) ports(field string, ports []uint16) {
+	for i, port := range ports {
+		if port == 0 || slices.Contains(ports[:i], port) {
+			p.add(fmt.Sprintf("%s[%d]", field, i), "%d is 0 or there twice", port)
 		}
 	}
 }

@@ -21,7 +21,8 @@ type Config struct {
 	GleanInterval  time.Duration // between two questions for the same unknown address
 	MaxNeighbours  int           // of one switch; more are not learned, and counted
 	MaxGlean       int           // unknown addresses of one switch under question at once
-	TunnelPorts    []uint16      // UDP destination ports that carry VXLAN
+	VXLANPorts     []uint16      // UDP destination ports that carry VXLAN
+	GenevePorts    []uint16      // and those that carry Geneve
 	Switches       []Switch
 }
 
@@ -60,7 +61,8 @@ func DefaultConfig() Config {
 		GleanInterval:  500 * time.Millisecond,
 		MaxNeighbours:  4096,
 		MaxGlean:       1024,
-		TunnelPorts:    []uint16{4789, 8472},
+		VXLANPorts:     []uint16{4789, 8472},
+		GenevePorts:    []uint16{6081},
 	}
 }
 

@@ -45,15 +45,19 @@ func managedTables(enabled bool) []string {
 	return []string{p4src.TableTunnelPort, p4src.TableNexthop, p4src.TableECMPMember, p4src.TableIPv4Route, p4src.TableMyMAC}
 }
 
-// tunnelEntries name the UDP ports that carry VXLAN.
-func tunnelEntries(ports []uint16) []p4rt.Entry {
+// tunnelEntries name the UDP ports of tunnels and what they carry.
+func tunnelEntries(vxlan, geneve []uint16) []p4rt.Entry {
 	var out []p4rt.Entry
-	for _, p := range ports {
-		out = append(out, p4rt.Entry{
-			Table: p4src.TableTunnelPort, Action: p4src.ActionVXLAN,
-			Match: []p4rt.Match{p4rt.Exact(p4src.FieldUDPDstPort, p4rt.Uint(uint64(p)))},
-		})
+	add := func(action string, ports []uint16) {
+		for _, p := range ports {
+			out = append(out, p4rt.Entry{
+				Table: p4src.TableTunnelPort, Action: action,
+				Match: []p4rt.Match{p4rt.Exact(p4src.FieldUDPDstPort, p4rt.Uint(uint64(p)))},
+			})
+		}
 	}
+	add(p4src.ActionVXLAN, vxlan)
+	add(p4src.ActionGeneve, geneve)
 	return out
 }
 

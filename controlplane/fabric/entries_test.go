@@ -32,6 +32,18 @@ func count(entries []p4rt.Entry, table string) (n int) {
 	return n
 }
 
+func TestTunnelPortsByKind(t *testing.T) {
+	got := map[string]string{}
+	for _, e := range tunnelEntries([]uint16{4789, 8472}, []uint16{6081}) {
+		port, _ := e.Field(p4src.FieldUDPDstPort)
+		got[fmt.Sprint(port.Value.Uint64())] = e.Action
+	}
+	want := map[string]string{"4789": p4src.ActionVXLAN, "8472": p4src.ActionVXLAN, "6081": p4src.ActionGeneve}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
 func TestEntriesShareNextHopsAndGroups(t *testing.T) {
 	got := testRoutes().entries(newNumbers())
 	for table, want := range map[string]int{

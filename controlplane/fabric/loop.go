@@ -87,7 +87,7 @@ func (l *loop) flush() {
 		}
 		n.dirty = false
 		l.metrics.neighbours.WithLabelValues(n.cfg.Name).Set(float64(len(n.neighbours.byAddr)))
-		entries := tunnelEntries(l.cfg.TunnelPorts)
+		entries := tunnelEntries(l.cfg.VXLANPorts, l.cfg.GenevePorts)
 		if l.cfg.Enabled {
 			entries = append(entries, n.routes().entries(n.numbers)...)
 		}

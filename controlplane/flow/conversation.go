@@ -14,6 +14,7 @@ type Conversation struct {
 	Client       End       `json:"client"`
 	Server       End       `json:"server"`
 	ICMPType     uint16    `json:"icmp-type,omitempty"` // type<<8|code of the forward direction
+	Opaque       Opaque    `json:"opaque,omitempty"`    // nothing inside can be seen
 	Forward      Counters  `json:"forward"`
 	Reverse      Counters  `json:"reverse"`
 	ForwardHops  []Hop     `json:"forward-hops,omitempty"` // in the order the packets passed
@@ -26,6 +27,15 @@ type Conversation struct {
 	Handshake       *Handshake `json:"handshake,omitempty"` // of TCP, if its SYN was seen
 	ForwardSegments []Segment  `json:"forward-segments,omitempty"`
 	ReverseSegments []Segment  `json:"reverse-segments,omitempty"`
+}
+
+// Tuple is that of the forward direction's packets.
+func (c Conversation) Tuple() Tuple {
+	t := Tuple{Protocol: c.Protocol, Src: c.Client.Address, Dst: c.Server.Address, SrcPort: c.Client.Port, DstPort: c.Server.Port}
+	if c.Protocol == ICMP || c.Protocol == ICMPv6 {
+		t.SrcPort, t.DstPort = c.ICMPType, c.Client.Port
+	}
+	return t
 }
 
 // Ref has the conversation's ID as its ID.

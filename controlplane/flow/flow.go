@@ -22,8 +22,13 @@ type Protocol uint16
 // Protocols with names of their own. ARP is outside the range of IP protocol numbers.
 const (
 	ICMP   Protocol = 1
+	IPv4   Protocol = 4 // a tunnel inside of a tunnel, as are IPv6 and GRE
 	TCP    Protocol = 6
 	UDP    Protocol = 17
+	IPv6   Protocol = 41
+	GRE    Protocol = 47
+	ESP    Protocol = 50
+	AH     Protocol = 51
 	ICMPv6 Protocol = 58
 	SCTP   Protocol = 132
 	ARP    Protocol = 256
@@ -34,10 +39,20 @@ func (p Protocol) String() string {
 	switch p {
 	case ICMP:
 		return "icmp"
+	case IPv4:
+		return "ipv4"
 	case TCP:
 		return "tcp"
 	case UDP:
 		return "udp"
+	case IPv6:
+		return "ipv6"
+	case GRE:
+		return "gre"
+	case ESP:
+		return "esp"
+	case AH:
+		return "ah"
 	case ICMPv6:
 		return "icmpv6"
 	case SCTP:
@@ -72,6 +87,9 @@ type Encapsulation uint8
 const (
 	Native Encapsulation = 0
 	VXLAN  Encapsulation = 1
+	Geneve Encapsulation = 2
+	IPIP   Encapsulation = 3
+	InGRE  Encapsulation = 4
 )
 
 // String gives the lower-case name.
@@ -81,11 +99,18 @@ func (e Encapsulation) String() string {
 		return "native"
 	case VXLAN:
 		return "vxlan"
+	case Geneve:
+		return "geneve"
+	case IPIP:
+		return "ipip"
+	case InGRE:
+		return "gre"
 	}
 	return fmt.Sprintf("encapsulation-%d", uint8(e))
 }
 
-// Outer is the overlay around a packet: zero for native traffic.
+// Outer is the outermost overlay around a packet: zero for native traffic. VNI is the network
+// identifier of VXLAN and Geneve (24 bits), or the key of GRE (RFC 2890; 0 without one).
 type Outer struct {
 	Kind Encapsulation `json:"kind"`
 	VNI  uint32        `json:"vni,omitempty"`

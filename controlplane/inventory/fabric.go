@@ -67,19 +67,34 @@ func (e Endpoint) Ref() Ref {
 // flow cache, the exported records and the class buckets explain. Residue is the
 // difference and 0 whenever the port is quiet and nothing was lost.
 type Accounting struct {
-	Switch         string `json:"switch"`
-	Port           string `json:"port"`
-	Number         uint32 `json:"number"`
-	PortPackets    uint64 `json:"port-packets"`
-	PortBytes      uint64 `json:"port-bytes"`
-	RecordPackets  uint64 `json:"record-packets"` // ended generations and live slots as last read
-	RecordBytes    uint64 `json:"record-bytes"`
-	BucketPackets  uint64 `json:"bucket-packets"`
-	BucketBytes    uint64 `json:"bucket-bytes"`
-	BasePackets    int64  `json:"base-packets"` // unexplained at the first read after connecting
-	BaseBytes      int64  `json:"base-bytes"`
-	ResiduePackets int64  `json:"residue-packets"`
-	ResidueBytes   int64  `json:"residue-bytes"`
+	Switch         string  `json:"switch"`
+	Port           string  `json:"port"`
+	Number         uint32  `json:"number"`
+	PortPackets    uint64  `json:"port-packets"`
+	PortBytes      uint64  `json:"port-bytes"`
+	RecordPackets  uint64  `json:"record-packets"` // ended generations and live slots as last read
+	RecordBytes    uint64  `json:"record-bytes"`
+	BucketPackets  uint64  `json:"bucket-packets"`
+	BucketBytes    uint64  `json:"bucket-bytes"`
+	Buckets        Buckets `json:"buckets"`      // what makes up the two
+	BasePackets    int64   `json:"base-packets"` // unexplained at the first read after connecting
+	BaseBytes      int64   `json:"base-bytes"`
+	ResiduePackets int64   `json:"residue-packets"`
+	ResidueBytes   int64   `json:"residue-bytes"`
+}
+
+// Buckets are the frames of a port that are no flows, by class.
+type Buckets struct {
+	Fragment  Bucket `json:"fragment"`  // IP fragments
+	Malformed Bucket `json:"malformed"` // shorter than their headers say, or with an impossible field
+	LLDP      Bucket `json:"lldp"`
+	Other     Bucket `json:"other"` // other EtherTypes
+}
+
+// Bucket counts the frames of one class.
+type Bucket struct {
+	Packets uint64 `json:"packets"`
+	Bytes   uint64 `json:"bytes"`
 }
 
 // Ref has switch/port as its ID.

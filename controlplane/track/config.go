@@ -23,6 +23,7 @@ type Config struct {
 	AnswerTimeout   time.Duration // a read-out unanswered for this long is asked again
 	MaxInFlight     int           // read-outs of one switch under way at once
 	Queue           int           // reports waiting
+	WireGuardPorts  []uint16      // UDP ports whose conversations are WireGuard's
 }
 
 // DefaultConfig suits a fabric of tens of switches.

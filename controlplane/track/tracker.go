@@ -28,11 +28,13 @@ type Switch interface {
 	ReadCounters(ctx context.Context) ([]PortCounters, error)
 }
 
-// PortCounters are the counters of one port: all frames, and those in class buckets.
+// PortCounters are the counters of one port: all frames, and those in class buckets, together
+// and by class.
 type PortCounters struct {
 	Number  uint32
 	Total   flow.Counters
 	Buckets flow.Counters
+	Classes inventory.Buckets
 }
 
 // Tracker keeps the books of all switches and the conversations made of them.
@@ -169,6 +171,7 @@ func (b *books) sweep(now time.Time) {
 func (b *books) publish(now time.Time) {
 	var changes []inventory.Change
 	for _, c := range b.joiner.take() {
+		c.Opaque = c.Tuple().Opaque(b.t.cfg.WireGuardPorts)
 		changes = append(changes, inventory.Became(c, c.Last))
 	}
 	for _, a := range b.switches {

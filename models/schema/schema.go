@@ -76,6 +76,24 @@ func Root() []Node {
 								{Name: "base-pkts", Module: "fabricscope-fabric", Wide: true},
 								{Name: "bucket-octets", Module: "fabricscope-fabric", Wide: true},
 								{Name: "bucket-pkts", Module: "fabricscope-fabric", Wide: true},
+								{Name: "buckets", Module: "fabricscope-fabric", Children: []Node{
+									{Name: "fragment", Module: "fabricscope-fabric", Children: []Node{
+										{Name: "octets", Module: "fabricscope-fabric", Wide: true},
+										{Name: "pkts", Module: "fabricscope-fabric", Wide: true},
+									}},
+									{Name: "lldp", Module: "fabricscope-fabric", Children: []Node{
+										{Name: "octets", Module: "fabricscope-fabric", Wide: true},
+										{Name: "pkts", Module: "fabricscope-fabric", Wide: true},
+									}},
+									{Name: "malformed", Module: "fabricscope-fabric", Children: []Node{
+										{Name: "octets", Module: "fabricscope-fabric", Wide: true},
+										{Name: "pkts", Module: "fabricscope-fabric", Wide: true},
+									}},
+									{Name: "other", Module: "fabricscope-fabric", Children: []Node{
+										{Name: "octets", Module: "fabricscope-fabric", Wide: true},
+										{Name: "pkts", Module: "fabricscope-fabric", Wide: true},
+									}},
+								}},
 								{Name: "port-octets", Module: "fabricscope-fabric", Wide: true},
 								{Name: "port-pkts", Module: "fabricscope-fabric", Wide: true},
 								{Name: "record-octets", Module: "fabricscope-fabric", Wide: true},
@@ -167,6 +185,7 @@ func Root() []Node {
 								{Name: "encapsulation", Module: "fabricscope-flows", OnChange: true},
 								{Name: "first-ack", Module: "fabricscope-flows", Wide: true, OnChange: true},
 								{Name: "first-seen", Module: "fabricscope-flows", Wide: true, OnChange: true},
+								{Name: "gre-key", Module: "fabricscope-flows", OnChange: true},
 								{Name: "incomplete", Module: "fabricscope-flows", OnChange: true},
 								{Name: "index", Module: "fabricscope-flows", OnChange: true},
 								{Name: "interface", Module: "fabricscope-flows", OnChange: true},
@@ -220,6 +239,7 @@ func Root() []Node {
 						{Name: "icmp-code", Module: "fabricscope-flows", OnChange: true},
 						{Name: "icmp-type", Module: "fabricscope-flows", OnChange: true},
 						{Name: "id", Module: "fabricscope-flows", OnChange: true},
+						{Name: "opaque", Module: "fabricscope-flows", OnChange: true},
 						{Name: "protocol", Module: "fabricscope-flows", OnChange: true},
 					}},
 				}},

@@ -96,6 +96,13 @@ func portLeaves(e inventory.Entry, w *writer) {
 	})
 }
 
+func bucketLeaves(class string, b inventory.Bucket, w *writer) {
+	w.in(class, func() {
+		w.leaf("pkts", num(b.Packets))
+		w.leaf("octets", num(b.Bytes))
+	})
+}
+
 func accountingLeaves(e inventory.Entry, w *writer) {
 	a := e.Fact.(inventory.Accounting)
 	w.in("state", func() {
@@ -113,6 +120,12 @@ func accountingLeaves(e inventory.Entry, w *writer) {
 		w.leaf("base-octets", sint(a.BaseBytes))
 		w.leaf("residue-pkts", sint(a.ResiduePackets))
 		w.leaf("residue-octets", sint(a.ResidueBytes))
+		w.in("buckets", func() {
+			bucketLeaves("fragment", a.Buckets.Fragment, w)
+			bucketLeaves("malformed", a.Buckets.Malformed, w)
+			bucketLeaves("lldp", a.Buckets.LLDP, w)
+			bucketLeaves("other", a.Buckets.Other, w)
+		})
 	})
 }
 

@@ -24,6 +24,7 @@ func conversationLeaves(e inventory.Entry, w *writer) {
 			w.leaf("icmp-type", num(uint8(c.ICMPType>>8)))
 			w.leaf("icmp-code", num(uint8(c.ICMPType)))
 		}
+		w.leaf("opaque", str(strings.ToUpper(string(c.Opaque))))
 		w.leaf("first-seen", instant(c.First))
 	})
 	w.in("client", func() { endLeaves(c.Client, w) })
@@ -93,12 +94,14 @@ func hopStateLeaves(h flow.Hop, w *writer) {
 	w.leaf("switch", str(h.Switch))
 	w.leaf("interface", str(h.Port))
 	w.leaf("port-number", num(h.Number))
+	if h.Outer.Kind <= flow.InGRE {
+		w.leaf("encapsulation", str(strings.ToUpper(h.Outer.Kind.String())))
+	}
 	switch h.Outer.Kind {
-	case flow.Native:
-		w.leaf("encapsulation", str("NATIVE"))
-	case flow.VXLAN:
-		w.leaf("encapsulation", str("VXLAN"))
+	case flow.VXLAN, flow.Geneve:
 		w.leaf("vni", num(h.Outer.VNI))
+	case flow.InGRE:
+		w.leaf("gre-key", num(h.Outer.VNI))
 	}
 	w.leaf("outer-source", address(h.Outer.Src))
 	w.leaf("outer-destination", address(h.Outer.Dst))

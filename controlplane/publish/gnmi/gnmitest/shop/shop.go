@@ -116,7 +116,8 @@ func fabric() []inventory.Fact {
 	} {
 		facts = append(facts, p.Port, inventory.Accounting{Switch: p.Switch, Port: p.Name, Number: p.Number,
 			PortPackets: p.packets, PortBytes: p.bytes, RecordPackets: p.packets - 5, RecordBytes: p.bytes - 500,
-			BucketPackets: 5, BucketBytes: 500})
+			BucketPackets: 5, BucketBytes: 500, Buckets: inventory.Buckets{Fragment: inventory.Bucket{Packets: 2, Bytes: 250},
+				LLDP: inventory.Bucket{Packets: 3, Bytes: 250}}})
 	}
 	return facts
 }
@@ -131,7 +132,7 @@ func segment(a, out, b, in string, packets, lost uint64) flow.Segment {
 }
 
 // conversations are the frontend's call of the cart through the overlay, a ping from
-// outside and a question by ARP.
+// outside, a question by ARP, and an encrypted tunnel inside of another.
 func conversations() []flow.Conversation {
 	addr := netip.MustParseAddr
 	tunnel := func(src, dst string) flow.Outer {
@@ -176,5 +177,13 @@ func conversations() []flow.Conversation {
 		Server: flow.End{Address: addr("172.16.1.1"), Identity: flow.Identity{Why: "not a host"}}, Forward: flow.Counters{Packets: 1, Bytes: 60},
 		ForwardHops: []flow.Hop{hop("leaf1", "swp3", 3, flow.Outer{}, 1, 60)},
 		First:       Epoch(), Last: Epoch(),
+	}, {
+		ID: "e5b", Protocol: flow.ESP, Opaque: flow.OpaqueESP,
+		Client:  flow.End{Address: addr("203.0.113.9"), Identity: flow.Identity{Why: "outside every cluster", Switch: "leaf1", Port: "swp3"}},
+		Server:  flow.End{Address: addr("198.51.100.1"), Identity: flow.Identity{Why: "outside every cluster"}},
+		Forward: flow.Counters{Packets: 2, Bytes: 300},
+		ForwardHops: []flow.Hop{hop("leaf1", "swp3", 3,
+			flow.Outer{Kind: flow.InGRE, VNI: 7, Src: addr("203.0.113.1"), Dst: addr("198.51.100.2")}, 2, 300)},
+		First: Epoch(), Last: Epoch().Add(time.Second),
 	}}
 }
