@@ -78,8 +78,11 @@ type Hop struct {
 	Switch string `json:"switch"`
 	Port   string `json:"port"`
 	Outer  struct {
-		Kind string `json:"kind"`
-		VNI  uint32 `json:"vni"`
+		Kind   string     `json:"kind"`
+		VNI    uint32     `json:"vni"`
+		GREKey uint32     `json:"gre-key"`
+		Src    netip.Addr `json:"src"`
+		Dst    netip.Addr `json:"dst"`
 	} `json:"outer"`
 	Packets uint64 `json:"packets"`
 	Bytes   uint64 `json:"bytes"`
@@ -93,9 +96,14 @@ type Switch struct {
 	Ports   []struct {
 		Name       string `json:"name"`
 		Accounting struct {
-			PortPackets    uint64 `json:"port-packets"`
-			ResiduePackets int64  `json:"residue-packets"`
-			ResidueBytes   int64  `json:"residue-bytes"`
+			PortPackets uint64 `json:"port-packets"`
+			PortBytes   uint64 `json:"port-bytes"`
+			Buckets     map[Class]struct {
+				Packets uint64 `json:"packets"`
+				Bytes   uint64 `json:"bytes"`
+			} `json:"buckets"`
+			ResiduePackets int64 `json:"residue-packets"`
+			ResidueBytes   int64 `json:"residue-bytes"`
 		} `json:"accounting"`
 	} `json:"ports"`
 }

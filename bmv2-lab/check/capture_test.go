@@ -5,86 +5,98 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
-	"github.com/gopacket/gopacket"
-	"github.com/gopacket/gopacket/layers"
-	"github.com/gopacket/gopacket/pcapgo"
+	"github.com/fabricscope/fabricscope/bmv2-lab/traffic"
 )
 
-// TestCaptured holds the counting to a capture of known frames: it is the ground truth of
-// the lab's checks, so it must not be wrong in the same way as what it checks.
-func TestCaptured(t *testing.T) {
-	mac := []byte{2, 0, 0, 0, 0, 1}
-	eth := func(kind layers.EthernetType) *layers.Ethernet {
-		return &layers.Ethernet{SrcMAC: mac, DstMAC: mac, EthernetType: kind}
-	}
-	ip := func(src, dst string, proto layers.IPProtocol) *layers.IPv4 {
-		return &layers.IPv4{Version: 4, TTL: 64, Protocol: proto, SrcIP: netip.MustParseAddr(src).AsSlice(), DstIP: netip.MustParseAddr(dst).AsSlice()}
-	}
-	udp := func(src, dst layers.UDPPort) *layers.UDP { return &layers.UDP{SrcPort: src, DstPort: dst} }
-	vxlan := &layers.VXLAN{ValidIDFlag: true, VNI: 1}
-	inner := ip("10.244.0.5", "10.244.1.6", layers.IPProtocolTCP)
-	fragment := ip("10.1.1.1", "10.1.1.2", layers.IPProtocolUDP)
-	fragment.FragOffset = 10
-	echo := &layers.ICMPv4{TypeCode: layers.CreateICMPv4TypeCode(8, 0), Id: 77, Seq: 1}
-	unreachable := &layers.ICMPv4{TypeCode: layers.CreateICMPv4TypeCode(3, 3)}
-	arp := &layers.ARP{AddrType: layers.LinkTypeEthernet, Protocol: layers.EthernetTypeIPv4, HwAddressSize: 6, ProtAddressSize: 4, Operation: 2,
-		SourceHwAddress: mac, DstHwAddress: mac, SourceProtAddress: []byte{10, 1, 1, 1}, DstProtAddress: []byte{10, 1, 1, 11}}
-	frames := [][]gopacket.SerializableLayer{
-		{eth(0x0800), ip("10.1.1.11", "10.1.2.11", layers.IPProtocolUDP), udp(5555, 8472), vxlan, eth(0x0800), inner, &layers.TCP{SrcPort: 40000, DstPort: 80, SYN: true, DataOffset: 5}},
-		{eth(0x0800), ip("10.1.1.11", "10.1.2.11", layers.IPProtocolUDP), udp(5556, 8472), vxlan, eth(0x0800), inner, &layers.TCP{SrcPort: 40000, DstPort: 80, ACK: true, DataOffset: 5}},
-		{eth(0x0800), ip("10.1.1.11", "10.1.9.100", layers.IPProtocolUDP), udp(1000, 53), gopacket.Payload("query")},
-		{eth(0x0800), ip("10.1.1.11", "10.1.1.1", layers.IPProtocolICMPv4), echo},
-		// The quoted header must not be taken for the flow's.
-		{eth(0x0800), ip("10.1.1.1", "10.1.1.11", layers.IPProtocolICMPv4), unreachable, ip("9.9.9.9", "8.8.8.8", layers.IPProtocolUDP), udp(1, 2)},
-		{eth(0x0806), arp},
-		{eth(0x0800), fragment, gopacket.Payload("the middle of something")},
-		{eth(0x88b5), gopacket.Payload("an experimental EtherType")},
-	}
+// pcap writes frames to a file.
+func pcap(t *testing.T, frames []traffic.Frame) string {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "x.pcap")
 	file, err := os.Create(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := pcapgo.NewWriter(file)
-	if err := w.WriteFileHeader(256, layers.LinkTypeEthernet); err != nil {
+	defer file.Close()
+	if err := traffic.WritePcap(file, frames); err != nil {
 		t.Fatal(err)
 	}
-	var total uint64
-	for _, f := range frames {
-		b := gopacket.NewSerializeBuffer()
-		if err := gopacket.SerializeLayers(b, gopacket.SerializeOptions{FixLengths: true}, f...); err != nil {
-			t.Fatal(err)
-		}
-		total += uint64(len(b.Bytes()))
-		if err := w.WritePacket(gopacket.CaptureInfo{Timestamp: time.Unix(1, 0), CaptureLength: len(b.Bytes()), Length: len(b.Bytes())}, b.Bytes()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	file.Close()
+	return path
+}
 
+func crafted() Tunnels { return Tunnels{VXLAN: traffic.VXLANPorts(), Geneve: traffic.GenevePorts()} }
+
+// known is what a crafted frame is, in the words of this package.
+func known(f traffic.Frame) (Frame, Class) {
+	if f.Class != "" {
+		return Frame{}, Class(f.Class)
+	}
+	k := f.Key
+	frame := Frame{Outer: Outer{k.Kind, k.ID, k.OuterSrc, k.OuterDst}, Protocol: k.Protocol, Src: k.Src, Dst: k.Dst, SrcPort: k.SrcPort, DstPort: k.DstPort}
+	if k.Protocol == protocolARP {
+		frame.SrcPort = 0
+	}
+	return frame, classFlow
+}
+
+// TestDissect holds the reading of tshark's output to frames that are known by construction:
+// it is the ground truth of the lab's checks, so it must not be wrong in the same way as what
+// it checks.
+func TestDissect(t *testing.T) {
+	frames, i := traffic.All(), 0
+	err := tshark(t.Context(), pcap(t, frames), crafted(), func(columns []string) error {
+		f := frames[i]
+		i++
+		got, class, err := dissect(columns, crafted())
+		if err != nil {
+			t.Errorf("%s: %v: %q", f.Name, err, columns)
+			return nil
+		}
+		want, wanted := known(f)
+		if class != wanted || (class == classFlow && got != want) {
+			t.Errorf("%s (%x):\n got %q %s\nwant %q %s\n%q", f.Name, f.Data[:min(len(f.Data), 120)], class, got, wanted, want, columns)
+		}
+		return nil
+	})
+	if err != nil || i != len(frames) {
+		t.Errorf("%d of %d frames: %v", i, len(frames), err)
+	}
+}
+
+// TestCaptured counts a small capture.
+func TestCaptured(t *testing.T) {
+	var frames []traffic.Frame
+	find := func(name string, times int) {
+		for _, f := range traffic.All() {
+			if f.Name == name {
+				for range times {
+					frames = append(frames, f)
+				}
+				return
+			}
+		}
+		t.Fatalf("no frame is called %q", name)
+	}
+	find("VXLAN IPv4 TCP", 3)
+	find("native IPv4 ICMP unreachable", 2)
+	find("native ARP", 1)
+	find("LLDP", 2)
+	find("native first fragment", 1)
 	got := NewCaptured()
-	if err := got.Read(t.Context(), "leaf1-eth3", path, 8472); err != nil {
+	if err := got.Read(t.Context(), "leaf1-eth3", pcap(t, frames), crafted()); err != nil {
 		t.Fatal(err)
 	}
 	a := netip.MustParseAddr
-	want := map[Frame]uint64{
-		{"leaf1-eth3", "vxlan 1", 6, a("10.244.0.5"), a("10.244.1.6"), 40000, 80}:  2,
-		{"leaf1-eth3", "native", 17, a("10.1.1.11"), a("10.1.9.100"), 1000, 53}:    1,
-		{"leaf1-eth3", "native", 1, a("10.1.1.11"), a("10.1.1.1"), 8 << 8, 77}:     1,
-		{"leaf1-eth3", "native", 1, a("10.1.1.1"), a("10.1.1.11"), 3<<8 | 3, 0}:    1,
-		{"leaf1-eth3", "native", protocolARP, a("10.1.1.1"), a("10.1.1.11"), 0, 0}: 1,
+	overlay := Frame{"leaf1-eth3", Outer{"vxlan", 1, a("172.16.0.1"), a("172.16.0.2")}, 6, a("10.244.0.5"), a("10.244.1.6"), 40001, 80}
+	if n := got.Flows[overlay]; n != (Count{3, 3 * uint64(len(frames[0].Data))}) {
+		t.Errorf("%s: %s", overlay, n)
 	}
-	for f, n := range want {
-		if got.Flows[f].Packets != n {
-			t.Errorf("%s: %d packets, want %d", f, got.Flows[f].Packets, n)
-		}
+	var total uint64
+	for _, f := range frames {
+		total += uint64(len(f.Data))
 	}
-	if len(got.Flows) != len(want) {
-		t.Errorf("%d flows, want %d: %v", len(got.Flows), len(want), got.Flows)
-	}
-	if got.Other["leaf1-eth3"].Packets != 2 || got.Total != (Count{uint64(len(frames)), total}) {
-		t.Errorf("other %+v, total %+v, want 2 and %d frames of %d bytes", got.Other, got.Total, len(frames), total)
+	if len(got.Flows) != 3 || got.Buckets[Bucket{"leaf1-eth3", classLLDP}].Packets != 2 ||
+		got.Buckets[Bucket{"leaf1-eth3", classFragment}].Packets != 1 || got.Total != (Count{9, total}) {
+		t.Errorf("flows %v, buckets %v, total %+v, want 9 frames of %d bytes", got.Flows, got.Buckets, got.Total, total)
 	}
 }

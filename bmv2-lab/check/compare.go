@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -33,16 +34,16 @@ func FlowCounts(flows []Flow) map[Frame]Count {
 		for _, d := range []Direction{f.Forward, f.Reverse} {
 			for _, h := range d.Hops {
 				frame := d.Tuple.frame()
-				frame.Interface, frame.Outer = h.Port, h.Outer.Kind
-				if h.Outer.Kind != outerNative {
-					frame.Outer = fmt.Sprintf("%s %d", h.Outer.Kind, h.Outer.VNI)
-				}
-				n := counts[frame]
-				counts[frame] = Count{n.Packets + h.Packets, n.Bytes + h.Bytes}
+				frame.Interface, frame.Outer = h.Port, h.outer()
+				counts[frame] = counts[frame].plus(Count{h.Packets, h.Bytes})
 			}
 		}
 	}
 	return counts
+}
+
+func (h Hop) outer() Outer {
+	return Outer{Kind: h.Outer.Kind, ID: cmp.Or(h.Outer.VNI, h.Outer.GREKey), Src: h.Outer.Src, Dst: h.Outer.Dst}
 }
 
 func (t Tuple) frame() Frame {

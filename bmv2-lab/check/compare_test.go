@@ -35,13 +35,13 @@ func TestFlows(t *testing.T) {
 	}
 	var overlay, echo Frame
 	for f := range exact().Flows {
-		if f.Outer == "vxlan 1" {
+		if f.Outer.Kind == outerVXLAN {
 			overlay = f
 		} else {
 			echo = f
 		}
 	}
-	if want := "leaf1-eth3: native protocol 1 10.1.1.11:2048 > 10.1.1.1:7"; echo.String() != want {
+	if want := "leaf1-eth3: native: protocol 1 10.1.1.11:2048 > 10.1.1.1:7"; echo.String() != want {
 		t.Errorf("got %s, want %s", echo, want)
 	}
 	for name, change := range map[string]func(map[Frame]Count){
@@ -60,7 +60,7 @@ func TestFlows(t *testing.T) {
 	other := exact()
 	n := other.Flows[overlay]
 	delete(other.Flows, overlay)
-	overlay.Outer = "vxlan 2"
+	overlay.Outer.ID = 2
 	other.Flows[overlay] = n
 	if got := Flows(flows, other); len(got) != 2 {
 		t.Errorf("another VNI: %v", got)

@@ -93,7 +93,7 @@ func (l *Lab) endCapture() error {
 func (l *Lab) captured(ctx context.Context) (*check.Captured, error) {
 	all := check.NewCaptured()
 	for _, c := range l.captures {
-		if err := all.Read(ctx, c.port, c.path, vxlanPort); err != nil {
+		if err := all.Read(ctx, c.port, c.path, tunnels()); err != nil {
 			return nil, err
 		}
 	}

@@ -8,8 +8,10 @@ import (
 	"github.com/fabricscope/fabricscope/bmv2-lab/check"
 )
 
-// vxlanPort is the UDP port of the cluster's overlay, which is not the one that tshark knows.
-const vxlanPort = 8472
+// tunnels are the daemon's defaults. 8472 is the port of the cluster's overlay.
+func tunnels() check.Tunnels {
+	return check.Tunnels{VXLAN: []uint16{4789, 8472}, Geneve: []uint16{6081}}
+}
 
 // settles repeats a comparison for a while: the API's answer and the daemon's are of two
 // moments, and pods come and go between them.

@@ -1,0 +1,293 @@
+package check
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// EtherTypes and protocol numbers that need telling apart.
+const (
+	etherTypeARP  = 0x0806
+	etherTypeLLDP = 0x88cc
+	protocolUDP   = 17
+	protocolAH    = 51
+)
+
+// dissection follows tshark's stack of protocols of one frame, and reads the values of a field
+// one header after the other. What is quoted behind a transport header (in an ICMP error, say)
+// belongs to the payload, and a tunnel inside of a tunnel is a flow of its protocol.
+type dissection struct {
+	row     map[string][]string
+	seen    map[string]int
+	stack   []string
+	tunnels Tunnels
+	frame   Frame
+	inside  bool // of a tunnel
+	err     error
+}
+
+// dissect says which flow a frame belongs to, or which class when it is none.
+func dissect(columns []string, t Tunnels) (Frame, Class, error) {
+	d := &dissection{row: map[string][]string{}, seen: map[string]int{}, tunnels: t, frame: Frame{Outer: Outer{Kind: outerNative}}}
+	for i, f := range fields() {
+		if columns[i] != "" {
+			d.row[f] = strings.Split(columns[i], ",")
+		}
+	}
+	d.stack = strings.Split(columns[slices.Index(fields(), "frame.protocols")], ":")
+	class := classMalformed
+	if d.take("eth") {
+		class = d.ethernet()
+	}
+	// Only the outer header's checksum matters: the switch changes that header.
+	if status := d.row["ip.checksum.status"]; len(status) > 0 && status[0] == "0" && d.outerIPv4() {
+		class = classMalformed
+	}
+	return d.frame, class, d.err
+}
+
+// outerIPv4 says that the first IP header of the frame is IPv4, and not inside of IPv6.
+func (d *dissection) outerIPv4() bool {
+	return d.frame.Outer.Kind == outerNative && d.frame.Src.Is4() || d.frame.Outer.Src.Is4()
+}
+
+// take steps over the next protocol of the stack if it is this one.
+func (d *dissection) take(protocol string) bool {
+	if len(d.stack) == 0 || d.stack[0] != protocol {
+		return false
+	}
+	d.stack = d.stack[1:]
+	return true
+}
+
+// next is the value of a field in the header that is read; empty if the header ends before it.
+func (d *dissection) next(field string) string {
+	values, i := d.row[field], d.seen[field]
+	d.seen[field]++
+	if i >= len(values) {
+		return ""
+	}
+	return values[i]
+}
+
+// whole says that all of these fields are there.
+func (d *dissection) whole(fields ...string) bool {
+	ok := true
+	for _, f := range fields {
+		ok = d.next(f) != "" && ok
+	}
+	return ok
+}
+
+// number is the value of a field that has to be there.
+func (d *dissection) number(field string) uint32 {
+	s := d.next(field)
+	switch s {
+	case "True":
+		return 1
+	case "False":
+		return 0
+	}
+	n, err := strconv.ParseUint(s, 0, 32)
+	if err != nil {
+		d.err = errors.Join(d.err, fmt.Errorf("%s: %w", field, err))
+	}
+	return uint32(n)
+}
+
+func (d *dissection) address(field string) netip.Addr {
+	a, err := netip.ParseAddr(d.next(field))
+	if err != nil {
+		d.err = errors.Join(d.err, fmt.Errorf("%s: %w", field, err))
+	}
+	return a
+}
+
+// has says that the header that is read has a field, without reading it.
+func (d *dissection) has(field string) bool { return d.seen[field] < len(d.row[field]) }
+
+// ethernet follows an Ethernet header and up to two tags.
+func (d *dissection) ethernet() Class {
+	var etherType uint32
+	if d.has("eth.type") {
+		etherType = d.number("eth.type")
+	}
+	for tags := 0; ; tags++ {
+		if !d.take("ethertype") {
+			return d.notEtherType()
+		}
+		switch {
+		case len(d.stack) > 0 && (d.stack[0] == "vlan" || d.stack[0] == "ieee8021ad"):
+			if tags == 2 {
+				return classOther
+			}
+			etherType = 0 // tshark does not print that of 802.1ad
+			if d.take("vlan") && d.has("vlan.etype") {
+				etherType = d.number("vlan.etype")
+			} else {
+				d.take("ieee8021ad")
+			}
+		case d.take("ip"):
+			return d.ipv4()
+		case d.take("ipv6"):
+			return d.ipv6()
+		case d.take("arp"):
+			if etherType != 0 && etherType != etherTypeARP {
+				return classOther // reverse ARP
+			}
+			return d.arp()
+		case etherType == etherTypeLLDP && !d.inside && tags == 0:
+			return classLLDP
+		case etherType == etherTypeIPv6: // tshark does not take another version for IPv6
+			return classMalformed
+		default:
+			return classOther
+		}
+	}
+}
+
+// notEtherType is the class of a frame without an EtherType: with a length in its place the
+// payload follows, and nothing does when the header is cut.
+func (d *dissection) notEtherType() Class {
+	if len(d.stack) > 0 {
+		return classOther
+	}
+	return classMalformed
+}
+
+func (d *dissection) arp() Class {
+	if !d.has("arp.proto.size") {
+		return classMalformed
+	}
+	if d.number("arp.hw.type") != 1 || d.number("arp.proto.type") != 0x0800 || d.number("arp.hw.size") != 6 || d.number("arp.proto.size") != 4 {
+		return classOther
+	}
+	if !d.has("arp.dst.proto_ipv4") {
+		return classMalformed
+	}
+	d.frame.Protocol, d.frame.Src, d.frame.Dst = protocolARP, d.address("arp.src.proto_ipv4"), d.address("arp.dst.proto_ipv4")
+	return classFlow
+}
+
+func (d *dissection) ipv4() Class {
+	if !d.has("ip.dst") {
+		return classMalformed
+	}
+	d.frame.Src, d.frame.Dst = d.address("ip.src"), d.address("ip.dst")
+	d.frame.Protocol = uint16(d.number("ip.proto"))
+	more, offset := d.number("ip.flags.mf"), d.number("ip.frag_offset")
+	if more != 0 || offset != 0 {
+		return classFragment
+	}
+	return d.payload()
+}
+
+// Places for extension headers that the switch has.
+const (
+	extensions       = 4
+	extensionsInside = 2
+)
+
+func (d *dissection) ipv6() Class {
+	if !d.has("ipv6.dst") {
+		return classMalformed
+	}
+	d.frame.Src, d.frame.Dst = d.address("ipv6.src"), d.address("ipv6.dst")
+	d.frame.Protocol = uint16(d.number("ipv6.nxt"))
+	places := extensions
+	if d.inside {
+		places = extensionsInside
+	}
+	for range places {
+		field := extensionField(d.frame.Protocol)
+		if field == "" {
+			break
+		}
+		if !d.take(strings.TrimSuffix(strings.TrimSuffix(field, ".nxt"), ".next_header")) || !d.has(field) {
+			return classMalformed
+		}
+		if field == "ipv6.fraghdr.nxt" {
+			if !d.whole("ipv6.fraghdr.ident") {
+				return classMalformed
+			}
+			if more, offset := d.number("ipv6.fraghdr.more"), d.number("ipv6.fraghdr.offset"); more != 0 || offset != 0 {
+				return classFragment
+			}
+		}
+		d.frame.Protocol = uint16(d.number(field))
+	}
+	if extensionField(d.frame.Protocol) != "" {
+		return classFlow // no place was left for this one
+	}
+	return d.payload()
+}
+
+// extensionField is the field of an IPv6 extension header with the number of the next header.
+func extensionField(protocol uint16) string {
+	switch protocol {
+	case 0:
+		return "ipv6.hopopts.nxt"
+	case 43:
+		return "ipv6.routing.nxt"
+	case 44:
+		return "ipv6.fraghdr.nxt"
+	case protocolAH:
+		return "ah.next_header"
+	case 60:
+		return "ipv6.dstopts.nxt"
+	}
+	return ""
+}
+
+// payload reads what IP carries.
+func (d *dissection) payload() Class {
+	ports := func(src, dst string) Class {
+		d.frame.SrcPort, d.frame.DstPort = uint16(d.number(src)), uint16(d.number(dst))
+		return classFlow
+	}
+	switch d.frame.Protocol {
+	case 1:
+		return d.icmp("icmp", "icmp.type", "icmp.code", "icmp.checksum", "icmp.ident", "icmp.seq", 0, 8)
+	case 4, 41:
+		return d.ipip()
+	case 6:
+		// A header whose own length is impossible is not read to its end.
+		if !d.take("tcp") || !(d.has("tcp.urgent_pointer") || d.has("tcp.hdr_len") && d.number("tcp.hdr_len") < 20) {
+			return classMalformed
+		}
+		return ports("tcp.srcport", "tcp.dstport")
+	case protocolUDP:
+		return d.udp(ports)
+	case 47:
+		return d.gre()
+	case 58:
+		return d.icmp("icmpv6", "icmpv6.type", "icmpv6.code", "icmpv6.checksum", "icmpv6.echo.identifier", "icmpv6.echo.sequence_number", 128, 129)
+	case 132:
+		if !d.take("sctp") || !d.has("sctp.checksum") {
+			return classMalformed
+		}
+		return ports("sctp.srcport", "sctp.dstport")
+	}
+	return classFlow
+}
+
+// icmp reads a message of ICMP or ICMPv6: the fields, and the types that have an identifier.
+func (d *dissection) icmp(protocol, kind, code, checksum, id, seq string, reply, request uint32) Class {
+	if !d.take(protocol) || !d.has(checksum) {
+		return classMalformed
+	}
+	n := d.number(kind)
+	d.frame.SrcPort = uint16(n<<8 | d.number(code))
+	if n != reply && n != request {
+		return classFlow
+	}
+	if !d.has(seq) {
+		return classMalformed
+	}
+	d.frame.DstPort = uint16(d.number(id))
+	return classFlow
+}
