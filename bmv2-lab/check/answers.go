@@ -96,14 +96,13 @@ type Switch struct {
 	Ports   []struct {
 		Name       string `json:"name"`
 		Accounting struct {
-			PortPackets uint64 `json:"port-packets"`
-			PortBytes   uint64 `json:"port-bytes"`
-			Buckets     map[Class]struct {
-				Packets uint64 `json:"packets"`
-				Bytes   uint64 `json:"bytes"`
-			} `json:"buckets"`
-			ResiduePackets int64 `json:"residue-packets"`
-			ResidueBytes   int64 `json:"residue-bytes"`
+			PortPackets    uint64          `json:"port-packets"`
+			PortBytes      uint64          `json:"port-bytes"`
+			RecordPackets  uint64          `json:"record-packets"`
+			RecordBytes    uint64          `json:"record-bytes"`
+			Buckets        map[Class]Count `json:"buckets"`
+			ResiduePackets int64           `json:"residue-packets"`
+			ResidueBytes   int64           `json:"residue-bytes"`
 		} `json:"accounting"`
 	} `json:"ports"`
 }

@@ -70,7 +70,10 @@ type Bucket struct {
 }
 
 // Count is packets and bytes.
-type Count struct{ Packets, Bytes uint64 }
+type Count struct {
+	Packets uint64 `json:"packets"`
+	Bytes   uint64 `json:"bytes"`
+}
 
 func (c Count) plus(o Count) Count { return Count{c.Packets + o.Packets, c.Bytes + o.Bytes} }
 

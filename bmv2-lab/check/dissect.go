@@ -153,7 +153,7 @@ func (d *dissection) ethernet() Class {
 // notEtherType is the class of a frame without an EtherType: with a length in its place the
 // payload follows, and nothing does when the header is cut.
 func (d *dissection) notEtherType() Class {
-	if len(d.stack) > 0 {
+	if len(d.stack) > 0 && d.stack[0] != malformedHere && d.stack[0] != shortHere {
 		return classOther
 	}
 	return classMalformed
@@ -221,9 +221,18 @@ func (d *dissection) ipv6() Class {
 		d.frame.Protocol = uint16(d.number(field))
 	}
 	if extensionField(d.frame.Protocol) != "" {
-		return classFlow // no place was left for this one
+		return d.opaque() // no place was left for this one
 	}
 	return d.payload()
+}
+
+// opaque is the class of a packet whose payload is not looked into: the header before it has
+// to be whole.
+func (d *dissection) opaque() Class {
+	if len(d.stack) > 0 && (d.stack[0] == malformedHere || d.stack[0] == shortHere) {
+		return classMalformed
+	}
+	return classFlow
 }
 
 // extensionField is the field of an IPv6 extension header with the number of the next header.
@@ -272,7 +281,7 @@ func (d *dissection) payload() Class {
 		}
 		return ports("sctp.srcport", "sctp.dstport")
 	}
-	return classFlow
+	return d.opaque()
 }
 
 // icmp reads a message of ICMP or ICMPv6: the fields, and the types that have an identifier.

@@ -18,13 +18,20 @@ type Tunnels struct {
 	VXLAN, Geneve []uint16
 }
 
+// What tshark puts into the stack where a header ends behind the end of its packet or of the
+// capture.
+const (
+	malformedHere = "_ws.malformed"
+	shortHere     = "_ws.short"
+)
+
 // dissectors are the protocols that tshark takes apart. All others are off: what is behind a
 // transport header is payload, and no dissector may claim a tunnel's datagram for its port's
 // or its payload's sake.
 func dissectors() []string {
 	return []string{"frame", "eth", "ethertype", "vlan", "ieee8021ad", "arp", "ip",
 		"ipv6", "ipv6.hopopts", "ipv6.routing", "ipv6.dstopts", "ipv6.fraghdr", "ah",
-		"tcp", "udp", "sctp", "icmp", "icmpv6", "gre", "vxlan", "geneve", "data"}
+		"tcp", "udp", "sctp", "icmp", "icmpv6", "gre", "vxlan", "geneve", "data", malformedHere, shortHere}
 }
 
 // fields are what tshark prints of each frame, all occurrences in the order of the headers. Of

@@ -12,12 +12,17 @@ import (
 	"syscall"
 
 	"github.com/fabricscope/fabricscope/bmv2-lab/cluster"
+	"github.com/fabricscope/fabricscope/bmv2-lab/traffic"
+	"github.com/fabricscope/fabricscope/bmv2-lab/verify"
 )
 
 const usage = `fabriclab runs Fabricscope's lab on this machine. It needs root.
 
 usage: fabriclab lab   [--switch COMMAND]   the lab, with a prompt at the end
        fabriclab check [--switch COMMAND]   the lab without a terminal: traffic, then checks
+       fabriclab verify [--switch COMMAND] [--rate N] PCAP...
+                                            replay captures, and compare the counts with tshark's
+       fabriclab traffic DIRECTORY          write captures of every kind of traffic there
        fabriclab kubernetes                 compile Kubernetes if that was not done yet
 
   --switch COMMAND   softswitch or simple_switch_grpc (default: softswitch beside this program)
@@ -31,6 +36,10 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	defer stop()
 	var err error
 	switch {
+	case len(args) > 0 && args[0] == "verify":
+		return verify.Main(ctx, args[1:], stdout, stderr)
+	case len(args) == 2 && args[0] == "traffic":
+		err = traffic.Write(args[1])
 	case len(args) == 0:
 		err = errUsage
 	case args[0] == "kubernetes":

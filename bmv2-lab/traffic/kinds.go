@@ -21,13 +21,17 @@ const (
 
 // All is every kind of traffic, a frame or more of each.
 func All() []Frame {
-	var frames []Frame
-	for _, kinds := range [][]named{native(), tunnelled(), almostTunnels(), nested(), fragments(), others(), malformed()} {
-		for i, k := range kinds {
-			frames = append(frames, k.frame(k.name, 20+7*(i%5)))
-		}
+	kinds := slices.Concat(native(), tunnelled(), almostTunnels(), nested(), fragments(), others(), malformed())
+	return slices.Concat(finish(kinds), jumbos(), cut())
+}
+
+// finish gives frames payloads of some lengths.
+func finish(kinds []named) []Frame {
+	frames := make([]Frame, len(kinds))
+	for i, k := range kinds {
+		frames[i] = k.frame(k.name, 20+7*(i%5))
 	}
-	return append(append(frames, jumbos()...), cut()...)
+	return frames
 }
 
 // links are the ways in which an Ethernet header can lead to a packet.

@@ -8,8 +8,9 @@ import (
 )
 
 // MaxFrame is the length of the longest frame that a port takes, in bytes, tags included and
-// without the frame check sequence: jumbo frames of 9,216 bytes and some room for tunnels.
-const MaxFrame = 9728
+// without the frame check sequence: as long as the kernel's interfaces have them, with an MTU
+// of 65,535 and two tags.
+const MaxFrame = 65535 + 14 + 2*tagLen
 
 // maxPort is the largest port number: 9 bits in v1model, more in programs of other widths.
 const maxPort = 1<<16 - 1

@@ -1,0 +1,140 @@
+// Package verify holds the whole accounting against tshark: it replays capture files into a
+// switch that the daemon controls, asks the operator's CLI for what was counted, and compares
+// that with tshark's count of the same files, flow by flow and class by class.
+//
+// Each file has a port of the switch of its own, so that a flow that is in two files is two
+// flows. All of it runs in a network namespace without a name, which the kernel removes with
+// the last process in it: nothing of a run can be left over, whatever ends it.
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/fabricscope/fabricscope/bmv2-lab/check"
+)
+
+// Config says what to compare, and with what.
+type Config struct {
+	Files     []string // captures of Ethernet, of any format that tshark reads
+	Switch    string   // command: a path to softswitch or simple_switch_grpc
+	Binaries  string   // directory of fabricscoped and fabricscope
+	Directory string   // of the run, for logs and state; must not exist
+	Rate      int      // frames/s that are replayed
+	Timeout   time.Duration
+	Output    io.Writer
+}
+
+// DefaultConfig replays at a rate that both switches bear.
+func DefaultConfig() Config {
+	return Config{Rate: 2500, Timeout: time.Minute, Output: os.Stdout}
+}
+
+// Validate names the first field that cannot be.
+func (c Config) Validate() error {
+	switch {
+	case len(c.Files) == 0 || c.Switch == "" || c.Directory == "" || c.Output == nil:
+		return errors.New("verify: Files, Switch, Directory and Output must be set")
+	case c.Rate <= 0 || c.Timeout <= 0:
+		return errors.New("verify: Rate and Timeout must be positive")
+	}
+	for _, name := range []string{"fabricscoped", "fabricscope"} {
+		if _, err := os.Stat(filepath.Join(c.Binaries, name)); err != nil {
+			return fmt.Errorf("verify: %w: run `make build`", err)
+		}
+	}
+	return nil
+}
+
+// ErrDiffers says that a file was counted otherwise than by tshark.
+var ErrDiffers = errors.New("the switch and tshark differ")
+
+// portsAtOnce is how many files one switch gets.
+const portsAtOnce = 32
+
+// Run compares all files, in the network namespace that it runs in, which has to be empty. It
+// is ErrDiffers when there are differences.
+func Run(ctx context.Context, c Config) error {
+	if err := c.Validate(); err != nil {
+		return err
+	}
+	differ := false
+	for files := c.Files; len(files) > 0; {
+		n := min(len(files), portsAtOnce)
+		same, err := batch(ctx, c, files[:n])
+		if err != nil {
+			return err
+		}
+		differ, files = differ || !same, files[n:]
+	}
+	if differ {
+		return ErrDiffers
+	}
+	return nil
+}
+
+// batch compares as many files as one switch has ports for.
+func batch(ctx context.Context, c Config, files []string) (same bool, err error) {
+	if err := os.MkdirAll(filepath.Dir(c.Directory), 0o755); err != nil {
+		return false, err
+	}
+	if err := os.Mkdir(c.Directory, 0o755); err != nil {
+		return false, err
+	}
+	defer func() {
+		if err == nil {
+			err = os.RemoveAll(c.Directory)
+		}
+	}()
+	b := &bench{Config: c}
+	for i, f := range files {
+		p, err := prepare(ctx, f, c.Directory, i+1)
+		if err != nil {
+			return false, err
+		}
+		b.ports = append(b.ports, p)
+	}
+	if err := b.start(ctx); err != nil {
+		return false, errors.Join(err, b.stop())
+	}
+	defer func() { err = errors.Join(err, b.stop()) }()
+	same = true
+	for _, p := range b.ports {
+		if err := p.replay(ctx, c.Rate); err != nil {
+			return false, err
+		}
+	}
+	for _, p := range b.ports {
+		equal, err := b.compare(ctx, p)
+		if err != nil {
+			return false, err
+		}
+		same = same && equal
+	}
+	return same, nil
+}
+
+// compare waits until everything of a port is accounted for, and holds it against tshark.
+func (b *bench) compare(ctx context.Context, p *port) (same bool, err error) {
+	captured := check.NewCaptured()
+	if err := captured.ReadCut(ctx, p.name, p.file, tunnels()); err != nil {
+		return false, err
+	}
+	said, err := b.settled(ctx, p, captured.Total)
+	if err != nil {
+		return false, fmt.Errorf("%s: %w", p.source, err)
+	}
+	differences := check.Differences(said, captured)
+	report(b.Output, p, captured, differences)
+	return len(differences) == 0, nil
+}
+
+// tunnels are the daemon's defaults.
+func tunnels() check.Tunnels {
+	return check.Tunnels{VXLAN: []uint16{4789, 8472}, Geneve: []uint16{6081}}
+}
