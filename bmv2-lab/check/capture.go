@@ -61,6 +61,8 @@ const (
 	classMalformed Class = "malformed"
 	classLLDP      Class = "lldp"
 	classOther     Class = "other"
+
+	classUndecided Class = "undecided" // tshark cannot say
 )
 
 // Bucket is a class at an interface.
@@ -82,6 +84,8 @@ type Captured struct {
 	Flows   map[Frame]Count
 	Buckets map[Bucket]Count // frames that are no flows
 	Total   Count
+
+	Undecided []int // frames that are in none of these, by their number from 0
 }
 
 // NewCaptured is without any frames.
@@ -103,7 +107,9 @@ func (c *Captured) ReadCut(ctx context.Context, port, path string, t Tunnels) er
 
 // read takes the length from one of the first two columns.
 func (c *Captured) read(ctx context.Context, port, path string, t Tunnels, length int) error {
+	number := -1
 	return tshark(ctx, path, t, func(columns []string) error {
+		number++
 		n, err := strconv.ParseUint(columns[length], 10, 64)
 		if err != nil {
 			return fmt.Errorf("%s: %w", fields()[length], err)
@@ -111,6 +117,10 @@ func (c *Captured) read(ctx context.Context, port, path string, t Tunnels, lengt
 		frame, class, err := dissect(columns, t)
 		if err != nil {
 			return err
+		}
+		if class == classUndecided {
+			c.Undecided = append(c.Undecided, number)
+			return nil
 		}
 		one := Count{1, n}
 		c.Total = c.Total.plus(one)

@@ -23,7 +23,10 @@ const (
 type dissection struct {
 	row     map[string][]string
 	seen    map[string]int
-	stack   []string
+	stack   []string // what was not read yet
+	last    string   // the last protocol of the whole stack
+	left    int      // bytes behind what was read, as far as the packet or the capture goes
+	cut     bool     // options or an extension header do not fit that
 	tunnels Tunnels
 	frame   Frame
 	inside  bool // of a tunnel
@@ -39,6 +42,8 @@ func dissect(columns []string, t Tunnels) (Frame, Class, error) {
 		}
 	}
 	d.stack = strings.Split(columns[slices.Index(fields(), "frame.protocols")], ":")
+	d.last = d.stack[len(d.stack)-1]
+	d.left, _ = strconv.Atoi(columns[slices.Index(fields(), "frame.cap_len")])
 	class := classMalformed
 	if d.take("eth") {
 		class = d.ethernet()
@@ -47,7 +52,27 @@ func dissect(columns []string, t Tunnels) (Frame, Class, error) {
 	if status := d.row["ip.checksum.status"]; len(status) > 0 && status[0] == "0" && d.outerIPv4() {
 		class = classMalformed
 	}
+	if !d.cut && d.gaveUp() {
+		class = classUndecided
+	}
 	return d.frame, class, d.err
+}
+
+// gaveUp says that tshark stopped in the options of IPv4 or in an extension header of IPv6.
+// When the header is whole, some option makes no sense: a switch, which reads no options, goes
+// on, and tshark cannot say with what.
+func (d *dissection) gaveUp() bool {
+	if len(d.stack) > 0 || !strings.Contains(strings.Join(d.row["_ws.malformed"], ","), "[Malformed Packet: IP") {
+		return false
+	}
+	switch d.last {
+	case "ipv6.hopopts", "ipv6.routing", "ipv6.dstopts":
+		return true
+	case "ip":
+		lengths := d.row["ip.hdr_len"]
+		return len(lengths) > 0 && lengths[len(lengths)-1] != "20" && len(lengths) == len(d.row["ip.dst"])
+	}
+	return false
 }
 
 // outerIPv4 says that the first IP header of the frame is IPv4, and not inside of IPv6.
@@ -72,15 +97,6 @@ func (d *dissection) next(field string) string {
 		return ""
 	}
 	return values[i]
-}
-
-// whole says that all of these fields are there.
-func (d *dissection) whole(fields ...string) bool {
-	ok := true
-	for _, f := range fields {
-		ok = d.next(f) != "" && ok
-	}
-	return ok
 }
 
 // number is the value of a field that has to be there.
@@ -112,6 +128,7 @@ func (d *dissection) has(field string) bool { return d.seen[field] < len(d.row[f
 
 // ethernet follows an Ethernet header and up to two tags.
 func (d *dissection) ethernet() Class {
+	d.left -= 14
 	var etherType uint32
 	if d.has("eth.type") {
 		etherType = d.number("eth.type")
@@ -125,6 +142,7 @@ func (d *dissection) ethernet() Class {
 			if tags == 2 {
 				return classOther
 			}
+			d.left -= 4
 			etherType = 0 // tshark does not print that of 802.1ad
 			if d.take("vlan") && d.has("vlan.etype") {
 				etherType = d.number("vlan.etype")
@@ -153,7 +171,7 @@ func (d *dissection) ethernet() Class {
 // notEtherType is the class of a frame without an EtherType: with a length in its place the
 // payload follows, and nothing does when the header is cut.
 func (d *dissection) notEtherType() Class {
-	if len(d.stack) > 0 && d.stack[0] != malformedHere && d.stack[0] != shortHere {
+	if len(d.stack) > 0 {
 		return classOther
 	}
 	return classMalformed
@@ -173,12 +191,26 @@ func (d *dissection) arp() Class {
 	return classFlow
 }
 
+// header takes the bytes of a header from those that are left, and says whether they were.
+func (d *dissection) header(size int) bool {
+	d.left -= size
+	d.cut = d.cut || d.left < 0
+	return d.left >= 0
+}
+
+// bound takes the length field of a packet into account.
+func (d *dissection) bound(length uint32) { d.left = min(d.left, int(length)) }
+
 func (d *dissection) ipv4() Class {
 	if !d.has("ip.dst") {
 		return classMalformed
 	}
 	d.frame.Src, d.frame.Dst = d.address("ip.src"), d.address("ip.dst")
 	d.frame.Protocol = uint16(d.number("ip.proto"))
+	d.bound(d.number("ip.len"))
+	if !d.header(int(d.number("ip.hdr_len"))) {
+		return classMalformed
+	}
 	more, offset := d.number("ip.flags.mf"), d.number("ip.frag_offset")
 	if more != 0 || offset != 0 {
 		return classFragment
@@ -198,58 +230,68 @@ func (d *dissection) ipv6() Class {
 	}
 	d.frame.Src, d.frame.Dst = d.address("ipv6.src"), d.address("ipv6.dst")
 	d.frame.Protocol = uint16(d.number("ipv6.nxt"))
+	d.left -= 40
+	d.bound(d.number("ipv6.plen"))
 	places := extensions
 	if d.inside {
 		places = extensionsInside
 	}
 	for range places {
-		field := extensionField(d.frame.Protocol)
-		if field == "" {
+		e, ok := extensionOf(d.frame.Protocol)
+		if !ok {
 			break
 		}
-		if !d.take(strings.TrimSuffix(strings.TrimSuffix(field, ".nxt"), ".next_header")) || !d.has(field) {
-			return classMalformed
+		if class := d.extension(e); class != classFlow {
+			return class
 		}
-		if field == "ipv6.fraghdr.nxt" {
-			if !d.whole("ipv6.fraghdr.ident") {
-				return classMalformed
-			}
-			if more, offset := d.number("ipv6.fraghdr.more"), d.number("ipv6.fraghdr.offset"); more != 0 || offset != 0 {
-				return classFragment
-			}
-		}
-		d.frame.Protocol = uint16(d.number(field))
 	}
-	if extensionField(d.frame.Protocol) != "" {
-		return d.opaque() // no place was left for this one
+	if _, ok := extensionOf(d.frame.Protocol); ok {
+		return classFlow // no place was left for this one
 	}
 	return d.payload()
 }
 
-// opaque is the class of a packet whose payload is not looked into: the header before it has
-// to be whole.
-func (d *dissection) opaque() Class {
-	if len(d.stack) > 0 && (d.stack[0] == malformedHere || d.stack[0] == shortHere) {
-		return classMalformed
-	}
-	return classFlow
+// extension is a kind of IPv6 extension header: its name, its fields, and its size, which is
+// unit times the length plus add.
+type extension struct {
+	protocol, next, length string
+	unit, add              int
 }
 
-// extensionField is the field of an IPv6 extension header with the number of the next header.
-func extensionField(protocol uint16) string {
+func extensionOf(protocol uint16) (extension, bool) {
 	switch protocol {
 	case 0:
-		return "ipv6.hopopts.nxt"
+		return extension{"ipv6.hopopts", "ipv6.hopopts.nxt", "ipv6.hopopts.len", 8, 8}, true
 	case 43:
-		return "ipv6.routing.nxt"
+		return extension{"ipv6.routing", "ipv6.routing.nxt", "ipv6.routing.len", 8, 8}, true
 	case 44:
-		return "ipv6.fraghdr.nxt"
+		return extension{"ipv6.fraghdr", "ipv6.fraghdr.nxt", "", 0, 8}, true
 	case protocolAH:
-		return "ah.next_header"
+		return extension{"ah", "ah.next_header", "ah.length", 4, 8}, true
 	case 60:
-		return "ipv6.dstopts.nxt"
+		return extension{"ipv6.dstopts", "ipv6.dstopts.nxt", "ipv6.dstopts.len", 8, 8}, true
 	}
-	return ""
+	return extension{}, false
+}
+
+// extension reads an extension header; the next header is the frame's protocol then.
+func (d *dissection) extension(e extension) Class {
+	if !d.take(e.protocol) || !d.has(e.next) || (e.length != "" && !d.has(e.length)) {
+		d.cut = true
+		return classMalformed
+	}
+	size := e.add
+	if e.length != "" {
+		size += e.unit * int(d.number(e.length))
+	}
+	if !d.header(size) {
+		return classMalformed
+	}
+	d.frame.Protocol = uint16(d.number(e.next))
+	if e.length == "" && (d.number("ipv6.fraghdr.more") != 0 || d.number("ipv6.fraghdr.offset") != 0) {
+		return classFragment
+	}
+	return classFlow
 }
 
 // payload reads what IP carries.
@@ -281,7 +323,7 @@ func (d *dissection) payload() Class {
 		}
 		return ports("sctp.srcport", "sctp.dstport")
 	}
-	return d.opaque()
+	return classFlow
 }
 
 // icmp reads a message of ICMP or ICMPv6: the fields, and the types that have an identifier.

@@ -1,6 +1,10 @@
 package check
 
-import "slices"
+import (
+	"math/bits"
+	"slices"
+	"strconv"
+)
 
 // enter goes on inside of a tunnel.
 func (d *dissection) enter(kind string, id uint32) {
@@ -35,11 +39,16 @@ func (d *dissection) udp(ports func(src, dst string) Class) Class {
 		return classMalformed
 	}
 	class := ports("udp.srcport", "udp.dstport")
+	if n, err := strconv.ParseUint(length, 10, 16); err == nil {
+		d.bound(uint32(n))
+	}
+	d.left -= 8
 	switch {
 	case d.inside:
 		return class
 	case slices.Contains(d.tunnels.VXLAN, d.frame.DstPort) && d.take("vxlan"):
 		if d.has("vxlan.reserved8") && d.number("vxlan.flag_i") == 1 {
+			d.left -= 8
 			d.enter(outerVXLAN, d.number("vxlan.vni"))
 			return d.tunnelled(etherTypeBridging)
 		}
@@ -48,6 +57,7 @@ func (d *dissection) udp(ports func(src, dst string) Class) Class {
 			break
 		}
 		if kind := d.number("geneve.proto_type"); tunnelCarries(kind) {
+			d.left -= 8 + len(d.next("geneve.options"))/2
 			d.enter(outerGeneve, d.number("geneve.vni"))
 			return d.tunnelled(kind)
 		}
@@ -95,6 +105,7 @@ func (d *dissection) gre() Class {
 	if flags&greUnknown != 0 || !tunnelCarries(kind) {
 		return classFlow
 	}
+	d.left -= 4 + 4*bits.OnesCount32(flags&0xb000) // checksum, key and sequence number
 	var key uint32
 	if flags&0x2000 != 0 && d.has("gre.key") {
 		key = d.number("gre.key")

@@ -18,20 +18,13 @@ type Tunnels struct {
 	VXLAN, Geneve []uint16
 }
 
-// What tshark puts into the stack where a header ends behind the end of its packet or of the
-// capture.
-const (
-	malformedHere = "_ws.malformed"
-	shortHere     = "_ws.short"
-)
-
 // dissectors are the protocols that tshark takes apart. All others are off: what is behind a
 // transport header is payload, and no dissector may claim a tunnel's datagram for its port's
 // or its payload's sake.
 func dissectors() []string {
 	return []string{"frame", "eth", "ethertype", "vlan", "ieee8021ad", "arp", "ip",
 		"ipv6", "ipv6.hopopts", "ipv6.routing", "ipv6.dstopts", "ipv6.fraghdr", "ah",
-		"tcp", "udp", "sctp", "icmp", "icmpv6", "gre", "vxlan", "geneve", "data", malformedHere, shortHere}
+		"tcp", "udp", "sctp", "icmp", "icmpv6", "gre", "vxlan", "geneve", "data", "_ws.malformed"}
 }
 
 // fields are what tshark prints of each frame, all occurrences in the order of the headers. Of
@@ -39,17 +32,18 @@ func dissectors() []string {
 func fields() []string {
 	return []string{"frame.len", "frame.cap_len", "frame.protocols", "eth.type", "vlan.etype",
 		"arp.hw.type", "arp.proto.type", "arp.hw.size", "arp.proto.size", "arp.src.proto_ipv4", "arp.dst.proto_ipv4",
-		"ip.src", "ip.dst", "ip.proto", "ip.flags.mf", "ip.frag_offset", "ip.checksum.status",
-		"ipv6.src", "ipv6.dst", "ipv6.nxt", "ipv6.hopopts.nxt", "ipv6.routing.nxt", "ipv6.dstopts.nxt", "ah.next_header",
-		"ipv6.fraghdr.nxt", "ipv6.fraghdr.offset", "ipv6.fraghdr.more", "ipv6.fraghdr.ident",
+		"ip.hdr_len", "ip.len", "ip.src", "ip.dst", "ip.proto", "ip.flags.mf", "ip.frag_offset", "ip.checksum.status",
+		"ipv6.plen", "ipv6.src", "ipv6.dst", "ipv6.nxt",
+		"ipv6.hopopts.len", "ipv6.routing.len", "ipv6.dstopts.len", "ah.length", "ipv6.hopopts.nxt", "ipv6.routing.nxt", "ipv6.dstopts.nxt", "ah.next_header",
+		"ipv6.fraghdr.nxt", "ipv6.fraghdr.offset", "ipv6.fraghdr.more",
 		"tcp.srcport", "tcp.dstport", "tcp.hdr_len", "tcp.urgent_pointer",
 		"udp.srcport", "udp.dstport", "udp.length", "udp.checksum",
 		"sctp.srcport", "sctp.dstport", "sctp.checksum",
 		"icmp.type", "icmp.code", "icmp.checksum", "icmp.ident", "icmp.seq",
 		"icmpv6.type", "icmpv6.code", "icmpv6.checksum", "icmpv6.echo.identifier", "icmpv6.echo.sequence_number",
 		"vxlan.flag_i", "vxlan.vni", "vxlan.reserved8",
-		"geneve.version", "geneve.proto_type", "geneve.vni", "geneve.reserved",
-		"gre.flags_and_version", "gre.proto", "gre.key"}
+		"geneve.version", "geneve.proto_type", "geneve.vni", "geneve.reserved", "geneve.options",
+		"gre.flags_and_version", "gre.proto", "gre.key", "_ws.malformed"}
 }
 
 // tshark dissects a capture file and calls yield with the columns of each frame, one a field.

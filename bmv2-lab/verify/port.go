@@ -17,6 +17,8 @@ import (
 	"github.com/gopacket/gopacket/layers"
 	"github.com/gopacket/gopacket/pcapgo"
 	"golang.org/x/sys/unix"
+
+	"github.com/fabricscope/fabricscope/bmv2-lab/check"
 )
 
 // port is a port of the switch and the file that is replayed into it.
@@ -25,8 +27,8 @@ type port struct {
 	file   string // the frames of it that can be sent, as a pcap file
 	number int
 	name   string // of the switch's interface
-	frames int
-	short  int // frames that are left out: too short to be sent or received
+	short  int    // frames that are left out: too short to be sent or received
+	vague  int    // and those of which tshark cannot say what they are
 }
 
 // mtu is the largest that a veth has.
@@ -40,30 +42,46 @@ func prepare(ctx context.Context, source, directory string, number int) (*port, 
 		return nil, fmt.Errorf("%s: tshark cannot read it: %w: %s", source, err, strings.TrimSpace(string(out)))
 	}
 	defer os.Remove(plain)
+	if err := p.filter(ctx, plain); err != nil {
+		return nil, fmt.Errorf("%s: %w", source, err)
+	}
+	return p, nil
+}
+
+// filter takes over the frames of a pcap file that can be sent, and of which tshark can say
+// what they are.
+func (p *port) filter(ctx context.Context, plain string) error {
+	captured := check.NewCaptured()
+	if err := captured.ReadCut(ctx, p.name, plain, tunnels()); err != nil {
+		return err
+	}
+	vague := captured.Undecided
 	to, err := os.Create(p.file)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer to.Close()
 	w := pcapgo.NewWriter(to)
 	if err := w.WriteFileHeader(1<<18, layers.LinkTypeEthernet); err != nil {
-		return nil, err
+		return err
 	}
+	number := -1
 	err = eachFrame(plain, func(info gopacket.CaptureInfo, data []byte) error {
+		number++
 		switch {
+		case len(vague) > 0 && vague[0] == number:
+			vague = vague[1:]
+			p.vague++
+			return nil
 		case !sendable(data):
 			p.short++
 			return nil
 		case len(data) > mtu+14:
-			return fmt.Errorf("frame %d has %d bytes: an interface takes %d", p.frames+p.short+1, len(data), mtu+14)
+			return fmt.Errorf("frame %d has %d bytes: an interface takes %d", number+1, len(data), mtu+14)
 		}
-		p.frames++
 		return w.WritePacket(info, data)
 	})
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", source, err)
-	}
-	return p, to.Close()
+	return errors.Join(err, to.Close())
 }
 
 // sendable says that the kernel lets a frame through. It sends none that is shorter than an

@@ -33,6 +33,9 @@ func report(w io.Writer, p *port, captured *check.Captured, differences []check.
 	if p.short > 0 {
 		left = fmt.Sprintf(", %d left out (too short for the kernel)", p.short)
 	}
+	if p.vague > 0 {
+		left += fmt.Sprintf(", %d left out (tshark gives up in their options)", p.vague)
+	}
 	fmt.Fprintf(w, "%s %s: %s in %d flows%s%s: %d differences\n", verdict, filepath.Base(p.source), captured.Total, len(captured.Flows),
 		strings.Join(parts, ""), left, len(differences))
 	if len(differences) == 0 {
