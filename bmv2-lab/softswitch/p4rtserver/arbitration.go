@@ -106,6 +106,8 @@ func (a *arbiter) update(c *client, u *p4.MasterArbitrationUpdate) error {
 func (a *arbiter) admit(c *client, u *p4.MasterArbitrationUpdate, config *roleConfig) (*role, error) {
 	name, id := u.GetRole().GetName(), electionOf(u.GetElectionId())
 	switch {
+	case c.gone: // while its update waited for its turn
+		return nil, fail(codes.Canceled, "arbitration: the stream has ended")
 	case c.role == nil && u.GetDeviceId() != a.device:
 		return nil, fail(codes.NotFound, "arbitration: no device %d; this is device %d", u.GetDeviceId(), a.device)
 	case u.GetDeviceId() != a.device:
@@ -200,6 +202,7 @@ func (a *arbiter) promote(r *role, c *client, id electionID) {
 // remove ends a client's session.
 func (a *arbiter) remove(c *client) {
 	a.mu.Lock()
+	c.gone = true
 	r := c.role
 	if r == nil {
 		a.mu.Unlock()
@@ -315,17 +318,4 @@ func (a *arbiter) broadcast(m *p4.StreamMessageResponse, may func(*roleConfig) b
 		}
 	}
 	return taken, any
-}
-
-// primaries is the number of roles that have a primary, and clients that of all sessions.
-func (a *arbiter) census() (primaries, clients int) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, r := range a.roles {
-		clients += len(r.clients)
-		if r.primary != nil {
-			primaries++
-		}
-	}
-	return primaries, clients
 }

@@ -41,6 +41,15 @@ func unsigned(b []byte, width int) ([]byte, error) {
 	return canonical(b), nil
 }
 
+// inRange gives an error the code OUT_OF_RANGE, as the specification wants it of byte strings
+// except in matches and parameters of actions.
+func inRange(v []byte, err error) ([]byte, error) {
+	if err != nil {
+		return nil, &failure{code: codes.OutOfRange, err: err}
+	}
+	return v, nil
+}
+
 // signedIn takes a two's complement value of type int<width>, of any length, and returns its
 // width low bits in canonical unsigned form, as the engine holds it.
 func signedIn(b []byte, width int) ([]byte, error) {

@@ -168,13 +168,13 @@ func (t dataType) decode(d *p4.P4Data) ([]byte, error) {
 	case *p4.P4Data_Bitstring:
 		switch t.leaf {
 		case leafBit:
-			return unsigned(v.Bitstring, t.width)
+			return inRange(unsigned(v.Bitstring, t.width))
 		case leafInt:
-			return signedIn(v.Bitstring, t.width)
+			return inRange(signedIn(v.Bitstring, t.width))
 		}
 	case *p4.P4Data_EnumValue:
 		if t.leaf == leafEnum {
-			return unsigned(v.EnumValue, t.width)
+			return inRange(unsigned(v.EnumValue, t.width))
 		}
 	case *p4.P4Data_Bool:
 		if t.leaf == leafBool {

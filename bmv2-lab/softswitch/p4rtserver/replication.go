@@ -65,7 +65,9 @@ func (p *pipeline) writeGroup(op p4.Update_Type, g *p4.MulticastGroupEntry) erro
 	if err := p.sw.SetMulticast(uint16(id), replicas); err != nil {
 		return err
 	}
-	p.groups[id] = proto.Clone(g).(*p4.MulticastGroupEntry)
+	g = proto.Clone(g).(*p4.MulticastGroupEntry)
+	canonicalPorts(g.GetReplicas())
+	p.groups[id] = g
 	return nil
 }
 
@@ -95,7 +97,9 @@ func (p *pipeline) writeSession(op p4.Update_Type, c *p4.CloneSessionEntry) erro
 	if err := p.sw.SetCloneSession(uint16(id), s); err != nil {
 		return err
 	}
-	p.sessions[id] = proto.Clone(c).(*p4.CloneSessionEntry)
+	c = proto.Clone(c).(*p4.CloneSessionEntry)
+	canonicalPorts(c.GetReplicas())
+	p.sessions[id] = c
 	return nil
 }
 
@@ -114,9 +118,9 @@ func replicasIn(in []*p4.Replica) ([]engine.Replica, error) {
 		case *p4.Replica_EgressPort:
 			e.Port = k.EgressPort
 		case *p4.Replica_Port:
-			v, err := unsigned(k.Port, portBits)
+			v, err := inRange(unsigned(k.Port, portBits))
 			if err != nil {
-				return nil, &failure{code: codes.OutOfRange, err: within(err, "replica %d: port", i)}
+				return nil, within(err, "replica %d: port", i)
 			}
 			for _, b := range v {
 				e.Port = e.Port<<8 | uint32(b)
@@ -131,6 +135,15 @@ func replicasIn(in []*p4.Replica) ([]engine.Replica, error) {
 		out = append(out, e)
 	}
 	return out, nil
+}
+
+// canonicalPorts brings the ports of replicas to their shortest form.
+func canonicalPorts(replicas []*p4.Replica) {
+	for _, r := range replicas {
+		if k, ok := r.GetPortKind().(*p4.Replica_Port); ok {
+			k.Port = canonical(k.Port)
+		}
+	}
 }
 
 func (p *pipeline) readReplication(e *p4.PacketReplicationEngineEntry, out *entities) error {

@@ -8,6 +8,7 @@ import (
 	p4 "github.com/p4lang/p4runtime/go/p4/v1"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 )
 
 // controlQueue bounds the arbitration messages that wait for one client.
@@ -23,6 +24,7 @@ type client struct {
 
 	role     *role      // guarded by arbiter.mu; nil before the first arbitration
 	election electionID // guarded by arbiter.mu
+	gone     bool       // guarded by arbiter.mu; the stream has ended
 }
 
 func newClient(queue int, m *metrics) *client {
@@ -138,7 +140,7 @@ func (s *Server) receive(stream p4.P4Runtime_StreamChannelServer, c *client) err
 			if err := s.packetOut(c, u.Packet); err != nil {
 				s.metrics.packetOutErrors.Inc()
 				c.bulk(streamError(err, &p4.StreamError{Details: &p4.StreamError_PacketOut{
-					PacketOut: &p4.PacketOutError{PacketOut: u.Packet}}}))
+					PacketOut: &p4.PacketOutError{PacketOut: echo(u.Packet)}}}))
 			}
 		case *p4.StreamMessageRequest_DigestAck:
 			if err := s.digestAck(c, u.DigestAck); err != nil {
@@ -147,17 +149,32 @@ func (s *Server) receive(stream p4.P4Runtime_StreamChannelServer, c *client) err
 			}
 		case *p4.StreamMessageRequest_Other:
 			c.bulk(streamError(fail(codes.Unimplemented, "no other stream messages are supported"),
-				&p4.StreamError{Details: &p4.StreamError_Other{Other: &p4.StreamOtherError{Other: u.Other}}}))
+				&p4.StreamError{Details: &p4.StreamError_Other{Other: &p4.StreamOtherError{Other: echo(u.Other)}}}))
 		default:
 			return fail(codes.InvalidArgument, "stream message without content")
 		}
 	}
 }
 
+// maxEcho bounds what an error gives back of the message that caused it, in bytes: as many of
+// them as fit a client's queue may wait there.
+const maxEcho = 16 << 10
+
+// echo is a message for the error that it caused; the zero value if it is too large.
+func echo[M proto.Message](m M) (none M) {
+	if proto.Size(m) > maxEcho {
+		return none
+	}
+	return m
+}
+
 func streamError(err error, e *p4.StreamError) *p4.StreamMessageResponse {
 	e.CanonicalCode, e.Message, e.Space = int32(codeOf(err)), err.Error(), errorSpace
 	return &p4.StreamMessageResponse{Update: &p4.StreamMessageResponse_Error{Error: e}}
 }
+
+// maxPacket bounds a packet-out, in bytes: no link takes a longer one.
+const maxPacket = 1<<16 - 1
 
 // packetOut sends a packet of the primary into the switch at its CPU port.
 func (s *Server) packetOut(c *client, out *p4.PacketOut) error {
@@ -167,6 +184,9 @@ func (s *Server) packetOut(c *client, out *p4.PacketOut) error {
 	p := s.running.Load()
 	if p == nil {
 		return fail(codes.FailedPrecondition, "packet-out: no forwarding pipeline is set")
+	}
+	if n := len(out.GetPayload()); n > maxPacket {
+		return fail(codes.InvalidArgument, "packet-out: a packet of %d bytes is longer than %d", n, maxPacket)
 	}
 	frame, err := p.schema.packetOut.pack(out)
 	if err != nil {
