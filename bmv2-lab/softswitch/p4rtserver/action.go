@@ -82,7 +82,7 @@ func (s *schema) callIn(refs map[uint32]*p4config.ActionRef, a *p4.Action, forbi
 		if params[i] != nil {
 			return "", nil, fail(codes.InvalidArgument, "action %q: parameter %q is there twice", act.name, act.params[i].name)
 		}
-		v, err := unsigned(in.GetValue(), act.params[i].width)
+		v, err := act.params[i].valueIn(in.GetValue())
 		if err != nil {
 			return "", nil, within(err, "action %q: parameter %q", act.name, act.params[i].name)
 		}
@@ -124,7 +124,7 @@ func (s *schema) callOut(refs map[uint32]*p4config.ActionRef, name string, param
 		}
 		out := &p4.Action{ActionId: id}
 		for i, v := range params {
-			out.Params = append(out.Params, &p4.Action_Param{ParamId: act.params[i].id, Value: canonical(v)})
+			out.Params = append(out.Params, &p4.Action_Param{ParamId: act.params[i].id, Value: act.params[i].valueOut(v)})
 		}
 		return out
 	}

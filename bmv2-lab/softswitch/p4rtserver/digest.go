@@ -29,7 +29,7 @@ func (s *schema) bindDigests(sw *engine.Switch) error {
 		if !ok {
 			return disagree("the program has no digest %q", name)
 		}
-		t, err := resolveType(d.GetTypeSpec(), s.info.GetTypeInfo())
+		t, err := s.resolveType(d.GetTypeSpec())
 		if err != nil {
 			return within(err, "digest %q", name)
 		}

@@ -59,12 +59,12 @@ func (f field) matchIn(m *p4.FieldMatch) (engine.Match, error) {
 	switch v := m.GetFieldMatchType().(type) {
 	case *p4.FieldMatch_Exact_:
 		if f.kind == engine.MatchExact {
-			out.Value, err = unsigned(v.Exact.GetValue(), f.width)
+			out.Value, err = f.valueIn(v.Exact.GetValue())
 			return out, err
 		}
 	case *p4.FieldMatch_Optional_:
 		if f.kind == engine.MatchOptional {
-			out.Value, err = unsigned(v.Optional.GetValue(), f.width)
+			out.Value, err = f.valueIn(v.Optional.GetValue())
 			return out, err
 		}
 	case *p4.FieldMatch_Lpm:
@@ -144,9 +144,9 @@ func (k *key) matchOut(in []engine.Match) []*p4.FieldMatch {
 		case f.all(m):
 			continue
 		case m.Kind == engine.MatchExact:
-			fm.FieldMatchType = &p4.FieldMatch_Exact_{Exact: &p4.FieldMatch_Exact{Value: canonical(m.Value)}}
+			fm.FieldMatchType = &p4.FieldMatch_Exact_{Exact: &p4.FieldMatch_Exact{Value: f.valueOut(m.Value)}}
 		case f.kind == engine.MatchOptional:
-			fm.FieldMatchType = &p4.FieldMatch_Optional_{Optional: &p4.FieldMatch_Optional{Value: canonical(m.Value)}}
+			fm.FieldMatchType = &p4.FieldMatch_Optional_{Optional: &p4.FieldMatch_Optional{Value: f.valueOut(m.Value)}}
 		case m.Kind == engine.MatchLPM:
 			fm.FieldMatchType = &p4.FieldMatch_Lpm{Lpm: &p4.FieldMatch_LPM{
 				Value: canonical(m.Value), PrefixLen: int32(m.PrefixLen)}}

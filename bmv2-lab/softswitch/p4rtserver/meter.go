@@ -35,6 +35,9 @@ func (s *schema) bindMeters(sw *engine.Switch) error {
 	for _, m := range s.info.GetDirectMeters() {
 		name := m.GetPreamble().GetName()
 		t := s.tables[m.GetDirectTableId()]
+		if s.removed[m.GetDirectTableId()] != "" {
+			continue
+		}
 		if t == nil {
 			return fail(codes.InvalidArgument, "direct meter %q: no table has id %#x", name, m.GetDirectTableId())
 		}

@@ -10,7 +10,8 @@ import (
 // value of the engine, or a struct or tuple of members.
 type dataType struct {
 	leaf    leafKind
-	width   int // bits, of a leaf
+	width   int    // bits, of a leaf
+	names   *names // of a leafString
 	members []dataType
 }
 
@@ -22,7 +23,8 @@ const (
 	leafBit
 	leafInt
 	leafBool
-	leafEnum // serializable enum
+	leafEnum   // serializable enum
+	leafString // translated to a string
 )
 
 // Bounds of what a P4Info may declare, so that a wrong one costs an error and no memory.
@@ -34,8 +36,9 @@ const (
 
 // resolver makes a dataType of a P4Info's type specification.
 type resolver struct {
-	info  *p4config.P4TypeInfo
-	parts int // that were resolved so far
+	schema *schema
+	info   *p4config.P4TypeInfo
+	parts  int // that were resolved so far
 }
 
 // checkWidth refuses widths that no value has.
@@ -46,8 +49,8 @@ func checkWidth(bits int32) (int, error) {
 	return int(bits), nil
 }
 
-func resolveType(spec *p4config.P4DataTypeSpec, info *p4config.P4TypeInfo) (dataType, error) {
-	return (&resolver{info: info}).resolve(spec, 0)
+func (s *schema) resolveType(spec *p4config.P4DataTypeSpec) (dataType, error) {
+	return (&resolver{schema: s, info: s.info.GetTypeInfo()}).resolve(spec, 0)
 }
 
 func (r *resolver) resolve(spec *p4config.P4DataTypeSpec, depth int) (dataType, error) {
@@ -118,7 +121,7 @@ func (r *resolver) resolveNew(name string, depth int) (dataType, error) {
 	case nt.GetOriginalType() != nil:
 		return r.resolve(nt.GetOriginalType(), depth+1)
 	case nt.GetTranslatedType().GetSdnString() != nil:
-		return dataType{}, fail(codes.Unimplemented, "type %q is translated to a string, which is not supported", name)
+		return dataType{leaf: leafString, names: r.schema.namesOfSpec(name)}, nil
 	}
 	return leafOf(leafBit, nt.GetTranslatedType().GetSdnBitwidth())
 }
@@ -145,6 +148,8 @@ func (t dataType) encode(values [][]byte) (*p4.P4Data, [][]byte) {
 		return &p4.P4Data{Data: &p4.P4Data_Bitstring{Bitstring: canonical(values[0])}}, values[1:]
 	case leafInt:
 		return &p4.P4Data{Data: &p4.P4Data_Bitstring{Bitstring: signedOut(values[0], t.width)}}, values[1:]
+	case leafString:
+		return &p4.P4Data{Data: &p4.P4Data_Bitstring{Bitstring: t.names.out(values[0])}}, values[1:]
 	case leafBool:
 		return &p4.P4Data{Data: &p4.P4Data_Bool{Bool: bitLen(values[0]) > 0}}, values[1:]
 	case leafEnum:
@@ -169,6 +174,8 @@ func (t dataType) decode(d *p4.P4Data) ([]byte, error) {
 		switch t.leaf {
 		case leafBit:
 			return inRange(unsigned(v.Bitstring, t.width))
+		case leafString:
+			return t.names.in(v.Bitstring)
 		case leafInt:
 			return inRange(signedIn(v.Bitstring, t.width))
 		}

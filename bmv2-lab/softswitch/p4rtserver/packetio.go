@@ -23,7 +23,7 @@ const maxHeader = 1024
 func (s *schema) bindPackets(*engine.Switch) error {
 	for _, m := range s.info.GetControllerPacketMetadata() {
 		name := m.GetPreamble().GetName()
-		h, err := bindPacketHeader(m, s.info)
+		h, err := s.bindPacketHeader(m)
 		if err != nil {
 			return within(err, "controller header %q", name)
 		}
@@ -39,22 +39,27 @@ func (s *schema) bindPackets(*engine.Switch) error {
 	return nil
 }
 
-func bindPacketHeader(m *p4config.ControllerPacketMetadata, info *p4config.P4Info) (*packetHeader, error) {
+func (s *schema) bindPacketHeader(m *p4config.ControllerPacketMetadata) (*packetHeader, error) {
 	h := &packetHeader{byID: map[uint32]int{}}
 	bits := 0
 	for i, f := range m.GetMetadata() {
+		strings := s.namesOf(f.GetTypeName())
+		if strings != nil && f.GetBitwidth() == 0 {
+			// The JSON does not tell which of its headers the controller's is.
+			return nil, fail(codes.Unimplemented, "field %q: its type is translated to a string, and the P4Info does not give its width", f.GetName())
+		}
 		width, err := checkWidth(f.GetBitwidth())
 		if err != nil {
 			return nil, within(err, "field %q", f.GetName())
 		}
-		if err := plainType(f.GetTypeName(), info); err != nil {
-			return nil, within(err, "field %q", f.GetName())
+		if strings != nil {
+			strings.fits(width)
 		}
 		if _, taken := h.byID[f.GetId()]; taken || f.GetId() == 0 {
 			return nil, fail(codes.InvalidArgument, "field %q: id %d is zero or taken", f.GetName(), f.GetId())
 		}
 		h.byID[f.GetId()] = i
-		h.fields = append(h.fields, field{id: f.GetId(), name: f.GetName(), width: width})
+		h.fields = append(h.fields, field{id: f.GetId(), name: f.GetName(), width: width, names: strings})
 		h.offset = append(h.offset, bits)
 		bits += width
 	}
@@ -78,7 +83,7 @@ func (h *packetHeader) unpack(frame []byte) (in *p4.PacketIn, ok bool) {
 		Metadata: make([]*p4.PacketMetadata, len(h.fields)),
 	}
 	for i, f := range h.fields {
-		in.Metadata[i] = &p4.PacketMetadata{MetadataId: f.id, Value: canonical(takeBits(frame, h.offset[i], f.width))}
+		in.Metadata[i] = &p4.PacketMetadata{MetadataId: f.id, Value: f.valueOut(takeBits(frame, h.offset[i], f.width))}
 	}
 	return in, true
 }
@@ -103,7 +108,7 @@ func (h *packetHeader) pack(out *p4.PacketOut) ([]byte, error) {
 			return nil, fail(codes.InvalidArgument, "packet-out: metadata field %q is there twice", f.name)
 		}
 		seen[i] = true
-		v, err := unsigned(m.GetValue(), f.width)
+		v, err := f.valueIn(m.GetValue())
 		if err != nil {
 			return nil, within(err, "packet-out: metadata field %q", f.name)
 		}

@@ -31,6 +31,10 @@ func (s *schema) bindProfiles(sw *engine.Switch) error {
 			return err
 		}
 		ep, ok := sw.Profile(name)
+		if !ok && len(a.GetTableIds()) == 0 { // nothing uses it
+			s.removed[id] = name
+			continue
+		}
 		if !ok {
 			return disagree("the program has no action profile %q", name)
 		}
@@ -121,6 +125,9 @@ func (p *pipeline) findProfile(id uint32) (*profileState, error) {
 		return nil, fail(codes.InvalidArgument, "action profile id is not set")
 	}
 	f := p.profiles[id]
+	if name, ok := p.schema.removed[id]; ok {
+		return nil, fail(codes.NotFound, "action profile %q: no table uses it, and the program has it no longer", name)
+	}
 	if f == nil {
 		return nil, fail(codes.NotFound, "no action profile has id %#x", id)
 	}

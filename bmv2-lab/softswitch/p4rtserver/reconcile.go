@@ -40,6 +40,11 @@ func (s *Server) reconcile(ctx context.Context, config *p4.ForwardingPipelineCon
 
 // carry copies one pipeline's state into another.
 func (s *Server) carry(old, next *pipeline) error {
+	for uri, n := range old.schema.names {
+		if to := next.schema.names[uri]; to != nil {
+			to.adopt(n)
+		}
+	}
 	if err := carryProfiles(old, next); err != nil {
 		return err
 	}

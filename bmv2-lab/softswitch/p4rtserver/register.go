@@ -23,7 +23,7 @@ func (s *schema) bindRegisters(sw *engine.Switch) error {
 		if !ok {
 			return disagree("the program has no register %q", name)
 		}
-		cell, err := resolveType(r.GetTypeSpec(), s.info.GetTypeInfo())
+		cell, err := s.resolveType(r.GetTypeSpec())
 		if err != nil {
 			return within(err, "register %q", name)
 		}

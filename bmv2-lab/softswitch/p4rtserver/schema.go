@@ -15,6 +15,7 @@ type schema struct {
 	info *p4config.P4Info
 
 	tables    map[uint32]*table
+	removed   map[uint32]string // names of tables and profiles that the program no longer has
 	actions   map[uint32]*action
 	profiles  map[uint32]*profile
 	counters  map[uint32]*engine.Counter
@@ -23,6 +24,7 @@ type schema struct {
 	valueSets map[uint32]*valueSet
 	digests   map[uint32]*digest
 	byDigest  map[string]*digest // by name
+	names     map[string]*names  // by the URI of the translation
 	// The ids in the order of the P4Info, for reads of everything.
 	tableOrder, profileOrder, counterOrder, meterOrder, registerOrder, valueSetOrder []uint32
 
@@ -55,7 +57,24 @@ type field struct {
 	kind  engine.MatchKind
 	width int // bits, as P4Info says
 
-	translated bool // its width is not the program's
+	translated bool   // its width is not the program's
+	names      *names // of values that are strings to the controller; nil for numbers
+}
+
+// valueIn checks and translates a value of the field.
+func (f field) valueIn(b []byte) ([]byte, error) {
+	if f.names != nil {
+		return f.names.in(b)
+	}
+	return unsigned(b, f.width)
+}
+
+// valueOut translates a value back.
+func (f field) valueOut(b []byte) []byte {
+	if f.names != nil {
+		return f.names.out(b)
+	}
+	return canonical(b)
 }
 
 type action struct {
@@ -69,9 +88,10 @@ type action struct {
 func bind(info *p4config.P4Info, sw *engine.Switch) (*schema, error) {
 	s := &schema{
 		info:   info,
-		tables: map[uint32]*table{}, actions: map[uint32]*action{}, profiles: map[uint32]*profile{},
+		tables: map[uint32]*table{}, removed: map[uint32]string{}, actions: map[uint32]*action{}, profiles: map[uint32]*profile{},
 		counters: map[uint32]*engine.Counter{}, meters: map[uint32]*meter{}, registers: map[uint32]*register{},
 		valueSets: map[uint32]*valueSet{}, digests: map[uint32]*digest{}, byDigest: map[string]*digest{},
+		names: map[string]*names{},
 	}
 	for _, step := range []func(*engine.Switch) error{
 		s.bindActions, s.bindProfiles, s.bindTables, s.bindCounters, s.bindMeters, s.bindRegisters,
@@ -108,29 +128,16 @@ func (s *schema) bindActions(*engine.Switch) error {
 		}
 		act := &action{id: id, name: name, byParam: map[uint32]int{}}
 		for i, p := range a.GetParams() {
-			if err := plainType(p.GetTypeName(), s.info); err != nil {
-				return within(err, "action %q: parameter %q", name, p.GetName())
+			f := field{id: p.GetId(), name: p.GetName(), translated: p.GetTypeName() != nil, names: s.namesOf(p.GetTypeName())}
+			if f.names == nil {
+				if f.width, err = checkWidth(p.GetBitwidth()); err != nil {
+					return within(err, "action %q: parameter %q", name, p.GetName())
+				}
 			}
-			width, err := checkWidth(p.GetBitwidth())
-			if err != nil {
-				return within(err, "action %q: parameter %q", name, p.GetName())
-			}
-			act.params = append(act.params, field{id: p.GetId(), name: p.GetName(), width: width, translated: p.GetTypeName() != nil})
+			act.params = append(act.params, f)
 			act.byParam[p.GetId()] = i
 		}
 		s.actions[id] = act
-	}
-	return nil
-}
-
-// plainType refuses types whose values are strings to the controller; the switch has numbers.
-func plainType(name *p4config.P4NamedType, info *p4config.P4Info) error {
-	if name == nil {
-		return nil
-	}
-	t := info.GetTypeInfo().GetNewTypes()[name.GetName()].GetTranslatedType()
-	if t.GetSdnString() != nil {
-		return fail(codes.Unimplemented, "type %q is translated to a string, which is not supported", name.GetName())
 	}
 	return nil
 }

@@ -14,6 +14,10 @@ func (s *schema) bindTables(sw *engine.Switch) error {
 			return err
 		}
 		et, ok := sw.Table(name)
+		if !ok && s.optimizedAway(t, sw) {
+			s.removed[id] = name
+			continue
+		}
 		if !ok {
 			return disagree("the program has no table %q", name)
 		}
@@ -27,6 +31,9 @@ func (s *schema) bindTables(sw *engine.Switch) error {
 	}
 	for _, c := range s.info.GetDirectCounters() {
 		t := s.tables[c.GetDirectTableId()]
+		if s.removed[c.GetDirectTableId()] != "" {
+			continue
+		}
 		if t == nil {
 			return fail(codes.InvalidArgument, "direct counter %q: no table has id %#x", c.GetPreamble().GetName(), c.GetDirectTableId())
 		}
@@ -36,6 +43,24 @@ func (s *schema) bindTables(sw *engine.Switch) error {
 		t.counter = true
 	}
 	return nil
+}
+
+// optimizedAway says whether a table that the program has not is one that the compiler found to
+// be never applied, after it had written the P4Info: its actions are gone as well.
+func (s *schema) optimizedAway(t *p4config.Table, sw *engine.Switch) bool {
+	here := map[string]bool{}
+	for _, et := range sw.Tables() {
+		for _, a := range et.Actions() {
+			here[a.Name] = true
+		}
+	}
+	for _, ref := range t.GetActionRefs() {
+		a := s.actions[ref.GetId()]
+		if a == nil || a.name != "NoAction" && here[a.name] {
+			return false
+		}
+	}
+	return true
 }
 
 func (s *schema) bindTable(t *p4config.Table, et *engine.Table) (*table, error) {
@@ -48,7 +73,7 @@ func (s *schema) bindTable(t *p4config.Table, et *engine.Table) (*table, error) 
 		return nil, disagree("%d match fields, and the program's table has %d keys", len(t.GetMatchFields()), len(keys))
 	}
 	for i, m := range t.GetMatchFields() {
-		if err := bound.bindField(m, keys[i], s.info); err != nil {
+		if err := bound.bindField(m, keys[i], s); err != nil {
 			return nil, within(err, "match field %q", m.GetName())
 		}
 	}
@@ -111,7 +136,7 @@ func matchKind(m *p4config.MatchField) (engine.MatchKind, error) {
 }
 
 // bindField adds a match field of a table. Both lists are in the order of the table's key.
-func (t *table) bindField(m *p4config.MatchField, k engine.KeyInfo, info *p4config.P4Info) error {
+func (t *table) bindField(m *p4config.MatchField, k engine.KeyInfo, s *schema) error {
 	kind, err := matchKind(m)
 	if err != nil {
 		return err
@@ -120,17 +145,25 @@ func (t *table) bindField(m *p4config.MatchField, k engine.KeyInfo, info *p4conf
 	if kind != k.Kind && !(kind == engine.MatchOptional && k.Kind == engine.MatchTernary) {
 		return disagree("match type %s is not the program's", m.GetMatchType())
 	}
-	return t.add(m, kind, k.Width, info)
+	return t.add(m, kind, k.Width, s)
 }
 
 // add adds a match field; width is the program's, in bits.
-func (k *key) add(m *p4config.MatchField, kind engine.MatchKind, width int, info *p4config.P4Info) error {
-	if err := plainType(m.GetTypeName(), info); err != nil {
-		return err
+func (k *key) add(m *p4config.MatchField, kind engine.MatchKind, width int, s *schema) error {
+	strings := s.namesOf(m.GetTypeName())
+	switch {
+	case strings == nil:
+	case kind != engine.MatchExact && kind != engine.MatchOptional:
+		return fail(codes.Unimplemented, "type %q is translated to a string, which only exact and optional fields can match", m.GetTypeName().GetName())
+	default:
+		strings.fits(width)
 	}
-	bits, err := checkWidth(m.GetBitwidth())
-	if err != nil {
-		return err
+	bits := width // of an error, an enum or a string, to which the P4Info gives none
+	if strings == nil && (m.GetBitwidth() != 0 || m.GetTypeName() != nil) {
+		var err error
+		if bits, err = checkWidth(m.GetBitwidth()); err != nil {
+			return err
+		}
 	}
 	// A translated type has a width of its own on the controller's side.
 	if m.GetTypeName() == nil && bits != width {
@@ -140,7 +173,7 @@ func (k *key) add(m *p4config.MatchField, kind engine.MatchKind, width int, info
 		return fail(codes.InvalidArgument, "id %d is zero or taken", m.GetId())
 	}
 	k.byField[m.GetId()] = len(k.fields)
-	k.fields = append(k.fields, field{id: m.GetId(), name: m.GetName(), kind: kind, width: bits})
+	k.fields = append(k.fields, field{id: m.GetId(), name: m.GetName(), kind: kind, width: bits, names: strings})
 	return nil
 }
 
@@ -150,7 +183,12 @@ func (a *action) agrees(e engine.ActionInfo) error {
 	if len(a.params) != len(e.Params) {
 		return disagree("action %q has %d parameters, and %d in the program", a.name, len(a.params), len(e.Params))
 	}
-	for i, p := range a.params {
+	for i := range a.params {
+		p := &a.params[i]
+		if p.names != nil {
+			p.width = e.Params[i].Width
+			p.names.fits(p.width)
+		}
 		if !p.translated && p.width != e.Params[i].Width {
 			return disagree("action %q: parameter %q has %d bits, and %d in the program", a.name, p.name, p.width, e.Params[i].Width)
 		}

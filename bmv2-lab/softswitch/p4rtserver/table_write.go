@@ -43,6 +43,9 @@ func (p *pipeline) findTable(id uint32) (*table, error) {
 		return nil, fail(codes.InvalidArgument, "table id is not set")
 	}
 	t := p.schema.tables[id]
+	if name, ok := p.schema.removed[id]; ok {
+		return nil, fail(codes.NotFound, "table %q: the compiler has removed it from the program", name)
+	}
 	if t == nil {
 		return nil, fail(codes.NotFound, "no table has id %#x", id)
 	}

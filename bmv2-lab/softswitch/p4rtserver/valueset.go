@@ -28,7 +28,7 @@ func (s *schema) bindValueSets(sw *engine.Switch) error {
 			return disagree("the program has no value set %q", name)
 		}
 		bound := &valueSet{key: key{byField: map[uint32]int{}}, info: v, engine: ev}
-		if err := bound.bind(s.info); err != nil {
+		if err := bound.bind(s); err != nil {
 			return within(err, "value set %q", name)
 		}
 		s.valueSets[id] = bound
@@ -37,7 +37,7 @@ func (s *schema) bindValueSets(sw *engine.Switch) error {
 	return nil
 }
 
-func (v *valueSet) bind(info *p4config.P4Info) error {
+func (v *valueSet) bind(s *schema) error {
 	widths := v.engine.Widths()
 	if len(widths) != len(v.info.GetMatch()) {
 		return disagree("%d match fields, and %d in the program", len(v.info.GetMatch()), len(widths))
@@ -45,7 +45,7 @@ func (v *valueSet) bind(info *p4config.P4Info) error {
 	for i, m := range v.info.GetMatch() {
 		kind, err := matchKind(m)
 		if err == nil {
-			err = v.add(m, kind, widths[i], info)
+			err = v.add(m, kind, widths[i], s)
 		}
 		if err != nil {
 			return within(err, "match field %q", m.GetName())
