@@ -245,6 +245,15 @@ func (s *Switch) CloneSession(id uint16) (CloneSession, bool) {
 // CloneSessions lists the sessions in ascending order.
 func (s *Switch) CloneSessions() []uint16 { return sortedKeys(s.replication.Load().clones) }
 
+// Digests lists the names of the digests, in the order of the JSON.
+func (s *Switch) Digests() []string {
+	var list []string
+	for i := range s.prog.digests {
+		list = append(list, s.prog.digests[i].name)
+	}
+	return list
+}
+
 // DigestFields describes the fields of the digest with this name (P4's type name).
 func (s *Switch) DigestFields(name string) ([]FieldInfo, bool) {
 	for i := range s.prog.digests {

@@ -3,6 +3,7 @@ package p4rtserver
 import (
 	"context"
 	"encoding/binary"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,15 +21,17 @@ type digest struct {
 }
 
 func (s *schema) bindDigests(sw *engine.Switch) error {
+	names := s.digestNames(sw)
 	for _, d := range s.info.GetDigests() {
 		id, name, err := preamble("digest", d.GetPreamble())
 		if err != nil {
 			return err
 		}
-		fields, ok := sw.DigestFields(name)
+		inProgram, ok := names[name]
 		if !ok {
 			return disagree("the program has no digest %q", name)
 		}
+		fields, _ := sw.DigestFields(inProgram)
 		t, err := s.resolveType(d.GetTypeSpec())
 		if err != nil {
 			return within(err, "digest %q", name)
@@ -37,9 +40,32 @@ func (s *schema) bindDigests(sw *engine.Switch) error {
 			return disagree("digest %q has %d values, and %d in the program", name, n, len(fields))
 		}
 		bound := &digest{id: id, name: name, data: t}
-		s.digests[id], s.byDigest[name] = bound, bound
+		s.digests[id], s.byDigest[inProgram] = bound, bound
 	}
 	return nil
+}
+
+// digestNames are the program's names of the P4Info's digests. Those of tuples, which have no
+// name in P4, are numbered differently on the two sides, and in the same order.
+func (s *schema) digestNames(sw *engine.Switch) map[string]string {
+	names := map[string]string{}
+	var ours []string
+	theirs := sw.Digests()
+	for _, d := range s.info.GetDigests() {
+		name := d.GetPreamble().GetName()
+		if i := slices.Index(theirs, name); i >= 0 {
+			names[name] = name
+			theirs = slices.Delete(theirs, i, i+1)
+		} else {
+			ours = append(ours, name)
+		}
+	}
+	for i, name := range ours {
+		if len(ours) == len(theirs) {
+			names[name] = theirs[i]
+		}
+	}
+	return names
 }
 
 // raised is a digest message on its way from the packets to its buffer.

@@ -81,3 +81,17 @@ func TestNames(t *testing.T) {
 	}
 	check()
 }
+
+// The digest of a tuple has another name in the P4Info than in the program.
+func TestDigestOfATuple(t *testing.T) {
+	b := newBenchOf(t, "names")
+	s := b.primary()
+	id := b.id("digest_0")
+	s.mustWrite(insert(digestEntity(id, &p4.DigestEntry_Config{MaxListSize: 1})))
+	b.inject(2, frame(5, 9, 0x88b5))
+	l := s.next("digest").GetDigest()
+	m := l.GetData()[0].GetTuple().GetMembers()
+	if l.GetDigestId() != id || len(m) != 2 || string(m[0].GetBitstring()) != "\x05" || string(m[1].GetBitstring()) != "\x02" {
+		t.Errorf("%v", l)
+	}
+}

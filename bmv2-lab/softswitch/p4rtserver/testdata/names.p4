@@ -64,7 +64,11 @@ control NamesIngress(inout headers_t hdr, inout metadata_t meta, inout standard_
     apply {
         meta.in_port = (port_name_t)std.ingress_port;
         ports.apply();
-        digest<seen_t>(1, { meta.vrf, hdr.ethernet.src });
+        if (hdr.ethernet.ether_type == 0x88b5) {
+            digest(1, { hdr.ethernet.dst, std.ingress_port });
+        } else {
+            digest<seen_t>(1, { meta.vrf, hdr.ethernet.src });
+        }
         routes.apply();
     }
 }
