@@ -83,10 +83,11 @@ func withoutComment(line string) string {
 // keywords leads from each command's name to what reads the rest of its line.
 func keywords() map[string]func(*scanner) command {
 	return map[string]func(*scanner) command{
-		"packet":    parsePacket,
-		"expect":    parseExpect,
-		"no_packet": parseNoPacket,
-		"wait":      parseWait,
+		"packet":        parsePacket,
+		"expect":        parseExpect,
+		"no_packet":     parseNoPacket,
+		"expect_digest": parseExpectDigest,
+		"wait":          parseWait,
 
 		"add":        parseAdd,
 		"setdefault": parseSetDefault,

@@ -38,6 +38,10 @@ type run struct {
 
 	ports      map[uint32]*port
 	controlled bool // a statement spoke to the control plane since the last packet
+	configured bool // a statement changed the switch since the last packet
+
+	digests      []Digest // raised, and not yet expected
+	digestsCount bool     // the script expects digests
 }
 
 // namedEntry is an entry that a script can refer to.
@@ -72,6 +76,7 @@ func (p *Program) Run(s *Script, t Target, out io.Writer) *Result {
 		x.controlled = x.controlled || st.controls()
 	}
 	x.finish()
+	x.finishDigests()
 	return x.result
 }
 
