@@ -129,3 +129,16 @@ func (s *Switch) Shut(port uint32, shut bool) error { return s.set.Shut(port, sh
 
 // Ports lists the counts of the ports.
 func (s *Switch) Ports() []ports.Stats { return s.set.Stats() }
+
+// Settle returns when the frames that were injected before have been processed.
+func (s *Switch) Settle(ctx context.Context) error {
+	for {
+		waiting := s.set.Waiting()
+		if err := s.worker.between(ctx, func() error { return nil }); err != nil {
+			return err
+		}
+		if waiting == 0 {
+			return nil
+		}
+	}
+}

@@ -246,6 +246,9 @@ func (s *Set) Inject(number uint32, frame []byte) error {
 	return nil
 }
 
+// Waiting is how many injected frames Poll has not yet taken.
+func (s *Set) Waiting() int { return len(s.inject) }
+
 // Wake makes the current or the next Poll return soon.
 func (s *Set) Wake() {
 	s.woken.Store(true)

@@ -1,0 +1,74 @@
+package conformance
+
+import (
+	"embed"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+
+	p4config "github.com/p4lang/p4runtime/go/p4/config/v1"
+	p4 "github.com/p4lang/p4runtime/go/p4/v1"
+	"google.golang.org/protobuf/encoding/prototext"
+
+	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/stf"
+)
+
+//go:embed programs
+var programs embed.FS
+
+// Case is a program and a script that says how it has to behave.
+type Case struct {
+	Name    string
+	Program *stf.Program
+	Script  *stf.Script
+	Config  *p4.ForwardingPipelineConfig
+	// About is the program's first comment.
+	About string
+}
+
+// Cases reads all cases, in the order of their names.
+func Cases() ([]Case, error) {
+	scripts, err := fs.Glob(programs, "programs/*.stf")
+	if err != nil {
+		return nil, err
+	}
+	var out []Case
+	for _, s := range scripts {
+		c, err := read(strings.TrimSuffix(s, ".stf"))
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", s, err)
+		}
+		out = append(out, c)
+	}
+	return out, nil
+}
+
+// read reads the case whose files begin with stem.
+func read(stem string) (Case, error) {
+	c := Case{Name: path.Base(stem)}
+	var err error
+	files := map[string][]byte{}
+	for _, suffix := range []string{".p4", ".json", ".p4info.txtpb", ".stf"} {
+		if files[suffix], err = programs.ReadFile(stem + suffix); err != nil {
+			return c, err
+		}
+	}
+	first, _, _ := strings.Cut(string(files[".p4"]), "\n")
+	c.About = strings.TrimPrefix(first, "// ")
+	if c.Program, err = stf.NewProgram(files[".json"]); err != nil {
+		return c, err
+	}
+	if err = c.Program.AddP4Info(files[".p4info.txtpb"]); err != nil {
+		return c, err
+	}
+	if c.Script, err = stf.Parse(c.Name+".stf", files[".stf"]); err != nil {
+		return c, err
+	}
+	info := &p4config.P4Info{}
+	if err = prototext.Unmarshal(files[".p4info.txtpb"], info); err != nil {
+		return c, err
+	}
+	c.Config = &p4.ForwardingPipelineConfig{P4Info: info, P4DeviceConfig: files[".json"]}
+	return c, nil
+}

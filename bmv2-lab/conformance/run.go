@@ -1,0 +1,23 @@
+package conformance
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/stf"
+)
+
+// Run carries a case out on a device. top is the device's TopOf constant, and out gets what the
+// script prints. An error says that the case could not be carried out.
+func Run(ctx context.Context, d Device, c Case, top int32, out io.Writer) (*stf.Result, error) {
+	t, err := NewTarget(ctx, d, c, top)
+	if err != nil {
+		return nil, err
+	}
+	result := c.Program.Run(c.Script, t, out)
+	if err := t.Close(); err != nil {
+		return nil, fmt.Errorf("what the case has made cannot be removed: %w", err)
+	}
+	return result, nil
+}

@@ -1,0 +1,147 @@
+// Run carries out the conformance cases on softswitch and, where it is installed, on
+// simple_switch_grpc, each as a process between veths in a network namespace of its own. It
+// prints a line a case and a total; the exit status is 1 if a case failed. It needs root.
+//
+//	run [-softswitch FILE] [-bmv2 COMMAND] [-v] [CASE…]
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/fabricscope/fabricscope/bmv2-lab/conformance"
+	"github.com/fabricscope/fabricscope/bmv2-lab/conformance/rig"
+)
+
+func main() {
+	log.SetFlags(0)
+	log.SetPrefix("conformance: ")
+	softswitch := flag.String("softswitch", "build/softswitch", "the softswitch to test, a `FILE`; empty for none")
+	bmv2 := flag.String("bmv2", "simple_switch_grpc", "the reference, a `COMMAND`; left out where it is not installed")
+	verbose := flag.Bool("v", false, "print what statements of the cases print")
+	flag.Parse()
+	if !rig.Inside() {
+		status, err := rig.Enter()
+		if err != nil {
+			log.Print(err)
+		}
+		os.Exit(status)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	r := &runner{out: io.Discard}
+	if *verbose {
+		r.out = os.Stdout
+	}
+	var err error
+	if r.cases, err = choose(flag.Args()); err != nil {
+		log.Fatal(err)
+	}
+	if *softswitch != "" {
+		r.switches = append(r.switches, tested{rig.Softswitch(*softswitch), conformance.TopOfSoftswitch})
+	}
+	if m := rig.SimpleSwitch(*bmv2); m.Installed() {
+		r.switches = append(r.switches, tested{m, conformance.TopOfSimpleSwitch})
+	} else {
+		fmt.Printf("%s is not on PATH: softswitch only\n", *bmv2)
+	}
+	if err := r.run(ctx); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// choose finds the cases with these names; no name stands for all.
+func choose(names []string) ([]conformance.Case, error) {
+	all, err := conformance.Cases()
+	if err != nil || len(names) == 0 {
+		return all, err
+	}
+	var out []conformance.Case
+	for _, n := range names {
+		i := slices.IndexFunc(all, func(c conformance.Case) bool { return c.Name == n })
+		if i < 0 {
+			return nil, fmt.Errorf("there is no case %q", n)
+		}
+		out = append(out, all[i])
+	}
+	return out, nil
+}
+
+// tested is a kind of switch and the priority of its entries that counts most.
+type tested struct {
+	rig.Model
+	top int32
+}
+
+type runner struct {
+	cases    []conformance.Case
+	switches []tested
+	out      io.Writer
+}
+
+// casePatience is how long a case may take.
+const casePatience = time.Minute
+
+// run runs all cases on all switches.
+func (r *runner) run(ctx context.Context) error {
+	failed := 0
+	for i, s := range r.switches {
+		d, err := rig.Start(ctx, s.Model, rig.Options{Device: uint64(i + 1), Ports: conformance.Ports()})
+		if err != nil {
+			return err
+		}
+		n, err := r.all(ctx, s, d)
+		d.Close()
+		if err != nil {
+			return err
+		}
+		failed += n
+	}
+	if failed > 0 {
+		return fmt.Errorf("%d failed", failed)
+	}
+	return nil
+}
+
+// all runs all cases on one switch and returns how many failed.
+func (r *runner) all(ctx context.Context, s tested, d *rig.Rig) (failed int, err error) {
+	began := time.Now()
+	packets, expectations := 0, 0
+	for _, c := range r.cases {
+		limited, cancel := context.WithTimeout(ctx, casePatience)
+		result, err := conformance.Run(limited, d, c, s.top, r.out)
+		cancel()
+		switch {
+		case ctx.Err() != nil:
+			return failed, ctx.Err()
+		case d.Ended():
+			return failed, fmt.Errorf("%s has ended in case %s: %s", s.Name, c.Name, d.Output())
+		case err != nil:
+			failed++
+			fmt.Printf("%-18s %-18s FAILED: %v\n", s.Name, c.Name, err)
+			continue
+		}
+		packets += result.Packets
+		expectations += result.Expectations
+		verdict := "ok"
+		if !result.Passed() {
+			failed++
+			verdict = "FAILED"
+		}
+		fmt.Printf("%-18s %-18s %3d packets %3d expectations  %s\n", s.Name, c.Name, result.Packets, result.Expectations, verdict)
+		for _, p := range result.Problems {
+			fmt.Println(p)
+		}
+	}
+	fmt.Printf("%s: %d of %d cases ok, %d packets, %d expectations, %.1f s\n", s.Name, len(r.cases)-failed, len(r.cases),
+		packets, expectations, time.Since(began).Seconds())
+	return failed, nil
+}
