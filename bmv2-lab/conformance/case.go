@@ -27,30 +27,30 @@ type Case struct {
 	About string
 }
 
-// Cases reads all cases, in the order of their names.
-func Cases() ([]Case, error) {
+// Names lists the cases.
+func Names() ([]string, error) {
 	scripts, err := fs.Glob(programs, "programs/*.stf")
-	if err != nil {
-		return nil, err
+	for i, s := range scripts {
+		scripts[i] = strings.TrimSuffix(path.Base(s), ".stf")
 	}
-	var out []Case
-	for _, s := range scripts {
-		c, err := read(strings.TrimSuffix(s, ".stf"))
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", s, err)
-		}
-		out = append(out, c)
-	}
-	return out, nil
+	return scripts, err
 }
 
-// read reads the case whose files begin with stem.
-func read(stem string) (Case, error) {
-	c := Case{Name: path.Base(stem)}
+// Load reads a case.
+func Load(name string) (Case, error) {
+	c, err := load(name)
+	if err != nil {
+		return c, fmt.Errorf("case %s: %w", name, err)
+	}
+	return c, nil
+}
+
+func load(name string) (Case, error) {
+	c := Case{Name: name}
 	var err error
 	files := map[string][]byte{}
 	for _, suffix := range []string{".p4", ".json", ".p4info.txtpb", ".stf"} {
-		if files[suffix], err = programs.ReadFile(stem + suffix); err != nil {
+		if files[suffix], err = programs.ReadFile("programs/" + name + suffix); err != nil {
 			return c, err
 		}
 	}

@@ -16,9 +16,17 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func cases(t *testing.T) []Case {
 	t.Helper()
-	list, err := Cases()
+	names, err := Names()
 	if err != nil {
 		t.Fatal(err)
+	}
+	var list []Case
+	for _, n := range names {
+		c, err := Load(n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, c)
 	}
 	return list
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	p4 "github.com/p4lang/p4runtime/go/p4/v1"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/engine"
 	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/stf"
@@ -88,6 +90,10 @@ func (t *Target) Entries(table string) ([]engine.Entry, error) {
 	}
 	pattern := &p4.TableEntry{TableId: info.GetPreamble().GetId()}
 	found, err := t.device.Read(t.ctx, &p4.Entity{Entity: &p4.Entity_TableEntry{TableEntry: pattern}})
+	if status.Code(err) == codes.Internal && t.top == TopOfSimpleSwitch {
+		// Its server is confused by entries that the program declares and that are not constant.
+		return nil, fmt.Errorf("table %s: %w: %w", table, stf.ErrUnsupported, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("table %s: %w", table, err)
 	}

@@ -3,6 +3,7 @@ package conformance
 import (
 	"fmt"
 	"math/big"
+	"time"
 
 	p4config "github.com/p4lang/p4runtime/go/p4/config/v1"
 	p4 "github.com/p4lang/p4runtime/go/p4/v1"
@@ -145,12 +146,19 @@ func (t *Target) digestsIn(l *p4.DigestList) []stf.Digest {
 	return out
 }
 
+// digestPatience is how long a digest may take: it waits for the timer of its list.
+const digestPatience = 5 * time.Second
+
 // Digests is stf.Packets's.
-func (t *Target) Digests() ([]stf.Digest, error) {
-	if err := t.events(); err != nil {
-		return nil, err
+func (t *Target) Digests(want int) ([]stf.Digest, error) {
+	for deadline := time.Now().Add(digestPatience); ; time.Sleep(time.Millisecond) {
+		if err := t.events(); err != nil {
+			return nil, err
+		}
+		if len(t.digests) >= want || time.Now().After(deadline) {
+			out := t.digests
+			t.digests = nil
+			return out, nil
+		}
 	}
-	out := t.digests
-	t.digests = nil
-	return out, nil
 }

@@ -25,13 +25,14 @@ type Client struct {
 	cancel context.CancelFunc
 	// messages has what the switch sent on the stream; closed when the stream ends.
 	messages chan *p4.StreamMessageResponse
+	election uint64
 	waiting  []*p4.StreamMessageResponse
 }
 
 // maxWaiting bounds the stream messages between two calls of Events.
 const maxWaiting = 1 << 16
 
-func electionID() *p4.Uint128 { return &p4.Uint128{Low: 1} }
+func (c *Client) electionID() *p4.Uint128 { return &p4.Uint128{Low: c.election} }
 
 // Dial connects to a server, which may not be there yet, and becomes primary.
 func Dial(ctx context.Context, address string, device uint64) (*Client, error) {
@@ -76,11 +77,12 @@ func (c *Client) Close() {
 	c.conn.Close()
 }
 
-// barrier announces our election id and waits for the answer: what the switch has sent before
-// has arrived then.
+// barrier announces an election id and waits for the answer: what the switch has sent before
+// has arrived then. It is a new id each time, because simple_switch_grpc answers changes only.
 func (c *Client) barrier(ctx context.Context) error {
+	c.election++
 	err := c.stream.Send(&p4.StreamMessageRequest{Update: &p4.StreamMessageRequest_Arbitration{
-		Arbitration: &p4.MasterArbitrationUpdate{DeviceId: c.device, ElectionId: electionID()}}})
+		Arbitration: &p4.MasterArbitrationUpdate{DeviceId: c.device, ElectionId: c.electionID()}}})
 	if err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("arbitration: %w", err)
 	}
@@ -118,7 +120,7 @@ func (c *Client) SendPacket(p *p4.PacketOut) error {
 // Load makes the switch run a pipeline, with nothing but what the program declares.
 func (c *Client) Load(ctx context.Context, config *p4.ForwardingPipelineConfig) error {
 	_, err := c.client.SetForwardingPipelineConfig(ctx, &p4.SetForwardingPipelineConfigRequest{
-		DeviceId: c.device, ElectionId: electionID(), Config: config,
+		DeviceId: c.device, ElectionId: c.electionID(), Config: config,
 		Action: p4.SetForwardingPipelineConfigRequest_VERIFY_AND_COMMIT,
 	})
 	if err != nil {
@@ -129,7 +131,7 @@ func (c *Client) Load(ctx context.Context, config *p4.ForwardingPipelineConfig) 
 
 // Write writes one entity.
 func (c *Client) Write(ctx context.Context, kind p4.Update_Type, e *p4.Entity) error {
-	_, err := c.client.Write(ctx, &p4.WriteRequest{DeviceId: c.device, ElectionId: electionID(),
+	_, err := c.client.Write(ctx, &p4.WriteRequest{DeviceId: c.device, ElectionId: c.electionID(),
 		Updates: []*p4.Update{{Type: kind, Entity: e}}})
 	if err != nil {
 		return explain(err)

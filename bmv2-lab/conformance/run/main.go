@@ -13,7 +13,6 @@ import (
 	"log"
 	"os"
 	"os/signal"
-	"slices"
 	"syscall"
 	"time"
 
@@ -58,19 +57,21 @@ func main() {
 	}
 }
 
-// choose finds the cases with these names; no name stands for all.
+// choose reads the cases with these names; no name stands for all.
 func choose(names []string) ([]conformance.Case, error) {
-	all, err := conformance.Cases()
-	if err != nil || len(names) == 0 {
-		return all, err
+	if len(names) == 0 {
+		var err error
+		if names, err = conformance.Names(); err != nil {
+			return nil, err
+		}
 	}
 	var out []conformance.Case
 	for _, n := range names {
-		i := slices.IndexFunc(all, func(c conformance.Case) bool { return c.Name == n })
-		if i < 0 {
-			return nil, fmt.Errorf("there is no case %q", n)
+		c, err := conformance.Load(n)
+		if err != nil {
+			return nil, err
 		}
-		out = append(out, all[i])
+		out = append(out, c)
 	}
 	return out, nil
 }
@@ -126,7 +127,7 @@ func (r *runner) all(ctx context.Context, s tested, d *rig.Rig) (failed int, err
 			return failed, fmt.Errorf("%s has ended in case %s: %s", s.Name, c.Name, d.Output())
 		case err != nil:
 			failed++
-			fmt.Printf("%-18s %-18s FAILED: %v\n", s.Name, c.Name, err)
+			fmt.Printf("%-18s %-18s FAILED: %v %s\n", s.Name, c.Name, err, d.Output())
 			continue
 		}
 		packets += result.Packets

@@ -30,7 +30,7 @@ func parseExpectDigest(s *scanner) command {
 func (c *expectDigest) run(x *run) error {
 	x.result.Expectations++
 	x.digestsCount = true
-	if err := x.receiveDigests(); err != nil {
+	if err := x.receiveDigests(1 - len(x.digests)); err != nil {
 		return err
 	}
 	if len(x.digests) == 0 {
@@ -45,8 +45,8 @@ func (c *expectDigest) run(x *run) error {
 }
 
 // receiveDigests collects what the program has raised.
-func (x *run) receiveDigests() error {
-	d, err := x.target.Digests()
+func (x *run) receiveDigests(want int) error {
+	d, err := x.target.Digests(want)
 	x.digests = append(x.digests, d...)
 	return err
 }
@@ -87,7 +87,7 @@ func (x *run) finishDigests() {
 	if !x.digestsCount {
 		return
 	}
-	if err := x.receiveDigests(); err != nil {
+	if err := x.receiveDigests(0); err != nil {
 		x.problem("%v", err)
 	}
 	for _, d := range x.digests {

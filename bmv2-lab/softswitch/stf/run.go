@@ -1,6 +1,7 @@
 package stf
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -84,7 +85,7 @@ func (p *Program) Run(s *Script, t Target, out io.Writer) *Result {
 func (x *run) declared() error {
 	for _, t := range x.schema.tables {
 		entries, err := x.target.Entries(t.name)
-		if err != nil {
+		if err != nil && !errors.Is(err, ErrUnsupported) {
 			return err
 		}
 		x.handles[t.name] = entries

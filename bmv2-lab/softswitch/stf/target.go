@@ -86,8 +86,9 @@ type Packets interface {
 	// Receive takes the frames that have left since the last call, in order. It waits until
 	// there are want of them or, at a target where packets take time, patience has ended.
 	Receive(want int) ([]Frame, error)
-	// Digests takes the digests that were raised since the last call, in order.
-	Digests() ([]Digest, error)
+	// Digests takes the digests that were raised since the last call, in order. It waits as
+	// Receive does.
+	Digests(want int) ([]Digest, error)
 	// Pause lets time pass on the switch's clock.
 	Pause(d time.Duration)
 }

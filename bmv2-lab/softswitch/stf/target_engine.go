@@ -161,7 +161,7 @@ func (t *engineTarget) Digest(d engine.Digest) {
 }
 
 // Digests never waits: a packet's digest has been raised when Send returns.
-func (t *engineTarget) Digests() ([]Digest, error) {
+func (t *engineTarget) Digests(int) ([]Digest, error) {
 	out := t.digests
 	t.digests = nil
 	return out, nil
