@@ -71,6 +71,18 @@ func (t *Target) action(name string, params [][]byte) (*p4.Action, error) {
 	return out, nil
 }
 
+// tableAction says what a hit of an entry runs.
+func (t *Target) tableAction(e engine.Entry) (*p4.TableAction, error) {
+	switch e.Indirect {
+	case engine.IndirectMember:
+		return &p4.TableAction{Type: &p4.TableAction_ActionProfileMemberId{ActionProfileMemberId: e.Member}}, nil
+	case engine.IndirectGroup:
+		return &p4.TableAction{Type: &p4.TableAction_ActionProfileGroupId{ActionProfileGroupId: e.Group}}, nil
+	}
+	a, err := t.action(e.Action, e.Params)
+	return &p4.TableAction{Type: &p4.TableAction_Action{Action: a}}, err
+}
+
 // engineEntry translates what a switch says of an entry.
 func (t *Target) engineEntry(info *p4config.Table, e *p4.TableEntry) engine.Entry {
 	out := engine.Entry{Const: e.GetIsConst()}

@@ -10,23 +10,24 @@ import (
 
 // schema leads from names of the P4Info to what they name.
 type schema struct {
-	tables         map[string]*p4config.Table
-	actions        map[string]*p4config.Action
-	actionNames    map[uint32]string
-	counters       map[string]uint32
-	directCounters map[string]uint32 // by the table's name
-	digests        map[uint32]*p4config.Digest
-	packetIn       *p4config.ControllerPacketMetadata
-	packetOut      *p4config.ControllerPacketMetadata
+	tables      map[string]*p4config.Table
+	actions     map[string]*p4config.Action
+	actionNames map[uint32]string
+	counters    map[string]uint32
+	meters      map[string]uint32
+	profiles    map[string]uint32
+	valueSets   map[string]*p4config.ValueSet
+	digests     map[uint32]*p4config.Digest
+	packetIn    *p4config.ControllerPacketMetadata
+	packetOut   *p4config.ControllerPacketMetadata
 }
 
 func newSchema(info *p4config.P4Info) *schema {
 	s := &schema{tables: map[string]*p4config.Table{}, actions: map[string]*p4config.Action{}, actionNames: map[uint32]string{},
-		counters: map[string]uint32{}, directCounters: map[string]uint32{}, digests: map[uint32]*p4config.Digest{}}
-	names := map[uint32]string{}
+		counters: map[string]uint32{},
+		meters:   map[string]uint32{}, profiles: map[string]uint32{}, valueSets: map[string]*p4config.ValueSet{}, digests: map[uint32]*p4config.Digest{}}
 	for _, t := range info.GetTables() {
 		s.tables[t.GetPreamble().GetName()] = t
-		names[t.GetPreamble().GetId()] = t.GetPreamble().GetName()
 	}
 	for _, a := range info.GetActions() {
 		s.actions[a.GetPreamble().GetName()] = a
@@ -35,8 +36,14 @@ func newSchema(info *p4config.P4Info) *schema {
 	for _, c := range info.GetCounters() {
 		s.counters[c.GetPreamble().GetName()] = c.GetPreamble().GetId()
 	}
-	for _, c := range info.GetDirectCounters() {
-		s.directCounters[names[c.GetDirectTableId()]] = c.GetPreamble().GetId()
+	for _, m := range info.GetMeters() {
+		s.meters[m.GetPreamble().GetName()] = m.GetPreamble().GetId()
+	}
+	for _, p := range info.GetActionProfiles() {
+		s.profiles[p.GetPreamble().GetName()] = p.GetPreamble().GetId()
+	}
+	for _, v := range info.GetValueSets() {
+		s.valueSets[v.GetPreamble().GetName()] = v
 	}
 	for _, d := range info.GetDigests() {
 		s.digests[d.GetPreamble().GetId()] = d

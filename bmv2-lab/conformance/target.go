@@ -64,11 +64,9 @@ func (t *Target) Insert(table string, e engine.Entry) error {
 	if err != nil {
 		return err
 	}
-	a, err := t.action(e.Action, e.Params)
-	if err != nil {
+	if entry.Action, err = t.tableAction(e); err != nil {
 		return err
 	}
-	entry.Action = &p4.TableAction{Type: &p4.TableAction_Action{Action: a}}
 	return t.writeTable(p4.Update_INSERT, entry)
 }
 
@@ -120,7 +118,20 @@ func (t *Target) SetDefault(table, action string, params [][]byte) error {
 		Action: &p4.TableAction{Type: &p4.TableAction_Action{Action: a}}})
 }
 
-// counters of P4Runtime are signed.
+// SetDefaultIndirect is stf.Tables's.
+func (t *Target) SetDefaultIndirect(table string, kind engine.IndirectKind, id uint32) error {
+	info, err := named(t.schema.tables, "table", table)
+	if err != nil {
+		return err
+	}
+	a, err := t.tableAction(engine.Entry{Indirect: kind, Member: id, Group: id})
+	if err != nil {
+		return err
+	}
+	return t.writeTable(p4.Update_MODIFY, &p4.TableEntry{TableId: info.GetPreamble().GetId(), IsDefaultAction: true, Action: a})
+}
+
+// Counters of P4Runtime are signed.
 func counterData(d *p4.CounterData) engine.CounterData {
 	return engine.CounterData{Packets: uint64(d.GetPacketCount()), Bytes: uint64(d.GetByteCount())}
 }

@@ -39,7 +39,6 @@ type run struct {
 
 	ports      map[uint32]*port
 	controlled bool // a statement spoke to the control plane since the last packet
-	configured bool // a statement changed the switch since the last packet
 
 	digests      []Digest // raised, and not yet expected
 	digestsCount bool     // the script expects digests

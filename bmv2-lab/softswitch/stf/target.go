@@ -1,10 +1,15 @@
 package stf
 
 import (
+	"errors"
 	"time"
 
 	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/engine"
 )
+
+// ErrUnsupported is what a Target answers that cannot do what is asked. Entries may: then entries
+// that the program declares have no handles.
+var ErrUnsupported = errors.New("not supported by the target")
 
 // Target is a switch under test with its program loaded and nothing else. Names are the full
 // P4 names of the program's JSON. One goroutine uses it.
