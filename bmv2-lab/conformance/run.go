@@ -9,7 +9,8 @@ import (
 )
 
 // Run carries a case out on a device. top is the device's TopOf constant, and out gets what the
-// script prints. An error says that the case could not be carried out.
+// script prints. An error says that the case could not be carried out: errors.Is(err,
+// stf.ErrUnsupported) if the switch does not serve what it takes.
 func Run(ctx context.Context, d Device, c Case, top int32, out io.Writer) (*stf.Result, error) {
 	t, err := NewTarget(ctx, d, c, top)
 	if err != nil {
@@ -19,5 +20,5 @@ func Run(ctx context.Context, d Device, c Case, top int32, out io.Writer) (*stf.
 	if err := t.Close(); err != nil {
 		return nil, fmt.Errorf("what the case has made cannot be removed: %w", err)
 	}
-	return result, nil
+	return result, t.unserved
 }

@@ -25,6 +25,8 @@ type Target struct {
 	// What the switch has sent to the controller and nobody has taken.
 	packetIns []stf.Frame
 	digests   []stf.Digest
+	// unserved says what the script needs and the switch does not serve; mostly nil.
+	unserved error
 }
 
 // NewTarget loads a case's program into a device. top is the device's TopOf constant. The target

@@ -4,8 +4,11 @@ import (
 	"fmt"
 
 	p4 "github.com/p4lang/p4runtime/go/p4/v1"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/engine"
+	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/stf"
 )
 
 func meterConfig(r engine.MeterRates) *p4.MeterConfig {
@@ -82,5 +85,9 @@ func (t *Target) SetValueSet(name string, members [][]engine.Match) error {
 		}
 		e.Members = append(e.Members, m)
 	}
-	return t.device.Write(t.ctx, p4.Update_MODIFY, &p4.Entity{Entity: &p4.Entity_ValueSetEntry{ValueSetEntry: e}})
+	err = t.device.Write(t.ctx, p4.Update_MODIFY, &p4.Entity{Entity: &p4.Entity_ValueSetEntry{ValueSetEntry: e}})
+	if status.Code(err) == codes.Unimplemented {
+		t.unserved = fmt.Errorf("value set %s: %w: %w", name, stf.ErrUnsupported, err)
+	}
+	return err
 }

@@ -10,7 +10,6 @@ INGRESS {
         if (h.data.d == 3) { sm.egress_spec = 511; }
         if (h.data.d == 4) { sm.egress_spec = sm.ingress_port; }
         if (h.data.d == 5) { mark_to_drop(sm); sm.egress_spec = 1; }
-        if (h.data.d == 6) { sm.egress_spec = 400; }
         h.data.c = 7w0 ++ sm.egress_spec;
     }
 }
