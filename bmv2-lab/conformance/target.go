@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	p4config "github.com/p4lang/p4runtime/go/p4/config/v1"
 	p4 "github.com/p4lang/p4runtime/go/p4/v1"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -18,6 +19,7 @@ import (
 type Target struct {
 	ctx    context.Context // of the one script that is carried out
 	device Device
+	info   *p4config.P4Info
 	schema *schema
 	top    int32
 	// made are the entities that a new pipeline would not take away, in their order.
@@ -32,7 +34,7 @@ type Target struct {
 // NewTarget loads a case's program into a device. top is the device's TopOf constant. The target
 // is for one script, which ctx limits.
 func NewTarget(ctx context.Context, d Device, c Case, top int32) (*Target, error) {
-	t := &Target{ctx: ctx, device: d, schema: newSchema(c.Config.GetP4Info()), top: top}
+	t := &Target{ctx: ctx, device: d, info: c.Config.GetP4Info(), schema: newSchema(c.Config.GetP4Info()), top: top}
 	if err := d.Load(ctx, c.Config); err != nil {
 		return nil, err
 	}

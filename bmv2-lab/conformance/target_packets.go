@@ -19,7 +19,7 @@ func (t *Target) Send(port uint32, frame []byte) error {
 			return err
 		}
 	} else {
-		out, err := packetOut(t.schema.packetOut, frame)
+		out, err := PacketOut(t.info, frame)
 		if err != nil {
 			return err
 		}
@@ -75,8 +75,9 @@ func (t *Target) events() error {
 	return nil
 }
 
-// packetOut takes the metadata from the front of a frame.
-func packetOut(header *p4config.ControllerPacketMetadata, frame []byte) (*p4.PacketOut, error) {
+// PacketOut takes the metadata of a packet-out from the front of a frame.
+func PacketOut(info *p4config.P4Info, frame []byte) (*p4.PacketOut, error) {
+	header := newSchema(info).packetOut
 	bits := 0
 	for _, f := range header.GetMetadata() {
 		bits += int(f.GetBitwidth())

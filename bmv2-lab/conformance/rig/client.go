@@ -62,7 +62,7 @@ func Dial(ctx context.Context, address string, device uint64) (*Client, error) {
 			c.messages <- m
 		}
 	}()
-	if err := c.barrier(ctx); err != nil {
+	if err := c.Barrier(ctx); err != nil {
 		c.Close()
 		return nil, err
 	}
@@ -77,9 +77,9 @@ func (c *Client) Close() {
 	c.conn.Close()
 }
 
-// barrier announces an election id and waits for the answer: what the switch has sent before
+// Barrier announces an election id and waits for the answer: what the switch has sent before
 // has arrived then. It is a new id each time, because simple_switch_grpc answers changes only.
-func (c *Client) barrier(ctx context.Context) error {
+func (c *Client) Barrier(ctx context.Context) error {
 	c.election++
 	err := c.stream.Send(&p4.StreamMessageRequest{Update: &p4.StreamMessageRequest_Arbitration{
 		Arbitration: &p4.MasterArbitrationUpdate{DeviceId: c.device, ElectionId: c.electionID()}}})
@@ -104,7 +104,7 @@ func (c *Client) barrier(ctx context.Context) error {
 
 // Events takes the digests, packet-ins and notifications that have come.
 func (c *Client) Events(ctx context.Context) ([]*p4.StreamMessageResponse, error) {
-	if err := c.barrier(ctx); err != nil {
+	if err := c.Barrier(ctx); err != nil {
 		return nil, err
 	}
 	out := c.waiting

@@ -45,10 +45,11 @@ func (m Model) arguments(o Options, prefix, address string) []string {
 		args = append(args, "--log-level", "trace", "--log-flush", "--log-file", o.LogFile)
 	default:
 		args = append(args, "--log-file", o.LogFile)
-		args = append(args, o.Extra...)
 	}
 	if m.bmv2 {
 		args = append(args, "--")
+	} else {
+		args = append(args, o.Extra...)
 	}
 	return append(args, "--grpc-server-addr", address, "--cpu-port", fmt.Sprint(CPUPort))
 }

@@ -25,7 +25,7 @@ type Options struct {
 	Ports  []uint32
 	// LogFile, if not empty, gets the switch's log. simple_switch_grpc adds ".txt" to it.
 	LogFile string
-	// Extra are more options of softswitch, with a LogFile only.
+	// Extra are more options of softswitch.
 	Extra []string
 }
 

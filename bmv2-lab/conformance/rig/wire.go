@@ -16,6 +16,7 @@ import (
 // ports, which it helps to test.
 type wire struct {
 	port uint32
+	name string // the interface
 	fd   int
 }
 
@@ -73,7 +74,7 @@ func openWire(port uint32, name string) (wire, error) {
 		unix.Close(fd)
 		return wire{}, fmt.Errorf("packet socket on %s: %w", name, err)
 	}
-	return wire{port, fd}, nil
+	return wire{port, name, fd}, nil
 }
 
 // send lets a frame arrive at the switch.
@@ -133,4 +134,8 @@ func outerTag(control []byte) []byte {
 	return nil
 }
 
-func (w wire) close() { unix.Close(w.fd) }
+// close takes both ends away.
+func (w wire) close() {
+	unix.Close(w.fd)
+	_ = ip("link delete " + w.name) // the namespace may be ending
+}
