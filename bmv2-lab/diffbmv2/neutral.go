@@ -14,6 +14,8 @@ import (
 //     writes: zero.
 //   - random yields its lower bound.
 //   - assert and assume hold: a failure ends simple_switch_grpc.
+//   - All fields of headers begin as zero, in a state before the parser's first: BMv2 leaves in an invalid
+//     header what an earlier packet had there.
 //   - Indices of counters, registers and meters are taken modulo their size: a release build of
 //     simple_switch_grpc writes beyond the end of the array.
 func neutral(text []byte) ([]byte, error) {
@@ -36,6 +38,7 @@ func neutral(text []byte) ([]byte, error) {
 		n.walk(doc[part])
 	}
 	addClock(doc)
+	addBeginning(doc)
 	return json.Marshal(doc)
 }
 
@@ -65,6 +68,37 @@ func addClock(doc map[string]any) {
 	doc["headers"] = append(headers, map[string]any{"name": clockHeader, "id": len(headers), "header_type": clockHeader + "_t",
 		"metadata": true, "pi_omit": true})
 }
+
+// addBeginning puts a state before the parser's first one.
+func addBeginning(doc map[string]any) {
+	ops := []any{}
+	types := map[string][]any{}
+	for _, t := range list(doc["header_types"]) {
+		x, _ := t.(map[string]any)
+		types[fmt.Sprint(x["name"])] = list(x["fields"])
+	}
+	for _, h := range list(doc["headers"]) {
+		x, _ := h.(map[string]any)
+		if x["metadata"] == true {
+			continue
+		}
+		for _, f := range types[fmt.Sprint(x["header_type"])] {
+			if l := list(f); len(l) >= 2 && l[1] != "*" {
+				ops = append(ops, map[string]any{"op": "set", "parameters": []any{
+					map[string]any{"type": "field", "value": []any{x["name"], l[0]}}, constant("0x0")}})
+			}
+		}
+	}
+	for _, p := range list(doc["parsers"]) {
+		x, _ := p.(map[string]any)
+		states := list(x["parse_states"])
+		x["parse_states"] = append(states, map[string]any{"name": "diff_beginning", "id": len(states), "parser_ops": ops,
+			"transition_key": []any{}, "transitions": []any{map[string]any{"type": "default", "value": nil, "mask": nil, "next_state": x["init_state"]}}})
+		x["init_state"] = "diff_beginning"
+	}
+}
+
+func constant(text string) map[string]any { return map[string]any{"type": "hexstr", "value": text} }
 
 func list(x any) []any {
 	l, _ := x.([]any)
@@ -102,7 +136,7 @@ func (n neutralizer) primitive(op string, x map[string]any) {
 	case op == "modify_field_rng_uniform" && len(params) == 3:
 		x["op"], x["parameters"] = "assign", params[:2]
 	case (op == "assert" || op == "assume") && len(params) == 1:
-		x["parameters"] = []any{map[string]any{"type": "expression", "value": map[string]any{"type": "bool", "value": true}}}
+		x["parameters"] = []any{constant("0x1")}
 	case op == "count" && len(params) == 2:
 		n.bound(params, 0, 1)
 	case op == "register_read" && len(params) == 3:

@@ -269,10 +269,21 @@ func (s *Switch) egress(p *packet, port uint32, out Output) {
 		s.put(p)
 		return
 	}
-	if p.clone != 0 {
-		s.cloneEgress(p, out)
+	if p.clone == 0 {
+		s.leave(p, port, out)
+		return
 	}
-	if p.words[std.egressSpec.off] == uint64(s.opt.DropPort) {
+	copies, session := s.copyEgress(p)
+	s.leave(p, port, out)
+	if copies != nil {
+		s.replicate(copies, session.Replicas, session.Truncate, out)
+		s.put(copies)
+	}
+}
+
+// leave drops, recirculates or transmits a packet at the end of its egress. It owns p.
+func (s *Switch) leave(p *packet, port uint32, out Output) {
+	if p.words[s.prog.std.egressSpec.off] == uint64(s.opt.DropPort) {
 		if s.opt.Trace != nil {
 			p.say("egress: drop")
 		}
@@ -291,8 +302,10 @@ func (s *Switch) egress(p *packet, port uint32, out Output) {
 	s.put(p)
 }
 
-// cloneEgress sends copies with the headers as they are to a session's replicas.
-func (s *Switch) cloneEgress(p *packet, out Output) {
+// copyEgress takes a copy with the headers as they are, for the replicas of a session; nil if
+// there is no such session. In BMv2 copies join the queue of their port's egress, so they leave
+// after the packet.
+func (s *Switch) copyEgress(p *packet) (*packet, CloneSession) {
 	session, ok := s.replication.Load().clones[uint16(p.clone-1)]
 	list := p.cloneList
 	if s.opt.Trace != nil {
@@ -300,13 +313,12 @@ func (s *Switch) cloneEgress(p *packet, out Output) {
 	}
 	p.clone = 0
 	if !ok {
-		return
+		return nil, session
 	}
 	q := s.get()
 	q.copyFrom(p)
 	s.keep(q, p, list, typeEgressClone)
-	s.replicate(q, session.Replicas, session.Truncate, out)
-	s.put(q)
+	return q, session
 }
 
 // deparse updates the checksums and puts the frame together.

@@ -221,7 +221,7 @@ func TestReplication(t *testing.T) {
 		"unicast":     {repFrame(0, 0, 0, 0, 0, 0), "1:" + repFrame(0, 0, 0, 0, 0, 10)},
 		"multicast":   {repFrame(1, 0, 0, 0, 0, 0), "2:" + repFrame(1, 0, 5, 100, 0, 10) + " 4:" + repFrame(1, 0, 5, 101, 0, 10) + " 2:" + repFrame(1, 0, 5, 102, 0, 10)},
 		"clone I2E":   {repFrame(2, 1, 0, 0, 0, 0), "6:" + repFrame(2, 1, 1, 9, 0x55, 10) + " 1:" + repFrame(2, 9, 0, 0, 0x77, 10)},
-		"clone E2E":   {repFrame(4, 1, 0, 0, 0, 0), "6:" + repFrame(4, 1, 2, 9, 0x33, 10) + " 1:" + repFrame(4, 1, 0, 0, 0, 10)},
+		"clone E2E":   {repFrame(4, 1, 0, 0, 0, 0), "1:" + repFrame(4, 1, 0, 0, 0, 10) + " 6:" + repFrame(4, 1, 2, 9, 0x33, 10)},
 		"resubmit":    {repFrame(3, 1, 0, 0, 0, 0), "1:" + repFrame(3, 1, 0, 0, 0x44, 10)},
 		"recirculate": {repFrame(5, 0, 0, 0, 0, 0), "1:" + repFrame(5, 3, 0, 0, 3, 10)},
 		"add_header":  {repFrame(6, 0, 0, 0, 0, 0), "1:" + repFrame(0xad, 0, 0, 0, 0, 0) + repFrame(6, 0, 0, 0, 0, 20)},
