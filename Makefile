@@ -7,10 +7,10 @@ GO_PACKAGES := ./...
 SWITCH ?= $(CURDIR)/build/softswitch
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build kubernetes p4 models lab lab-check test unit lint bench bench-switch clean
+.PHONY: help deps build kubernetes p4 models lab lab-check test unit lint conformance conformance-programs diff-bmv2 bench bench-switch clean
 
 help: ## show the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 deps: ## install the Debian packages that the lab and the tests use
 	@command -v go >/dev/null || { echo "Go 1.26 is needed: https://go.dev/dl" >&2; exit 1; }
@@ -47,8 +47,20 @@ lint: ## gofmt and vet
 unit: deps build kubernetes ## the Go tests
 	go test $(GO_PACKAGES)
 
-test: unit lint lab-check ## everything that proves it
+test: unit lint conformance lab-check ## everything that proves it
 	@echo "==> all tests passed"
+
+conformance: build ## small P4 programs on softswitch and, if it is there, simple_switch_grpc, on veths (root)
+	go build -o build/conformance ./bmv2-lab/conformance/run
+	build/conformance -softswitch "$(SWITCH)" $(CASES)
+
+conformance-programs: ## compile the programs of the conformance cases with p4c-bm2-ss
+	cd bmv2-lab/conformance/programs && for f in $$(ls *.p4 | grep -v '^frame.p4$$'); do \
+		p4c-bm2-ss --std p4-16 --p4runtime-files $${f%.p4}.p4info.txtpb -o $${f%.p4}.json $$f || exit 1; done
+
+diff-bmv2: build ## random entries and packets through softswitch and simple_switch_grpc: PROGRAM=FILE.p4|.json [N=packets] [SEED=n] (root)
+	go build -o build/ ./bmv2-lab/diffbmv2
+	build/diffbmv2 -softswitch "$(SWITCH)" $(if $(N),-n $(N)) $(if $(SEED),-seed $(SEED)) $(PROGRAM)
 
 bench: ## the benchmarks
 	go test -run '^$$' -bench . -benchmem $(GO_PACKAGES)

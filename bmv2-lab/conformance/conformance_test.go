@@ -71,3 +71,38 @@ func TestOverP4Runtime(t *testing.T) {
 		})
 	}
 }
+
+// A wrong expectation fails, whatever the target.
+func TestWrongExpectationsFail(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	d, err := StartInProcess(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	for name, text := range map[string]string{
+		"match_exact":    "packet 1 00\nexpect 1 00",
+		"counter_direct": "add t data.a:0x01000000/8 set(port:2) = one\ncheck_counter hits($one) packets == 1",
+		"packet_io":      "packet 510 01C0 00000000000000000000000000000000\nexpect 3 00000000000000000000000000000000 $",
+		"egress":         "packet 1 00000000000000000000000000000000",
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, err := Load(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.Script, err = stf.Parse(name, []byte(text)); err != nil {
+				t.Fatal(err)
+			}
+			r, err := Run(ctx, d, c, TopOfSoftswitch, io.Discard)
+			if err != nil || r.Passed() {
+				t.Errorf("passed, and an error of %v", err)
+			}
+		})
+	}
+}

@@ -59,7 +59,7 @@ type operand struct {
 
 type table struct {
 	Name string
-	Key  []struct{ Target []string }
+	Key  []struct{ Target json.RawMessage } // header and field, mostly
 }
 
 func parseDocument(text []byte) (*document, error) {

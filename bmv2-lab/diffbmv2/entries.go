@@ -93,7 +93,7 @@ func (g *generator) targets(name string) []string {
 				continue
 			}
 			for _, k := range t.Key {
-				out = append(out, strings.Join(k.Target, "."))
+				out = append(out, strings.Join(operand{Value: k.Target}.strings(), "."))
 			}
 		}
 	}

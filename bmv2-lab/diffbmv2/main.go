@@ -83,6 +83,9 @@ func (s *settings) run(ctx context.Context) int {
 	return status
 }
 
+// maxCrashes of simple_switch_grpc end a program's try.
+const maxCrashes = 5
+
 // program tries one program.
 func (s *settings) program(ctx context.Context, file string) (different bool, err error) {
 	p, err := loadProgram(file)
@@ -96,9 +99,9 @@ func (s *settings) program(ctx context.Context, file string) (different bool, er
 	x := &pair{prog: p, refused: map[string]int{}, options: pairOptions{
 		softswitch: rig.Softswitch(s.softswitch), bmv2: rig.SimpleSwitch(s.bmv2), ports: conformance.Ports()}}
 	defer x.stop()
-	sent, endless := 0, 0
+	sent, endless, crashes := 0, 0, 0
 	began := time.Now()
-	for n := uint64(0); sent < s.packets; n++ {
+	for n := uint64(0); sent < s.packets && crashes < maxCrashes; n++ {
 		t := makeTrial(p, seed+n, min(s.perTrial, s.packets-sent))
 		d, err := x.run(ctx, t)
 		sent += len(t.packets)
@@ -107,6 +110,10 @@ func (s *settings) program(ctx context.Context, file string) (different bool, er
 			endless++
 		case err != nil:
 			return false, fmt.Errorf("seed %d: %w", seed+n, err)
+		case d != nil && d.kind == crashed:
+			if crashes++; crashes == 1 {
+				fmt.Printf("%s: simple_switch_grpc crashes, seed %d: %s\n", file, seed+n, d.text)
+			}
 		case d != nil:
 			fmt.Printf("%s: DIFFERENT after %d packets, seed %d (-seed %d -n %d repeats it): %s\n", file, sent, seed+n, seed+n, s.perTrial, d.kind)
 			small := minimise(ctx, x, t, d)
@@ -115,6 +122,9 @@ func (s *settings) program(ctx context.Context, file string) (different bool, er
 		}
 	}
 	fmt.Printf("%s: the same, %d packets, seed %d, %.1f s", file, sent, seed, time.Since(began).Seconds())
+	if crashes > 0 {
+		fmt.Printf(", %d trials left when simple_switch_grpc crashed", crashes)
+	}
 	if endless > 0 {
 		fmt.Printf(", %d trials left with a packet that does not end", endless)
 	}

@@ -3,22 +3,27 @@ package main
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/fabricscope/fabricscope/bmv2-lab/conformance/rig"
 )
 
 // minimiser makes a trial smaller as long as it shows a difference of the same kind.
 type minimiser struct {
-	pair *pair
-	kind string
-	left int // trials that may still be run
+	pair  *pair
+	kind  string
+	left  int // trials that may still be run
+	until time.Time
 }
 
-// maxTrials bounds the search.
-const maxTrials = 600
+// The search is bounded in trials and in time.
+const (
+	maxTrials   = 600
+	maxDuration = time.Minute
+)
 
 func minimise(ctx context.Context, x *pair, t trial, d *difference) trial {
-	m := &minimiser{pair: x, kind: d.kind, left: maxTrials}
+	m := &minimiser{pair: x, kind: d.kind, left: maxTrials, until: time.Now().Add(maxDuration)}
 	if d.packet >= 0 {
 		t.packets = t.packets[:d.packet+1]
 	}
@@ -32,7 +37,7 @@ func minimise(ctx context.Context, x *pair, t trial, d *difference) trial {
 
 // fails says whether a trial still shows it.
 func (m *minimiser) fails(ctx context.Context, t trial) bool {
-	if m.left == 0 || ctx.Err() != nil {
+	if m.left == 0 || ctx.Err() != nil || time.Now().After(m.until) {
 		return false
 	}
 	m.left--

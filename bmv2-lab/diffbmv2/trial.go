@@ -24,8 +24,22 @@ type trial struct {
 type difference struct {
 	// packet is the index of the packet, or -1 if it showed before or after all packets.
 	packet int
-	kind   string // frames, digests, counters, entry, ended
+	kind   string // frames, events, counters, ended or crashed
 	text   string
+}
+
+// The kinds of difference that are the end of a process: softswitch's, which is a difference, and
+// simple_switch_grpc's, which says nothing about softswitch.
+const (
+	ended   = "ended"
+	crashed = "crashed"
+)
+
+func endedKind(r *rig.Rig) string {
+	if r.Model == rig.Softswitch(r.Model.Command) {
+		return ended
+	}
+	return crashed
 }
 
 // errEndless: a packet goes round and round in both switches.
@@ -81,7 +95,7 @@ func (x *pair) run(ctx context.Context, t trial) (*difference, error) {
 		return nil, err
 	}
 	d, err := x.attempt(ctx, t)
-	if err != nil || d != nil && d.kind == "ended" {
+	if err != nil || d != nil && (d.kind == ended || d.kind == crashed) {
 		x.stop()
 		return d, err
 	}
@@ -132,7 +146,7 @@ func (x *pair) write(ctx context.Context, s setup) *difference {
 	bmv2 := x.bmv2.Write(ctx, s.kind, proto.CloneOf(s.entity))
 	for _, r := range x.both() {
 		if r.Ended() {
-			return &difference{-1, "ended", fmt.Sprintf("%s ended when it was given %s: %s", r.Model.Name, s.entity, r.Output())}
+			return &difference{-1, endedKind(r), fmt.Sprintf("%s ended when it was given %s: %s", r.Model.Name, s.entity, r.Output())}
 		}
 	}
 	if (soft == nil) == (bmv2 == nil) {
@@ -163,7 +177,7 @@ func (x *pair) packet(ctx context.Context, i int, p packet) (*difference, error)
 		err := r.Settle(limited)
 		switch {
 		case errors.Is(err, rig.ErrEnded):
-			return &difference{i, "ended", err.Error()}, nil
+			return &difference{i, endedKind(r), err.Error()}, nil
 		case limited.Err() != nil && ctx.Err() == nil:
 			return nil, errEndless
 		case err != nil:

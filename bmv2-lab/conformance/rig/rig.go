@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os/exec"
 	"sync"
 	"syscall"
@@ -125,6 +126,9 @@ func (r *Rig) Settle(ctx context.Context) error {
 	limited, cancel := context.WithTimeout(ctx, startPatience)
 	defer cancel()
 	err := atRest(limited, r.cmd.Process.Pid)
+	if errors.Is(err, fs.ErrNotExist) {
+		<-r.ended // it has no threads any more
+	}
 	if r.Ended() {
 		return fmt.Errorf("%s: %w (%s): %s", r.Model.Name, ErrEnded, r.cmd.ProcessState, r.Output())
 	}
