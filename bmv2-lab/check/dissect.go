@@ -277,7 +277,7 @@ func extensionOf(protocol uint16) (extension, bool) {
 // extension reads an extension header; the next header is the frame's protocol then.
 func (d *dissection) extension(e extension) Class {
 	if !d.take(e.protocol) || !d.has(e.next) || (e.length != "" && !d.has(e.length)) {
-		d.cut = true
+		d.header(e.add)
 		return classMalformed
 	}
 	size := e.add
