@@ -7,7 +7,7 @@ GO_PACKAGES := ./...
 SWITCH ?= $(CURDIR)/build/softswitch
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build kubernetes p4 models lab lab-check test unit lint conformance conformance-programs diff-bmv2 bench bench-switch clean
+.PHONY: help deps build kubernetes p4 models lab lab-check verify-flows test unit lint conformance conformance-programs diff-bmv2 bench bench-switch clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,11 @@ lab: deps build kubernetes ## run the lab: fabric, cluster, traffic, answers, pr
 lab-check: deps build kubernetes ## the lab without a terminal: traffic, then checks against tshark, kubectl and gnmic
 	@build/fabriclab check --switch "$(SWITCH)"
 
+verify-flows: deps build ## captures of every kind of traffic, counted by the switch and by tshark
+	rm -rf build/traffic
+	build/fabriclab traffic build/traffic
+	build/fabriclab verify --switch "$(SWITCH)" build/traffic/*.pcap
+
 lint: ## gofmt and vet
 	@bad=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$bad" ]; then echo "gofmt would change:" $$bad >&2; exit 1; fi
 	go vet $(GO_PACKAGES)
@@ -47,7 +52,7 @@ lint: ## gofmt and vet
 unit: deps build kubernetes ## the Go tests
 	go test $(GO_PACKAGES)
 
-test: unit lint conformance lab-check ## everything that proves it
+test: unit lint conformance verify-flows lab-check ## everything that proves it
 	@echo "==> all tests passed"
 
 conformance: build ## small P4 programs on softswitch and, if it is there, simple_switch_grpc, on veths (root)

@@ -1,6 +1,9 @@
-// Part of the parser: one IPv6 extension header, if the next header is one. What it is behind
-// comes and goes in protocol; BMv2 cannot loop over headers of variable length, so the parser
-// applies this as often as it has places for extension headers.
+// Part of the parser: the states of one place for an IPv6 extension header. protocol is what
+// comes next, before and behind it; next is the state behind it, or where there is none.
+//
+// This is a macro and not a parser of its own, because p4c would give such one a single header
+// that all places share, and BMv2 takes the length of what was extracted into a header of
+// variable length for part of the next extraction into it.
 
 #ifndef FABRICSCOPE_EXTENSION_P4
 #define FABRICSCOPE_EXTENSION_P4
@@ -10,50 +13,47 @@
 
 error { BadExtensionHeader }
 
-parser ExtensionParser(packet_in packet, inout ipv6_extension_t extension,
-                       inout bit<8> protocol, inout bit<16> room, inout bit<1> fragment) {
-    bit<16> size;
-    bool fits;
-
-    state start {
-        transition select(fragment, protocol) {
-            (0, PROTO_HOP_BY_HOP): options;
-            (0, PROTO_ROUTING): options;
-            (0, PROTO_DESTINATION): options;
-            (0, PROTO_FRAGMENT): fragment_header;
-            (0, PROTO_AH): authentication;
-            default: accept;
-        }
+// Sizes in bytes: options and routing headers count units of 8 without the first (RFC 8200,
+// sections 4.3 to 4.6), AH units of 4 without the first two (RFC 4302, section 2.2). An atomic
+// fragment, the first and the last at once, is a whole packet (RFC 6946).
+#define EXTENSION_STATES(name, extension, protocol, fragment, next) \
+    state name { \
+        transition select(protocol) { \
+            PROTO_HOP_BY_HOP: name##_options; \
+            PROTO_ROUTING: name##_options; \
+            PROTO_DESTINATION: name##_options; \
+            PROTO_FRAGMENT: name##_fragment; \
+            PROTO_AH: name##_authentication; \
+            default: next; \
+        } \
+    } \
+    state name##_options { \
+        size = ((bit<16>)packet.lookahead<bit<16>>()[7:0] + 1) << 3; \
+        transition name##_take; \
+    } \
+    state name##_authentication { \
+        size = ((bit<16>)packet.lookahead<bit<16>>()[7:0] + 2) << 2; \
+        transition name##_take; \
+    } \
+    state name##_take { \
+        fits = meta.room >= size; \
+        verify(fits, error.BadExtensionHeader); \
+        meta.room = meta.room - size; \
+        packet.extract(extension, ((bit<32>)size << 3) - 16); \
+        protocol = extension.next_header; \
+        transition next; \
+    } \
+    state name##_fragment { \
+        fits = meta.room >= 8; \
+        verify(fits, error.BadExtensionHeader); \
+        meta.room = meta.room - 8; \
+        bit<32> name##_position = packet.lookahead<bit<32>>() & 0xfff9; \
+        packet.extract(extension, 48); \
+        protocol = extension.next_header; \
+        transition select(name##_position) { \
+            0: next; \
+            default: fragment; \
+        } \
     }
-
-    // In units of 8 bytes, without the first (RFC 8200, section 4.3).
-    state options {
-        size = ((bit<16>)packet.lookahead<bit<16>>()[7:0] + 1) << 3;
-        transition take;
-    }
-
-    // In units of 4 bytes, without the first two (RFC 4302, section 2.2).
-    state authentication {
-        size = ((bit<16>)packet.lookahead<bit<16>>()[7:0] + 2) << 2;
-        transition take;
-    }
-
-    // An atomic fragment is a whole packet (RFC 6946).
-    state fragment_header {
-        size = 8;
-        bit<64> whole = packet.lookahead<bit<64>>();
-        fragment = whole[47:32] & 0xfff9 == 0 ? 1w0 : 1w1;
-        transition take;
-    }
-
-    state take {
-        fits = room >= size;
-        verify(fits, error.BadExtensionHeader);
-        room = room - size;
-        packet.extract(extension, ((bit<32>)size << 3) - 16);
-        protocol = extension.next_header;
-        transition accept;
-    }
-}
 
 #endif

@@ -22,8 +22,8 @@ parser FabricscopeParser(packet_in packet,
                          out headers_t hdr,
                          inout metadata_t meta,
                          inout standard_metadata_t standard_metadata) {
-    ExtensionParser() extension;
     bool fits;
+    bit<16> size;
 
     state start {
         meta.outer_complete = 0;
@@ -137,11 +137,11 @@ parser FabricscopeParser(packet_in packet,
         meta.outer_protocol = hdr.ipv6.next_header;
         meta.room = hdr.ipv6.payload_len;
         transition select(hdr.ipv6.version, hdr.ipv6.next_header) {
-            (6, PROTO_HOP_BY_HOP): parse_extensions;
-            (6, PROTO_ROUTING): parse_extensions;
-            (6, PROTO_FRAGMENT): parse_extensions;
-            (6, PROTO_AH): parse_extensions;
-            (6, PROTO_DESTINATION): parse_extensions;
+            (6, PROTO_HOP_BY_HOP): parse_extension1;
+            (6, PROTO_ROUTING): parse_extension1;
+            (6, PROTO_FRAGMENT): parse_extension1;
+            (6, PROTO_AH): parse_extension1;
+            (6, PROTO_DESTINATION): parse_extension1;
             (6, _): parse_payload;
             default: bad_ipv6;
         }
@@ -152,16 +152,10 @@ parser FabricscopeParser(packet_in packet,
         transition accept;
     }
 
-    state parse_extensions {
-        extension.apply(packet, hdr.extension1, meta.outer_protocol, meta.room, meta.outer_fragment);
-        extension.apply(packet, hdr.extension2, meta.outer_protocol, meta.room, meta.outer_fragment);
-        extension.apply(packet, hdr.extension3, meta.outer_protocol, meta.room, meta.outer_fragment);
-        extension.apply(packet, hdr.extension4, meta.outer_protocol, meta.room, meta.outer_fragment);
-        transition select(meta.outer_fragment) {
-            0: parse_payload;
-            default: outer_done;
-        }
-    }
+    EXTENSION_STATES(parse_extension1, hdr.extension1, meta.outer_protocol, outer_fragment, parse_extension2)
+    EXTENSION_STATES(parse_extension2, hdr.extension2, meta.outer_protocol, outer_fragment, parse_extension3)
+    EXTENSION_STATES(parse_extension3, hdr.extension3, meta.outer_protocol, outer_fragment, parse_extension4)
+    EXTENSION_STATES(parse_extension4, hdr.extension4, meta.outer_protocol, outer_fragment, parse_payload)
 
     state parse_payload {
         transition select(meta.outer_protocol) {
@@ -247,9 +241,9 @@ parser FabricscopeParser(packet_in packet,
     // are ignored on receipt (RFC 7348, section 5).
     state peek_tunnel {
         transition select(packet.lookahead<bit<32>>()) {
-            0x0000_6558 &&& 0xc000_ffff: parse_geneve;
-            0x0000_0800 &&& 0xc000_ffff: parse_geneve;
-            0x0000_86dd &&& 0xc000_ffff: parse_geneve;
+            (bit<32>)ETHERTYPE_BRIDGING &&& 0xc000_ffff: parse_geneve;
+            (bit<32>)ETHERTYPE_IPV4 &&& 0xc000_ffff: parse_geneve;
+            (bit<32>)ETHERTYPE_IPV6 &&& 0xc000_ffff: parse_geneve;
             0x0800_0000 &&& 0x0800_0000: parse_vxlan;
             default: accept;
         }
@@ -291,17 +285,17 @@ parser FabricscopeParser(packet_in packet,
         }
     }
 
-    // A fragment of the rest is none of this: GRE with routing, a later version or another
-    // payload is a flow of protocol 47 as it is. A receiver has to discard what has one of
+    // GRE with routing, of a later version or of another payload is a flow of protocol 47 as it
+    // is. A receiver has to discard what has one of
     // the bits 1 to 5 that it does not know, and to ignore the next seven (RFC 2784,
     // section 2.3; RFC 2890 gives two of them a meaning).
     state peek_gre {
         fits = meta.room >= 4;
         verify(fits, error.BadTransportHeader);
         transition select(packet.lookahead<bit<32>>()) {
-            0x0000_0800 &&& 0x4c07_ffff: parse_gre;
-            0x0000_86dd &&& 0x4c07_ffff: parse_gre;
-            0x0000_6558 &&& 0x4c07_ffff: parse_gre;
+            (bit<32>)ETHERTYPE_IPV4 &&& 0x4c07_ffff: parse_gre;
+            (bit<32>)ETHERTYPE_IPV6 &&& 0x4c07_ffff: parse_gre;
+            (bit<32>)ETHERTYPE_BRIDGING &&& 0x4c07_ffff: parse_gre;
             default: outer_done;
         }
     }
@@ -491,24 +485,18 @@ parser FabricscopeParser(packet_in packet,
         meta.room = meta.room - 40;
         meta.room = hdr.inner_ipv6.payload_len < meta.room ? hdr.inner_ipv6.payload_len : meta.room;
         transition select(hdr.inner_ipv6.version, hdr.inner_ipv6.next_header) {
-            (6, PROTO_HOP_BY_HOP): parse_inner_extensions;
-            (6, PROTO_ROUTING): parse_inner_extensions;
-            (6, PROTO_FRAGMENT): parse_inner_extensions;
-            (6, PROTO_AH): parse_inner_extensions;
-            (6, PROTO_DESTINATION): parse_inner_extensions;
+            (6, PROTO_HOP_BY_HOP): parse_inner_extension1;
+            (6, PROTO_ROUTING): parse_inner_extension1;
+            (6, PROTO_FRAGMENT): parse_inner_extension1;
+            (6, PROTO_AH): parse_inner_extension1;
+            (6, PROTO_DESTINATION): parse_inner_extension1;
             (6, _): parse_inner_payload;
             default: bad_ipv6;
         }
     }
 
-    state parse_inner_extensions {
-        extension.apply(packet, hdr.inner_extension1, meta.inner_protocol, meta.room, meta.inner_fragment);
-        extension.apply(packet, hdr.inner_extension2, meta.inner_protocol, meta.room, meta.inner_fragment);
-        transition select(meta.inner_fragment) {
-            0: parse_inner_payload;
-            default: accept;
-        }
-    }
+    EXTENSION_STATES(parse_inner_extension1, hdr.inner_extension1, meta.inner_protocol, inner_fragment, parse_inner_extension2)
+    EXTENSION_STATES(parse_inner_extension2, hdr.inner_extension2, meta.inner_protocol, inner_fragment, parse_inner_payload)
 
     state parse_inner_payload {
         transition select(meta.inner_protocol) {

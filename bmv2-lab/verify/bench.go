@@ -154,37 +154,38 @@ func (b *bench) poll(ctx context.Context, what string, try func() error) error {
 }
 
 // settled waits until everything that was sent into a port is in a record or in a bucket, and
-// gives what the flows and the buckets say then.
+// gives what the flows and the buckets say then. When that does not come there is an error too.
 func (b *bench) settled(ctx context.Context, p *port, sent check.Count) (*check.Captured, error) {
 	said := check.NewCaptured()
-	err := b.poll(ctx, "the counters to settle", func() error {
+	unsettled := b.poll(ctx, "the counters to settle", func() error {
 		switches, err := ask[check.Switch](ctx, b, "switches", "--port", p.name)
 		if err != nil {
 			return err
 		}
 		account, err := check.PortAccount(switches, p.name)
-		switch {
-		case err != nil:
+		if err != nil {
 			return err
-		case account.Port.Packets != sent.Packets:
-			return fmt.Errorf("%s were sent and the port has %s: the rate of %d/s is too high, or frames were changed on the way", sent, account.Port, b.Rate)
-		case account.Unexplained() != (check.Count{}):
-			return fmt.Errorf("%s of %s are in no record and no bucket", account.Unexplained(), account.Port)
 		}
 		said.Total = account.Port
 		for class, n := range account.Buckets {
 			said.Buckets[check.Bucket{Interface: p.name, Class: class}] = n
 		}
+		switch {
+		case account.Port.Packets != sent.Packets:
+			return fmt.Errorf("%s were sent and the port has %s: the rate of %d/s is too high, or frames were changed on the way", sent, account.Port, b.rate())
+		case account.Unexplained() != (check.Count{}):
+			return fmt.Errorf("%s of %s are in no record and no bucket", account.Unexplained(), account.Port)
+		}
 		return nil
 	})
-	if err != nil {
-		return nil, err
-	}
 	flows, err := ask[check.Flow](ctx, b, "flows", "--port", p.name)
+	if err != nil {
+		return nil, errors.Join(unsettled, err)
+	}
 	for f, n := range check.FlowCounts(flows) {
 		if f.Interface == p.name {
 			said.Flows[f] = n
 		}
 	}
-	return said, err
+	return said, unsettled
 }

@@ -21,7 +21,7 @@ const usage = `fabriclab verify replays captures into a switch and compares the 
 usage: fabriclab verify [--switch COMMAND] [--rate N] PCAP...
 
   --switch COMMAND   softswitch or simple_switch_grpc (default: softswitch beside this program)
-  --rate N           frames a second (default: 2500)
+  --rate N           frames a second (default: 5000, and 500 with simple_switch_grpc)
 `
 
 var errUsage = errors.New("usage")

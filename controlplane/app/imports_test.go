@@ -37,6 +37,8 @@ func rules() map[string][]string {
 		"bmv2-lab/node":          {"bmv2-lab/cluster"},
 		"bmv2-lab/workload":      {},
 		"bmv2-lab/check":         {"bmv2-lab/topology"},
+		"bmv2-lab/traffic":       {},
+		"bmv2-lab/verify":        {"bmv2-lab/check", "bmv2-lab/cluster"},
 	}
 }
 
