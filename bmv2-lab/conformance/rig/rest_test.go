@@ -1,0 +1,73 @@
+package rig
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"testing"
+	"time"
+)
+
+// start runs a shell command until the test ends.
+func start(t *testing.T, script string) int {
+	t.Helper()
+	cmd := exec.Command("sh", "-c", script)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	return cmd.Process.Pid
+}
+
+func TestProcessThatWaitsIsAtRest(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	if err := atRest(ctx, start(t, "read x")); err != nil {
+		t.Error(err)
+	}
+}
+
+// A process that always works is never at rest, also while others have the processor.
+func TestProcessThatWorksIsNotAtRest(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+	defer cancel()
+	if err := atRest(ctx, start(t, "while :; do :; done")); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestProcessThatIsGone(t *testing.T) {
+	cmd := exec.Command("true")
+	if err := cmd.Run(); err != nil {
+		t.Fatal(err)
+	}
+	if err := atRest(context.Background(), cmd.Process.Pid); err == nil {
+		t.Error("no error")
+	}
+}
+
+func TestArguments(t *testing.T) {
+	o := Options{Device: 7, Ports: []uint32{1, 2}, Extra: []string{"--trace"}}
+	for m, want := range map[Model]string{
+		Softswitch("x"):   "[--no-p4 --device-id 7 -i 1@d7s1 -i 2@d7s2 --log-level off --trace --grpc-server-addr A --cpu-port 510]",
+		SimpleSwitch("x"): "[--no-p4 --device-id 7 -i 1@d7s1 -i 2@d7s2 --log-level off -- --grpc-server-addr A --cpu-port 510]",
+	} {
+		if got := fmt.Sprint(m.arguments(o, "d7", "A")); got != want {
+			t.Errorf("%s: %s", m.Name, got)
+		}
+	}
+}
+
+func TestDialNeedsAServer(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	defer cancel()
+	c, err := Dial(ctx, "127.0.0.1:1", 1)
+	if err == nil {
+		c.Close()
+		t.Fatal("no error")
+	}
+}
