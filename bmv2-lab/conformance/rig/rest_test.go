@@ -26,7 +26,7 @@ func start(t *testing.T, script string) int {
 func TestProcessThatWaitsIsAtRest(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	if err := atRest(ctx, start(t, "read x")); err != nil {
+	if err := atRest(ctx, start(t, "exec sleep 60")); err != nil {
 		t.Error(err)
 	}
 }
