@@ -24,7 +24,7 @@ type trial struct {
 type difference struct {
 	// packet is the index of the packet, or -1 if it showed before or after all packets.
 	packet int
-	kind   string // frames, events, counters, ended or crashed
+	kind   string // program, frames, events, counters, ended or crashed
 	text   string
 }
 
@@ -103,10 +103,8 @@ func (x *pair) run(ctx context.Context, t trial) (*difference, error) {
 }
 
 func (x *pair) attempt(ctx context.Context, t trial) (*difference, error) {
-	for _, r := range x.both() {
-		if err := r.Load(ctx, x.prog.config); err != nil {
-			return nil, fmt.Errorf("%s: %w: %s", r.Model.Name, err, r.Output())
-		}
+	if d, err := x.load(ctx); d != nil || err != nil {
+		return d, err
 	}
 	if err := x.digests(ctx); err != nil {
 		return nil, err
@@ -123,6 +121,21 @@ func (x *pair) attempt(ctx context.Context, t trial) (*difference, error) {
 		}
 	}
 	return x.after(ctx)
+}
+
+// load gives both the program. It is a difference if softswitch alone refuses it; one that
+// simple_switch_grpc refuses cannot be tried.
+func (x *pair) load(ctx context.Context) (*difference, error) {
+	soft, bmv2 := x.soft.Load(ctx, x.prog.config), x.bmv2.Load(ctx, x.prog.config)
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case bmv2 != nil:
+		return nil, fmt.Errorf("simple_switch_grpc: %w: %s", bmv2, x.bmv2.Output())
+	case soft != nil:
+		return &difference{-1, "program", fmt.Sprintf("softswitch alone refuses the program: %v", soft)}, nil
+	}
+	return nil, nil
 }
 
 // digests asks both for every digest by itself.
