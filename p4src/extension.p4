@@ -36,16 +36,14 @@ error { BadExtensionHeader }
         transition name##_take; \
     } \
     state name##_take { \
-        fits = meta.room >= size; \
-        verify(fits, error.BadExtensionHeader); \
+        verify(meta.room >= size, error.BadExtensionHeader); \
         meta.room = meta.room - size; \
         packet.extract(extension, ((bit<32>)size << 3) - 16); \
         protocol = extension.next_header; \
         transition next; \
     } \
     state name##_fragment { \
-        fits = meta.room >= 8; \
-        verify(fits, error.BadExtensionHeader); \
+        verify(meta.room >= 8, error.BadExtensionHeader); \
         meta.room = meta.room - 8; \
         bit<32> name##_position = packet.lookahead<bit<32>>() & 0xfff9; \
         packet.extract(extension, 48); \

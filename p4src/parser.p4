@@ -22,7 +22,6 @@ parser FabricscopeParser(packet_in packet,
                          out headers_t hdr,
                          inout metadata_t meta,
                          inout standard_metadata_t standard_metadata) {
-    bool fits;
     bit<16> size;
 
     state start {
@@ -105,8 +104,7 @@ parser FabricscopeParser(packet_in packet,
     // A total length of 0 stands for one that does not fit 16 bits: the rest of the frame.
     state parse_ipv4_plain {
         meta.room = hdr.ipv4.total_len - 20;
-        fits = meta.room <= 0xffff - 19;
-        verify(fits, error.BadIPv4Header);
+        verify(meta.room <= 0xffff - 19, error.BadIPv4Header);
         transition parse_ipv4_payload;
     }
 
@@ -114,8 +112,7 @@ parser FabricscopeParser(packet_in packet,
         packet.extract(hdr.ipv4_options, ((bit<32>)hdr.ipv4.ihl - 5) << 5);
         bit<16> length = (bit<16>)hdr.ipv4.ihl << 2;
         meta.room = hdr.ipv4.total_len - length;
-        fits = meta.room <= 0 - length;
-        verify(fits, error.BadIPv4Header);
+        verify(meta.room <= 0 - length, error.BadIPv4Header);
         transition parse_ipv4_payload;
     }
 
@@ -172,8 +169,7 @@ parser FabricscopeParser(packet_in packet,
     }
 
     state parse_tcp {
-        fits = meta.room >= 20;
-        verify(fits, error.BadTransportHeader);
+        verify(meta.room >= 20, error.BadTransportHeader);
         packet.extract(hdr.tcp);
         meta.outer_ports = hdr.tcp.src_port ++ hdr.tcp.dst_port;
         transition outer_done;
@@ -181,15 +177,13 @@ parser FabricscopeParser(packet_in packet,
 
     // Of SCTP (RFC 9260, section 3.1) and ICMP nothing but the ports is needed.
     state parse_sctp {
-        fits = meta.room >= 12;
-        verify(fits, error.BadTransportHeader);
+        verify(meta.room >= 12, error.BadTransportHeader);
         meta.outer_ports = packet.lookahead<bit<96>>()[95:64];
         transition outer_done;
     }
 
     state parse_icmp {
-        fits = meta.room >= 4;
-        verify(fits, error.BadTransportHeader);
+        verify(meta.room >= 4, error.BadTransportHeader);
         bit<32> message = packet.lookahead<bit<32>>();
         meta.outer_ports = message & 0xffff_0000;
         transition select(meta.outer_protocol, message[31:24]) {
@@ -201,8 +195,7 @@ parser FabricscopeParser(packet_in packet,
     }
 
     state parse_icmp_echo {
-        fits = meta.room >= 8;
-        verify(fits, error.BadTransportHeader);
+        verify(meta.room >= 8, error.BadTransportHeader);
         meta.outer_ports[15:0] = packet.lookahead<bit<64>>()[31:16];
         transition outer_done;
     }
@@ -222,8 +215,7 @@ parser FabricscopeParser(packet_in packet,
     }
 
     state bound_udp {
-        fits = meta.room >= 8;
-        verify(fits, error.BadTransportHeader);
+        verify(meta.room >= 8, error.BadTransportHeader);
         meta.room = hdr.udp.length < meta.room ? hdr.udp.length : meta.room;
         transition parse_udp_payload;
     }
@@ -270,8 +262,7 @@ parser FabricscopeParser(packet_in packet,
 
     state parse_geneve_options {
         bit<16> length = (bit<16>)hdr.geneve.options_length << 2;
-        fits = meta.room >= length;
-        verify(fits, error.BadTunnelHeader);
+        verify(meta.room >= length, error.BadTunnelHeader);
         meta.room = meta.room - length;
         packet.extract(hdr.geneve_options, (bit<32>)length << 3);
         transition parse_geneve_payload;
@@ -290,8 +281,7 @@ parser FabricscopeParser(packet_in packet,
     // the bits 1 to 5 that it does not know, and to ignore the next seven (RFC 2784,
     // section 2.3; RFC 2890 gives two of them a meaning).
     state peek_gre {
-        fits = meta.room >= 4;
-        verify(fits, error.BadTransportHeader);
+        verify(meta.room >= 4, error.BadTransportHeader);
         transition select(packet.lookahead<bit<32>>()) {
             (bit<32>)ETHERTYPE_IPV4 &&& 0x4c07_ffff: parse_gre;
             (bit<32>)ETHERTYPE_IPV6 &&& 0x4c07_ffff: parse_gre;
@@ -312,8 +302,7 @@ parser FabricscopeParser(packet_in packet,
     }
 
     state parse_gre_checksum {
-        fits = meta.room >= 4;
-        verify(fits, error.BadTunnelHeader);
+        verify(meta.room >= 4, error.BadTunnelHeader);
         meta.room = meta.room - 4;
         packet.extract(hdr.gre_checksum);
         transition parse_gre_to_key;
@@ -327,8 +316,7 @@ parser FabricscopeParser(packet_in packet,
     }
 
     state parse_gre_key {
-        fits = meta.room >= 4;
-        verify(fits, error.BadTunnelHeader);
+        verify(meta.room >= 4, error.BadTunnelHeader);
         meta.room = meta.room - 4;
         packet.extract(hdr.gre_key);
         meta.tunnel_id = hdr.gre_key.key;
@@ -343,8 +331,7 @@ parser FabricscopeParser(packet_in packet,
     }
 
     state parse_gre_sequence {
-        fits = meta.room >= 4;
-        verify(fits, error.BadTunnelHeader);
+        verify(meta.room >= 4, error.BadTunnelHeader);
         meta.room = meta.room - 4;
         packet.extract(hdr.gre_sequence);
         transition parse_gre_payload;
@@ -371,8 +358,7 @@ parser FabricscopeParser(packet_in packet,
     }
 
     state parse_inner_ethernet {
-        fits = meta.room >= 14;
-        verify(fits, error.BadInnerEthernet);
+        verify(meta.room >= 14, error.BadInnerEthernet);
         meta.room = meta.room - 14;
         packet.extract(hdr.inner_ethernet);
         transition select(hdr.inner_ethernet.ethertype) {
@@ -387,8 +373,7 @@ parser FabricscopeParser(packet_in packet,
     }
 
     state parse_inner_vlan {
-        fits = meta.room >= 4;
-        verify(fits, error.BadInnerEthernet);
+        verify(meta.room >= 4, error.BadInnerEthernet);
         meta.room = meta.room - 4;
         packet.extract(hdr.inner_vlan);
         transition select(hdr.inner_vlan.ethertype) {
@@ -403,8 +388,7 @@ parser FabricscopeParser(packet_in packet,
     }
 
     state parse_inner_second_vlan {
-        fits = meta.room >= 4;
-        verify(fits, error.BadInnerEthernet);
+        verify(meta.room >= 4, error.BadInnerEthernet);
         meta.room = meta.room - 4;
         packet.extract(hdr.inner_second_vlan);
         transition select(hdr.inner_second_vlan.ethertype) {
@@ -416,8 +400,7 @@ parser FabricscopeParser(packet_in packet,
     }
 
     state peek_inner_arp {
-        fits = meta.room >= 28;
-        verify(fits, error.BadInnerEthernet);
+        verify(meta.room >= 28, error.BadInnerEthernet);
         transition select(packet.lookahead<bit<48>>()) {
             ARP_IPV4_OVER_ETHERNET: parse_inner_arp;
             default: accept;
@@ -445,8 +428,7 @@ parser FabricscopeParser(packet_in packet,
     }
 
     state parse_inner_ipv4_bounded {
-        fits = meta.room >= 20;
-        verify(fits, error.BadIPv4Header);
+        verify(meta.room >= 20, error.BadIPv4Header);
         meta.room = meta.room - 20;
         transition select(hdr.inner_ipv4.version, hdr.inner_ipv4.ihl) {
             (4, 5): parse_inner_ipv4_payload;
@@ -458,8 +440,7 @@ parser FabricscopeParser(packet_in packet,
 
     state parse_inner_ipv4_options {
         bit<16> length = ((bit<16>)hdr.inner_ipv4.ihl << 2) - 20;
-        fits = meta.room >= length;
-        verify(fits, error.BadIPv4Header);
+        verify(meta.room >= length, error.BadIPv4Header);
         meta.room = meta.room - length;
         packet.extract(hdr.inner_ipv4_options, (bit<32>)length << 3);
         transition parse_inner_ipv4_payload;
@@ -480,8 +461,7 @@ parser FabricscopeParser(packet_in packet,
     state parse_inner_ipv6 {
         packet.extract(hdr.inner_ipv6);
         meta.inner_protocol = hdr.inner_ipv6.next_header;
-        fits = meta.room >= 40;
-        verify(fits, error.BadIPv6Header);
+        verify(meta.room >= 40, error.BadIPv6Header);
         meta.room = meta.room - 40;
         meta.room = hdr.inner_ipv6.payload_len < meta.room ? hdr.inner_ipv6.payload_len : meta.room;
         transition select(hdr.inner_ipv6.version, hdr.inner_ipv6.next_header) {
@@ -510,30 +490,26 @@ parser FabricscopeParser(packet_in packet,
     }
 
     state parse_inner_tcp {
-        fits = meta.room >= 20;
-        verify(fits, error.BadTransportHeader);
+        verify(meta.room >= 20, error.BadTransportHeader);
         packet.extract(hdr.inner_tcp);
         meta.inner_ports = hdr.inner_tcp.src_port ++ hdr.inner_tcp.dst_port;
         transition accept;
     }
 
     state parse_inner_udp {
-        fits = meta.room >= 8;
-        verify(fits, error.BadTransportHeader);
+        verify(meta.room >= 8, error.BadTransportHeader);
         meta.inner_ports = packet.lookahead<bit<64>>()[63:32];
         transition accept;
     }
 
     state parse_inner_sctp {
-        fits = meta.room >= 12;
-        verify(fits, error.BadTransportHeader);
+        verify(meta.room >= 12, error.BadTransportHeader);
         meta.inner_ports = packet.lookahead<bit<96>>()[95:64];
         transition accept;
     }
 
     state parse_inner_icmp {
-        fits = meta.room >= 4;
-        verify(fits, error.BadTransportHeader);
+        verify(meta.room >= 4, error.BadTransportHeader);
         bit<32> message = packet.lookahead<bit<32>>();
         meta.inner_ports = message & 0xffff_0000;
         transition select(meta.inner_protocol, message[31:24]) {
@@ -545,8 +521,7 @@ parser FabricscopeParser(packet_in packet,
     }
 
     state parse_inner_icmp_echo {
-        fits = meta.room >= 8;
-        verify(fits, error.BadTransportHeader);
+        verify(meta.room >= 8, error.BadTransportHeader);
         meta.inner_ports[15:0] = packet.lookahead<bit<64>>()[31:16];
         transition accept;
     }
