@@ -19,8 +19,8 @@ type generator struct {
 	consts []*big.Int
 	// pool has values that entries match, by the field that the key is: HEADER.FIELD.
 	pool map[string][]wanted
-	// out says that the program takes packet-outs.
-	out bool
+	// out is the length of a packet-out's metadata, in bytes; 0 if the program takes none.
+	out int
 }
 
 // wanted is a value to match; bits outside of the mask do not count.
@@ -33,8 +33,13 @@ func newGenerator(p *program, rng *rand.Rand) *generator {
 		g.states[s.Name] = s
 	}
 	for _, m := range g.info.GetControllerPacketMetadata() {
-		g.out = g.out || m.GetPreamble().GetName() == "packet_out"
+		if m.GetPreamble().GetName() == "packet_out" {
+			for _, f := range m.GetMetadata() {
+				g.out += int(f.GetBitwidth())
+			}
+		}
 	}
+	g.out = (g.out + 7) / 8
 	return g
 }
 
@@ -47,7 +52,7 @@ type packet struct {
 // packet makes a frame that follows the parser, and damages one in four.
 func (g *generator) packet(ports []uint32) packet {
 	port := ports[g.rng.IntN(len(ports))]
-	if g.out && g.rng.IntN(6) == 0 {
+	if g.out > 0 && g.rng.IntN(6) == 0 {
 		port = rig.CPUPort
 	}
 	f := g.frame(port)
@@ -61,7 +66,7 @@ func (g *generator) packet(ports []uint32) packet {
 			}
 		}
 	}
-	for len(f) < rig.MinFrame+4 {
+	for len(f) < max(rig.MinFrame, g.out)+4 {
 		f = append(f, byte(g.rng.IntN(256)))
 	}
 	return packet{port, f[:min(len(f), maxFrame)]}
