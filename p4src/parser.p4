@@ -175,7 +175,8 @@ parser FabricscopeParser(packet_in packet,
         transition outer_done;
     }
 
-    // Of SCTP (RFC 9260, section 3.1) and ICMP nothing but the ports is needed.
+    // Of SCTP (RFC 9260, section 3.1) and ICMP nothing but the ports is needed. Messages of
+    // ICMP and ICMPv6 have at least 8 bytes (RFC 792; RFC 4443, sections 3 and 4).
     state parse_sctp {
         verify(meta.room >= 12, error.BadTransportHeader);
         meta.outer_ports = packet.lookahead<bit<96>>()[95:64];
@@ -183,10 +184,10 @@ parser FabricscopeParser(packet_in packet,
     }
 
     state parse_icmp {
-        verify(meta.room >= 4, error.BadTransportHeader);
-        bit<32> message = packet.lookahead<bit<32>>();
-        meta.outer_ports = message & 0xffff_0000;
-        transition select(meta.outer_protocol, message[31:24]) {
+        verify(meta.room >= 8, error.BadTransportHeader);
+        bit<64> message = packet.lookahead<bit<64>>();
+        meta.outer_ports = message[63:48] ++ 16w0;
+        transition select(meta.outer_protocol, message[63:56]) {
             (PROTO_ICMP, 0): parse_icmp_echo;
             (PROTO_ICMP, 8): parse_icmp_echo;
             (PROTO_ICMPV6, 128 &&& 0xfe): parse_icmp_echo;
@@ -195,7 +196,6 @@ parser FabricscopeParser(packet_in packet,
     }
 
     state parse_icmp_echo {
-        verify(meta.room >= 8, error.BadTransportHeader);
         meta.outer_ports[15:0] = packet.lookahead<bit<64>>()[31:16];
         transition outer_done;
     }
@@ -509,10 +509,10 @@ parser FabricscopeParser(packet_in packet,
     }
 
     state parse_inner_icmp {
-        verify(meta.room >= 4, error.BadTransportHeader);
-        bit<32> message = packet.lookahead<bit<32>>();
-        meta.inner_ports = message & 0xffff_0000;
-        transition select(meta.inner_protocol, message[31:24]) {
+        verify(meta.room >= 8, error.BadTransportHeader);
+        bit<64> message = packet.lookahead<bit<64>>();
+        meta.inner_ports = message[63:48] ++ 16w0;
+        transition select(meta.inner_protocol, message[63:56]) {
             (PROTO_ICMP, 0): parse_inner_icmp_echo;
             (PROTO_ICMP, 8): parse_inner_icmp_echo;
             (PROTO_ICMPV6, 128 &&& 0xfe): parse_inner_icmp_echo;
@@ -521,7 +521,6 @@ parser FabricscopeParser(packet_in packet,
     }
 
     state parse_inner_icmp_echo {
-        verify(meta.room >= 8, error.BadTransportHeader);
         meta.inner_ports[15:0] = packet.lookahead<bit<64>>()[31:16];
         transition accept;
     }

@@ -328,7 +328,7 @@ func (d *dissection) payload() Class {
 
 // icmp reads a message of ICMP or ICMPv6: the fields, and the types that have an identifier.
 func (d *dissection) icmp(protocol, kind, code, checksum, id, seq string, reply, request uint32) Class {
-	if !d.take(protocol) || !d.has(checksum) {
+	if !d.take(protocol) || !d.has(checksum) || d.left < 8 { // no message is shorter
 		return classMalformed
 	}
 	n := d.number(kind)
