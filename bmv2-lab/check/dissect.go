@@ -135,7 +135,7 @@ func (d *dissection) ethernet() Class {
 	}
 	for tags := 0; ; tags++ {
 		if !d.take("ethertype") {
-			return d.notEtherType()
+			return d.notEtherType(etherType)
 		}
 		switch {
 		case len(d.stack) > 0 && (d.stack[0] == "vlan" || d.stack[0] == "ieee8021ad"):
@@ -168,10 +168,11 @@ func (d *dissection) ethernet() Class {
 	}
 }
 
-// notEtherType is the class of a frame without an EtherType: with a length in its place the
-// payload follows, and nothing does when the header is cut.
-func (d *dissection) notEtherType() Class {
-	if len(d.stack) > 0 {
+// notEtherType is the class of a frame whose EtherType leads nowhere: with a length in its place
+// the payload follows, and nothing does when the header is cut, or ends with the frame.
+func (d *dissection) notEtherType(etherType uint32) Class {
+	parsed := []uint32{0, etherTypeIPv4, etherTypeARP, 0x8100, etherTypeIPv6, 0x88a8, 0x9100}
+	if len(d.stack) > 0 || !slices.Contains(parsed, etherType) {
 		return classOther
 	}
 	return classMalformed
