@@ -63,7 +63,7 @@ func TestOverP4Runtime(t *testing.T) {
 	}()
 	for _, c := range cases(t) {
 		t.Run(c.Name, func(t *testing.T) {
-			r, err := Run(ctx, d, c, TopOfSoftswitch, io.Discard)
+			r, err := Run(ctx, d, c, false, io.Discard)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -99,7 +99,7 @@ func TestWrongExpectationsFail(t *testing.T) {
 			if c.Script, err = stf.Parse(name, []byte(text)); err != nil {
 				t.Fatal(err)
 			}
-			r, err := Run(ctx, d, c, TopOfSoftswitch, io.Discard)
+			r, err := Run(ctx, d, c, false, io.Discard)
 			if err != nil || r.Passed() {
 				t.Errorf("passed, and an error of %v", err)
 			}

@@ -2,7 +2,6 @@ package conformance
 
 import (
 	"context"
-	"math"
 
 	p4 "github.com/p4lang/p4runtime/go/p4/v1"
 
@@ -28,10 +27,3 @@ type Device interface {
 
 // Ports are the ports that a Device of the cases has.
 func Ports() []uint32 { return []uint32{0, 1, 2, 3, 4} }
-
-// The P4Runtime priority of what the program declares with the highest priority, which is 0 in
-// the JSON: priorities of scripts are relative to it, as they are on BMv2.
-const (
-	TopOfSoftswitch   = 0xffffff
-	TopOfSimpleSwitch = math.MaxInt32
-)

@@ -9,9 +9,6 @@ import (
 	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/engine"
 )
 
-// topOfEngine is the engine's priority of what a program declares with the highest priority.
-const topOfEngine = 0xffffff
-
 // entity translates an entry of the engine.
 func (t *Target) entity(table string, e engine.Entry) (*p4.TableEntry, error) {
 	info, err := named(t.schema.tables, "table", table)
@@ -28,7 +25,7 @@ func (t *Target) entity(table string, e engine.Entry) (*p4.TableEntry, error) {
 		}
 		switch f.GetMatchType() {
 		case p4config.MatchField_TERNARY, p4config.MatchField_RANGE, p4config.MatchField_OPTIONAL:
-			out.Priority = t.top - topOfEngine + e.Priority
+			out.Priority = e.Priority
 		}
 	}
 	return out, nil
@@ -85,10 +82,7 @@ func (t *Target) tableAction(e engine.Entry) (*p4.TableAction, error) {
 
 // engineEntry translates what a switch says of an entry.
 func (t *Target) engineEntry(info *p4config.Table, e *p4.TableEntry) engine.Entry {
-	out := engine.Entry{Const: e.GetIsConst()}
-	if e.GetPriority() != 0 {
-		out.Priority = e.GetPriority() - t.top + topOfEngine
-	}
+	out := engine.Entry{Const: e.GetIsConst(), Priority: e.GetPriority()}
 	given := map[uint32]*p4.FieldMatch{}
 	for _, m := range e.GetMatch() {
 		given[m.GetFieldId()] = m

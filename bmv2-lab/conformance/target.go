@@ -21,7 +21,8 @@ type Target struct {
 	device Device
 	info   *p4config.P4Info
 	schema *schema
-	top    int32
+	// reference: the device is simple_switch_grpc.
+	reference bool
 	// made are the entities that a new pipeline would not take away, in their order.
 	made []*p4.Entity
 	// What the switch has sent to the controller and nobody has taken.
@@ -31,10 +32,10 @@ type Target struct {
 	unserved error
 }
 
-// NewTarget loads a case's program into a device. top is the device's TopOf constant. The target
+// NewTarget loads a case's program into a device. reference is as for Run. The target
 // is for one script, which ctx limits.
-func NewTarget(ctx context.Context, d Device, c Case, top int32) (*Target, error) {
-	t := &Target{ctx: ctx, device: d, info: c.Config.GetP4Info(), schema: newSchema(c.Config.GetP4Info()), top: top}
+func NewTarget(ctx context.Context, d Device, c Case, reference bool) (*Target, error) {
+	t := &Target{ctx: ctx, device: d, info: c.Config.GetP4Info(), schema: newSchema(c.Config.GetP4Info()), reference: reference}
 	if err := d.Load(ctx, c.Config); err != nil {
 		return nil, err
 	}
@@ -92,7 +93,7 @@ func (t *Target) Entries(table string) ([]engine.Entry, error) {
 	}
 	pattern := &p4.TableEntry{TableId: info.GetPreamble().GetId()}
 	found, err := t.device.Read(t.ctx, &p4.Entity{Entity: &p4.Entity_TableEntry{TableEntry: pattern}})
-	if status.Code(err) == codes.Internal && t.top == TopOfSimpleSwitch {
+	if status.Code(err) == codes.Internal && t.reference {
 		// Its server is confused by entries that the program declares and that are not constant.
 		return nil, fmt.Errorf("table %s: %w: %w", table, stf.ErrUnsupported, err)
 	}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"math"
 	"math/big"
 
 	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/bmjson"
@@ -206,8 +207,9 @@ func (m *matcher) identity() string {
 	return string(b)
 }
 
-// bmv2TopPriority relates P4Runtime's priorities to those in the JSON: p and top - p.
-const bmv2TopPriority = 0xffffff
+// TopPriority relates P4Runtime's priorities to BMv2's, which are those in the JSON: p and
+// TopPriority - p. It is the one of BMv2's P4Runtime server.
+const TopPriority = math.MaxInt32
 
 // declaredMatch turns a match of the JSON into one of the control plane.
 func declaredMatch(k *bmjson.Key, m *bmjson.EntryMatch) Match {

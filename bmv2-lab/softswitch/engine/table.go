@@ -53,7 +53,7 @@ func (t *Table) declare() error {
 			e.Match = append(e.Match, declaredMatch(t.prog.keys[j].src, &d.Match[j]))
 		}
 		if t.prog.ordered {
-			e.Priority = int32(bmv2TopPriority - min(max(d.Priority, 0), bmv2TopPriority-1))
+			e.Priority = int32(TopPriority - min(max(d.Priority, 0), TopPriority-1))
 		}
 		for _, v := range d.Params {
 			e.Params = append(e.Params, canonical(v.Bytes()))

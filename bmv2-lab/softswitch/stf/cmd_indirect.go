@@ -93,8 +93,8 @@ func (c *indirectAdd) enginePriority(t *table) (int32, error) {
 		return 0, fmt.Errorf("table %s: entries need a priority, which comes last; the smaller wins", t.name)
 	}
 	var s scanner
-	n := s.parseNumber("the priority", c.priority, jsonTop-1)
-	return jsonTop - int32(n), s.err
+	n := s.parseNumber("the priority", c.priority, engine.TopPriority-1)
+	return engine.TopPriority - int32(n), s.err
 }
 
 // indirectDefault is table_indirect_set_default TABLE MEMBER, and …_with_group TABLE GROUP.

@@ -89,12 +89,9 @@ func parseAdd(s *scanner) command {
 	return c
 }
 
-// An entry of the JSON with priority p has the engine's priority jsonTop - p, and p4c's runner
-// gives entry n of a script the priority scriptTop - n of BMv2, where the smaller wins.
-const (
-	jsonTop   = 0xffffff
-	scriptTop = 10000
-)
+// scriptTop relates the priorities of scripts to BMv2's, where the smaller wins: p4c's runner
+// gives entry n the priority scriptTop - n.
+const scriptTop = 10000
 
 func (c *add) run(x *run) error {
 	t, err := x.schema.table(c.table)
@@ -182,8 +179,8 @@ func (c *add) enginePriority(t *table) (int32, error) {
 		return 0, fmt.Errorf("table %s: entries need a priority, which comes before the keys; the larger wins", t.name)
 	}
 	var s scanner
-	n := s.parseNumber("the priority", c.priority, 1<<24)
-	return int32(jsonTop-scriptTop) + int32(n), s.err
+	n := s.parseNumber("the priority", c.priority, scriptTop)
+	return int32(engine.TopPriority-scriptTop) + int32(n), s.err
 }
 
 // setDefault is the default entry: setdefault TABLE ACTION(…).
