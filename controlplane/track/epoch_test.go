@@ -1,45 +1,25 @@
 package track
 
 import (
-	"log/slog"
+	"context"
 	"testing"
-	"testing/synctest"
 	"time"
 
-	"context"
-	"fmt"
-
 	"github.com/fabricscope/fabricscope/controlplane/flow"
-	"github.com/fabricscope/fabricscope/controlplane/inventory"
 )
 
 // TestSwitchesAreComparedAtTheSameMoment sends a flow past two switches whose clocks are days
 // apart, loses every tenth packet between them, and compares their newest snapshots for the
 // same epoch with the truth.
 func TestSwitchesAreComparedAtTheSameMoment(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		cfg := DefaultConfig()
-		cfg.Slots, cfg.EpochBits = 8, 20
-		s := &sink{facts: map[inventory.Ref]inventory.Fact{}}
-		tracker, err := New(cfg, Deps{Sink: s, Log: slog.New(slog.DiscardHandler),
-			PortName: func(_ string, n uint32) string { return fmt.Sprintf("eth%d", n) }})
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error)
-		go func() { done <- tracker.Run(ctx) }()
+	tracking(t, func(ctx context.Context, tracker *Tracker, s *sink) {
 		var caches []*cache
-		for name, up := range map[string]time.Duration{"leaf1": time.Hour, "spine1": 77 * time.Hour} {
-			c := &cache{name: name, t: tracker, ctx: ctx, zero: time.Now().Add(-up),
-				model: &model{slots: make([]modelSlot, 8), truth: map[flow.Key]flow.Counters{}}}
+		for i, name := range []string{"leaf1", "spine1"} {
+			c := newCache(ctx, name, tracker, time.Duration(1+76*i)*time.Hour)
 			if err := tracker.Connected(ctx, c, true); err != nil {
 				t.Fatal(err)
 			}
 			caches = append(caches, c)
-		}
-		if caches[0].name != "leaf1" {
-			caches[0], caches[1] = caches[1], caches[0]
 		}
 		time.Sleep(time.Second)
 
@@ -63,16 +43,12 @@ func TestSwitchesAreComparedAtTheSameMoment(t *testing.T) {
 				t.Errorf("epoch %d: %d of %d lost, want %d", a.To, lost, a.Packets, want)
 			}
 		}
-		time.Sleep(10 * time.Second) // both are read out
+		time.Sleep(15 * time.Second) // both are read out: once while not silent for long enough, perhaps
 		final := snapshots(t, s)
 		a, knownA := final["leaf1"].At(openEpoch)
 		b, knownB := final["spine1"].At(openEpoch)
 		if !knownA || !knownB || a.Packets != 500 || b.Packets != 450 {
 			t.Errorf("at the end %+v and %+v, want 500 and 450", a, b)
-		}
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
 		}
 	})
 }

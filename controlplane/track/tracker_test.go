@@ -127,8 +127,8 @@ func (s *sink) accounting(t *testing.T, port uint32) inventory.Accounting {
 	return a
 }
 
-// world runs a tracker and a switch of 8 slots in a bubble of synthetic time.
-func world(t *testing.T, test func(*Tracker, *cache, *sink)) {
+// tracking runs a tracker for switches of 8 slots in a bubble of synthetic time.
+func tracking(t *testing.T, test func(context.Context, *Tracker, *sink)) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := DefaultConfig()
 		cfg.Slots, cfg.EpochBits = 8, 20
@@ -141,13 +141,24 @@ func world(t *testing.T, test func(*Tracker, *cache, *sink)) {
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- tracker.Run(ctx) }()
-		c := &cache{name: "leaf1", t: tracker, ctx: ctx, zero: time.Now().Add(-time.Hour),
-			model: &model{slots: make([]modelSlot, 8), truth: map[flow.Key]flow.Counters{}}}
-		test(tracker, c, s)
+		test(ctx, tracker, s)
 		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
+	})
+}
+
+// newCache is a switch that has run for up.
+func newCache(ctx context.Context, name string, t *Tracker, up time.Duration) *cache {
+	return &cache{name: name, t: t, ctx: ctx, zero: time.Now().Add(-up),
+		model: &model{slots: make([]modelSlot, 8), truth: map[flow.Key]flow.Counters{}}}
+}
+
+// world runs a tracker and one switch.
+func world(t *testing.T, test func(*Tracker, *cache, *sink)) {
+	tracking(t, func(ctx context.Context, tracker *Tracker, s *sink) {
+		test(tracker, newCache(ctx, "leaf1", tracker, time.Hour), s)
 	})
 }
 
