@@ -261,10 +261,10 @@ func TestLinkComesBack(t *testing.T) {
 		for _, end := range []string{"a0", "a1"} {
 			ip(t, "link", "set", end, "down")
 			pollUntil(t, up(false), poll)
-			sw.Transmit(1, ethernet(0x88b5, 46, 9)) // leaves with the next Poll, into the void
-			if err := poll(); err != nil {
-				t.Fatal(err)
-			}
+			gone := func() uint64 { st := sw.Stats()[0]; return st.TxFrames + st.TxLinkDown }
+			before := gone()
+			sw.Transmit(1, ethernet(0x88b5, 46, 9)) // into the void, before the interface is up again
+			pollUntil(t, func() bool { return gone() == before+1 }, poll)
 			ip(t, "link", "set", end, "up")
 			pollUntil(t, up(true), poll)
 			ip(t, "link", "set", end, "up")
