@@ -37,6 +37,7 @@ func (c *compiler) lower(ingress, egress *pipelineNodes) {
 	}
 	l.seen.fixed()
 	l.tidy()
+	l.improve()
 	l.finish()
 	c.prog.flat = l.out
 }
@@ -115,7 +116,7 @@ func (op opcode) jumpsTo() byte {
 // finish puts places where labels are.
 func (l *lowerer) finish() {
 	at := func(to label) int {
-		pc := l.labels[to]
+		pc := max(l.labels[to], 0) // nothing goes where there is no place
 		// A jump to a jump goes on at once.
 		for hops := 0; hops < 8 && l.out.code[pc].op == opJump; hops++ {
 			pc = l.labels[l.out.code[pc].k]

@@ -1,5 +1,7 @@
 package engine
 
+import "slices"
+
 // p4c copies a lot: into the fields of structs, and in and out of what was a control's or an
 // action's parameter. tidy makes instructions read what a copy was made of, as far as control
 // flows straight on, and then takes out those that write what nothing reads.
@@ -60,15 +62,28 @@ func (l *lowerer) entries() map[int]bool {
 			}
 		}
 	}
-	for _, to := range append([]int{l.out.parser, l.out.verify, l.out.update}, l.out.states...) {
+	for _, to := range l.outside() {
 		at[l.labels[to]] = true
+	}
+	return at
+}
+
+// outside are the labels that control may come to other than by a jump or a table: by the
+// number of a parser state or by a node only if there are instructions that do so.
+func (l *lowerer) outside() []label {
+	list := []label{label(l.out.parser), label(l.out.verify), label(l.out.update)}
+	if len(l.out.picks) > 0 {
+		for _, to := range l.out.states {
+			list = append(list, label(to))
+		}
 	}
 	for n, to := range l.nodes {
 		if n == l.prog.ingress || n == l.prog.egress || len(l.out.nodes) > 0 {
-			at[l.labels[to]] = true
+			list = append(list, to)
 		}
 	}
-	return at
+	slices.Sort(list)
+	return list
 }
 
 // forward replaces the words that instructions read.
@@ -169,6 +184,16 @@ func (l *lowerer) sweep() bool {
 
 // unread says of each word whether nothing reads it.
 func (l *lowerer) unread() []bool {
+	dead := l.unreadOutside()
+	for _, in := range l.out.code {
+		l.uses(in, func(w int) { dead[w] = false })
+	}
+	return dead
+}
+
+// unreadOutside says of each word whether no closure and no calculation reads it, nor the
+// switch itself.
+func (l *lowerer) unreadOutside() []bool {
 	dead := make([]bool, l.lay.cleared+l.lay.scratch)
 	for w := l.lay.cleared; w < len(dead); w++ {
 		dead[w] = true
@@ -189,9 +214,6 @@ func (l *lowerer) unread() []bool {
 	}
 	for w := range l.inCalcs {
 		dead[w] = false
-	}
-	for _, in := range l.out.code {
-		l.uses(in, func(w int) { dead[w] = false })
 	}
 	return dead
 }
