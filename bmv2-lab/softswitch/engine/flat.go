@@ -48,6 +48,7 @@ const (
 
 	opRegRead   // A = register c at B
 	opRegRead2  // two words
+	opRegReads  // the c reads from number a on, at B
 	opRegWrite  // register c at B = A & k
 	opRegWriteK // register c at B = k
 	opRegWrite2 // two words
@@ -58,7 +59,7 @@ const (
 	opTableBy   // the same, with an action profile or meters
 	opLoop      // a way back: count it; to bc when k is exceeded
 
-	opHeader    // extract: a header of k bytes at A starts here
+	opHeader    // extract: a header of k bytes at A starts here, with the c loads from number b on
 	opLoad      // A = 8 bytes at b of the header >> c & k
 	opLoadShort // A = c bits at bit b of the header
 	opNeed      // the packet has k more bytes, or the parser error tooShort
@@ -87,6 +88,9 @@ type inst struct {
 // maxFlatWords is the number of words, registers, tables and so on that an instruction can name.
 const maxFlatWords = 1 << 16
 
+// flatWords is the state of a packet as flat code sees it.
+type flatWords = [maxFlatWords]uint64
+
 // flatCode is a program's fast form.
 type flatCode struct {
 	code   []inst
@@ -102,6 +106,8 @@ type flatCode struct {
 	picks  []func(*packet) (int, int)
 	calcs  []calcFn
 	nodes  []*node
+	loads  []flatLoad
+	reads  []flatRead
 	tables []flatTable
 }
 

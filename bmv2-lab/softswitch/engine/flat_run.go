@@ -6,7 +6,7 @@ import "encoding/binary"
 // is one function, since a call for each instruction would cost more than the instruction;
 // and it calls one function only, so that what it needs stays in machine registers.
 func (p *packet) runFlat(pc int) int {
-	code, w := p.prog.flat.code, p.words
+	code, w := p.prog.flat.code, (*flatWords)(p.words)
 	for {
 		in := &code[pc]
 		pc++
@@ -121,13 +121,6 @@ func (p *packet) runFlat(pc int) int {
 				w[in.a] = 0
 				p.length -= int(in.k)
 			}
-		case opHeader:
-			p.at = p.parsed
-			if len(p.frame)-p.at < int(in.k) {
-				return p.prog.errs.tooShort
-			}
-			w[in.a], w[in.a+rawWord] = 1, uint64(p.at)
-			p.parsed += int(in.k)
 		case opLoad:
 			w[in.a] = binary.BigEndian.Uint64(p.frame[p.at+int(in.b):]) >> (in.c & 63) & in.k
 		case opNeed:
@@ -140,6 +133,16 @@ func (p *packet) runFlat(pc int) int {
 			return int(w[in.a] & (1<<31 - 1))
 		case opEnd:
 			return 0
+		case opHeader:
+			if pc = p.header(in, pc); pc < 0 {
+				return ^pc
+			}
+		case opRegReads:
+			pc = p.readAll(in, pc)
+		case opCalc:
+			pc = p.calculate(in, pc)
+		case opTable:
+			pc = p.applyFlat(in)
 		default:
 			pc = p.runOther(in, pc)
 			if pc < 0 {
@@ -154,14 +157,10 @@ func (p *packet) runFlat(pc int) int {
 //
 //go:noinline
 func (p *packet) runOther(in *inst, pc int) int {
-	fc, w := p.prog.flat, p.words
+	fc, w := p.prog.flat, (*flatWords)(p.words)
 	switch in.op {
-	case opTable:
-		return p.applyFlat(&fc.tables[in.c])
 	case opTableBy:
 		return p.applyIndirect(&fc.tables[in.c])
-	case opCalc:
-		w[in.a] = fc.calcs[in.c](p)
 	case opCount:
 		if cells, i := p.sw.counters[in.c].cells, w[in.a]; i < uint64(len(cells)) {
 			cells[i].Packets++
@@ -220,11 +219,73 @@ func (p *packet) runOther(in *inst, pc int) int {
 	return pc
 }
 
+// header extracts a header of fixed length.
+func (p *packet) header(in *inst, pc int) int {
+	at := p.parsed
+	data := p.frame[at:]
+	if len(data) < int(in.k) {
+		return ^p.prog.errs.tooShort
+	}
+	w := (*flatWords)(p.words)
+	w[in.a], w[in.a+rawWord] = 1, uint64(at)
+	p.at, p.parsed = at, at+int(in.k)
+	loads := p.prog.flat.loads[in.b:][:in.c]
+	for ; len(loads) >= 4; loads = loads[4:] {
+		loads[0].run(w, data)
+		loads[1].run(w, data)
+		loads[2].run(w, data)
+		loads[3].run(w, data)
+	}
+	switch len(loads) {
+	case 3:
+		loads[2].run(w, data)
+		fallthrough
+	case 2:
+		loads[1].run(w, data)
+		fallthrough
+	case 1:
+		loads[0].run(w, data)
+	}
+	return pc
+}
+
+// calculate yields pc.
+func (p *packet) calculate(in *inst, pc int) int {
+	p.words[in.a] = p.prog.flat.calcs[in.c](p)
+	return pc
+}
+
+func (l *flatLoad) run(w *flatWords, data []byte) {
+	at := int(l.at)
+	w[l.word] = binary.BigEndian.Uint64(data[at:at+8:at+8]) >> (l.shift & 63) & l.mask
+}
+
+// readAll reads registers at one index.
+func (p *packet) readAll(in *inst, pc int) int {
+	w := (*flatWords)(p.words)
+	i := w[in.b]
+	reads := p.prog.flat.reads[in.a:][:in.c]
+	for j := range reads {
+		r := &reads[j]
+		cells := p.registers[r.register]
+		switch n := uint64(len(cells)); {
+		case r.two:
+			if i < n/2 {
+				w[r.word], w[r.word+1] = cells[2*i], cells[2*i+1]
+			}
+		case i < n:
+			w[r.word] = cells[i]
+		}
+	}
+	return pc
+}
+
 // target is where a jump goes that compares with a constant.
 func (in *inst) target() int { return int(in.b) | int(in.c)<<16 }
 
 // applyFlat looks a table up and yields where the action that it found starts.
-func (p *packet) applyFlat(t *flatTable) int {
+func (p *packet) applyFlat(in *inst) int {
+	t := &p.prog.flat.tables[in.c]
 	rt := p.sw.tables[t.index]
 	var e *entry
 	if rt.words != nil && t.parts[0].mask == nil {

@@ -49,6 +49,7 @@ func (l *lowerer) improve() {
 	}
 	g := l.cut()
 	g.straighten()
+	g.gather()
 	g.put()
 }
 

@@ -42,10 +42,19 @@ type packet struct {
 // maxJumps bounds the jumps that the actions of one packet may take.
 const maxJumps = 1 << 16
 
+// words is the length of the state. Flat code has all that an instruction can name, so that
+// naming one needs no check; what lies behind the program's words is never touched.
+func (prog *Program) words() int {
+	if prog.flat != nil {
+		return maxFlatWords
+	}
+	return prog.lay.cleared + prog.lay.scratch
+}
+
 func newPacket(sw *Switch) *packet {
 	prog := sw.prog
 	return &packet{
-		words: make([]uint64, prog.lay.cleared+prog.lay.scratch),
+		words: make([]uint64, prog.words()),
 		vars:  make([][]byte, prog.lay.varSlots),
 		key:   make([]uint64, prog.maxKey),
 		sw:    sw, prog: prog, registers: sw.cells,
