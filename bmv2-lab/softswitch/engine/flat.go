@@ -19,6 +19,7 @@ const (
 	opSext                 // A = the value of B's low 64-c bits as a signed number
 	opAndK                 // A = B & k
 	opOrK                  // A = B | k
+	opOrK2                 // two words: A = B | k, A+1 = 0
 	opXorK                 // A = B ^ k
 	opAddK                 // A = B + k, in 64-c bits
 	opShlK                 // A = B << c & k
@@ -116,6 +117,7 @@ type flatTable struct {
 	index   int // of the table
 	words   int
 	parts   []keyPart
+	plain   bool // the key is one word as it is
 	counted bool
 	ages    bool
 	hit     []int         // by the action's slot: where to go on

@@ -3,8 +3,9 @@ package engine
 import "encoding/binary"
 
 // runFlat runs flat code from pc on. For the parser it returns the parser error, else 0. It
-// is one function, since a call for each instruction would cost more than the instruction;
-// and it calls one function only, so that what it needs stays in machine registers.
+// is one function, since a call for each instruction would cost more than the instruction.
+// What it calls is given pc and yields where to go on: a pc that outlived the call would be
+// stored at every instruction. For the same reason lists are gone through in functions.
 func (p *packet) runFlat(pc int) int {
 	code, w := p.prog.flat.code, (*flatWords)(p.words)
 	for {
@@ -25,6 +26,8 @@ func (p *packet) runFlat(pc int) int {
 			w[in.a] = w[in.b] & in.k
 		case opOrK:
 			w[in.a] = w[in.b] | in.k
+		case opOrK2:
+			w[in.a], w[in.a+1] = w[in.b]|in.k, 0
 		case opXorK:
 			w[in.a] = w[in.b] ^ in.k
 		case opAddK:
@@ -139,6 +142,8 @@ func (p *packet) runFlat(pc int) int {
 			}
 		case opRegReads:
 			pc = p.readAll(in, pc)
+		case opCount:
+			pc = p.count(in, pc)
 		case opCalc:
 			pc = p.calculate(in, pc)
 		case opTable:
@@ -161,11 +166,6 @@ func (p *packet) runOther(in *inst, pc int) int {
 	switch in.op {
 	case opTableBy:
 		return p.applyIndirect(&fc.tables[in.c])
-	case opCount:
-		if cells, i := p.sw.counters[in.c].cells, w[in.a]; i < uint64(len(cells)) {
-			cells[i].Packets++
-			cells[i].Bytes += uint64(p.inLength)
-		}
 	case opSext:
 		w[in.a] = uint64(int64(w[in.b]<<(in.c&63)) >> (in.c & 63))
 	case opMul:
@@ -219,7 +219,8 @@ func (p *packet) runOther(in *inst, pc int) int {
 	return pc
 }
 
-// header extracts a header of fixed length.
+// header extracts a header of fixed length. It yields pc, or ^error. The loads are unrolled,
+// since the processor guesses the ends of many short loops wrong.
 func (p *packet) header(in *inst, pc int) int {
 	at := p.parsed
 	data := p.frame[at:]
@@ -249,18 +250,28 @@ func (p *packet) header(in *inst, pc int) int {
 	return pc
 }
 
-// calculate yields pc.
+// count counts the packet in a cell. It yields pc.
+func (p *packet) count(in *inst, pc int) int {
+	if cells, i := p.sw.counters[in.c].cells, p.words[in.a]; i < uint64(len(cells)) {
+		cells[i].Packets++
+		cells[i].Bytes += uint64(p.inLength)
+	}
+	return pc
+}
+
+// calculate runs a calculation. It yields pc.
 func (p *packet) calculate(in *inst, pc int) int {
 	p.words[in.a] = p.prog.flat.calcs[in.c](p)
 	return pc
 }
 
+// run loads the field from the bytes of its header.
 func (l *flatLoad) run(w *flatWords, data []byte) {
 	at := int(l.at)
 	w[l.word] = binary.BigEndian.Uint64(data[at:at+8:at+8]) >> (l.shift & 63) & l.mask
 }
 
-// readAll reads registers at one index.
+// readAll reads registers at one index. It yields pc.
 func (p *packet) readAll(in *inst, pc int) int {
 	w := (*flatWords)(p.words)
 	i := w[in.b]
@@ -288,7 +299,7 @@ func (p *packet) applyFlat(in *inst) int {
 	t := &p.prog.flat.tables[in.c]
 	rt := p.sw.tables[t.index]
 	var e *entry
-	if rt.words != nil && t.parts[0].mask == nil {
+	if t.plain && rt.words != nil {
 		k := &t.parts[0]
 		word := p.words[k.from]
 		if k.header != nil && p.words[k.header.base] == 0 {

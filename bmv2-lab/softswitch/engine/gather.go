@@ -28,6 +28,10 @@ func (g *graph) gather() {
 				in, n = g.gatherLoads(code)
 			case opRegRead, opRegRead2:
 				in, n = g.gatherReads(code)
+			case opConst, opMove, opOrK:
+				if len(code) > 1 {
+					in, n = pair(code[0], code[1])
+				}
 			}
 			b.code = append(b.code, in)
 			code = code[n:]
@@ -66,4 +70,23 @@ func (g *graph) gatherReads(code []inst) (inst, int) {
 		return code[0], 1
 	}
 	return inst{opRegReads, uint16(first), at, uint16(n), 0}, n
+}
+
+// pair makes one instruction of two that write words next to each other, if there is one. It
+// returns the first and 1 if there is none.
+func pair(in, then inst) (inst, int) {
+	zero := then.op == opConst && then.k == 0 && then.a == in.a+1
+	switch {
+	case in.op == opConst && zero:
+		return inst{op: opConst2, a: in.a, k: in.k}, 2
+	case in.op == opConst && in.k == 0 && then.op == opConst && in.a == then.a+1:
+		return inst{op: opConst2, a: then.a, k: then.k}, 2
+	case in.op == opOrK && zero:
+		in.op = opOrK2
+		return in, 2
+	case in.op == opMove && then.op == opMove && then.a == in.a+1 && then.b == in.b+1 && in.a != then.b:
+		in.op = opMove2
+		return in, 2
+	}
+	return in, 1
 }

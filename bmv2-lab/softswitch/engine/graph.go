@@ -174,7 +174,12 @@ func (g *graph) put() {
 				g.out.code = append(g.out.code, b.cond)
 			}
 			if b.next != nil && b.next.placed {
-				g.out.code = append(g.out.code, inst{op: opJump, k: uint64(b.next.label)})
+				if to := b.next; len(to.code) <= maxCopied && len(to.code) < g.room {
+					g.room -= len(to.code) + 1
+					b.next = &basicBlock{code: to.code, cond: to.cond, yes: to.yes, next: to.next}
+				} else {
+					g.out.code = append(g.out.code, inst{op: opJump, k: uint64(to.label)})
+				}
 			}
 			g.successors(b, func(to *basicBlock) { todo = append(todo, to) })
 			b = b.next

@@ -37,6 +37,13 @@ func newHashIndex(mask []uint64) *hashIndex {
 }
 
 func (x *hashIndex) find(key []uint64) *entry {
+	if len(key) == 1 {
+		w := key[0]
+		if x.mask != nil {
+			w &= x.mask[0]
+		}
+		return x.findWord(w)
+	}
 	h := hashKey(key, x.mask)
 	slots := *x.slots.Load()
 	last := uint64(len(slots) - 1)
@@ -52,7 +59,7 @@ func (x *hashIndex) find(key []uint64) *entry {
 	}
 }
 
-// findWord is find for a key of one word, all bits of which are compared.
+// findWord is find for a masked key of one word.
 func (x *hashIndex) findWord(key uint64) *entry {
 	h := hashWord(key)
 	slots := *x.slots.Load()

@@ -18,7 +18,11 @@ const maxPasses = 1024
 // through the program; the frame is only read, and not kept. One goroutine at a time.
 func (s *Switch) Process(now uint64, port uint32, frame []byte, out Output) {
 	s.state.Lock()
-	defer s.state.Unlock()
+	s.process(now, port, frame, out)
+	s.state.Unlock()
+}
+
+func (s *Switch) process(now uint64, port uint32, frame []byte, out Output) {
 	s.now = now
 	p := s.get()
 	p.start(now, port, frame)

@@ -38,7 +38,7 @@ var roles = [...]role{
 
 	// What a register holds is not known; a read outside of it leaves the word as it was.
 	opRegRead: {a: 1, b: 1, writes: 1, pure: true}, opRegRead2: {a: 2, b: 1, writes: 2, pure: true},
-	opRegReads: {}, // made when nothing asks any more
+	opRegReads: {}, opOrK2: {}, // made when nothing asks any more
 	opRegWrite: {a: 1, b: 1}, opRegWriteK: {b: 1}, opRegWrite2: {a: 2, b: 1},
 	opCount: {a: 1}, opCalc: {writes: 1, pure: true}, opRemove: {a: 1, writes: 1}, opTable: {ends: true}, opTableBy: {ends: true}, opLoop: {},
 
