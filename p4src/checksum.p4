@@ -1,6 +1,5 @@
-// Only the outer IPv4 header changes on the way through (TTL). A header that came with a
-// wrong checksum would leave with a right one, so its checksum is verified, and Classify
-// counts the frame as malformed and drops it.
+// A frame whose outer IPv4 header has a wrong checksum is not to be routed: Classify counts it
+// as malformed and drops it.
 
 #ifndef FABRICSCOPE_CHECKSUM_P4
 #define FABRICSCOPE_CHECKSUM_P4
@@ -24,20 +23,9 @@ control FabricscopeVerifyChecksum(inout headers_t hdr, inout metadata_t meta) {
     }
 }
 
+// Forwarding keeps the checksum right as it changes the TTL.
 control FabricscopeComputeChecksum(inout headers_t hdr, inout metadata_t meta) {
-    apply {
-        update_checksum(hdr.ipv4.isValid() && !hdr.ipv4_options.isValid(),
-            { hdr.ipv4.version, hdr.ipv4.ihl, hdr.ipv4.tos, hdr.ipv4.total_len,
-              hdr.ipv4.identification, hdr.ipv4.flags, hdr.ipv4.frag_offset,
-              hdr.ipv4.ttl, hdr.ipv4.protocol, hdr.ipv4.src, hdr.ipv4.dst },
-            hdr.ipv4.checksum, HashAlgorithm.csum16);
-        update_checksum(hdr.ipv4.isValid() && hdr.ipv4_options.isValid(),
-            { hdr.ipv4.version, hdr.ipv4.ihl, hdr.ipv4.tos, hdr.ipv4.total_len,
-              hdr.ipv4.identification, hdr.ipv4.flags, hdr.ipv4.frag_offset,
-              hdr.ipv4.ttl, hdr.ipv4.protocol, hdr.ipv4.src, hdr.ipv4.dst,
-              hdr.ipv4_options.options },
-            hdr.ipv4.checksum, HashAlgorithm.csum16);
-    }
+    apply { }
 }
 
 #endif

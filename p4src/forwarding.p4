@@ -59,6 +59,9 @@ control Forwarding(inout headers_t hdr, inout metadata_t meta, inout standard_me
         hdr.ethernet.src = src_mac;
         hdr.ethernet.dst = dst_mac;
         hdr.ipv4.ttl = hdr.ipv4.ttl - 1;
+        // One less in the high byte of a word is one more in the checksum's (RFC 1624).
+        bit<32> sum = (bit<32>)hdr.ipv4.checksum + 0x100;
+        hdr.ipv4.checksum = (bit<16>)(sum + ((sum + 1) >> 16));
     }
 
     @id(0x02000013)
