@@ -48,8 +48,7 @@ func others() []named {
 	return list
 }
 
-func to(n uint16) func(uint16) uint16   { return func(uint16) uint16 { return n } }
-func less(n uint16) func(uint16) uint16 { return func(right uint16) uint16 { return right - n } }
+func to(n uint16) func(uint16) uint16 { return func(uint16) uint16 { return n } }
 
 // malformed are frames whose fields do not fit each other.
 func malformed() (list []named) {

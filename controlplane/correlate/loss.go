@@ -88,15 +88,12 @@ func compare(sw string, up, down []flow.Hop) (s flow.Segment, ok bool) {
 		return s, false
 	}
 	entered, arrived := countAt(up, epoch), countAt(down, epoch)
-	s = flow.Segment{Switch: sw, Packets: entered, Lost: entered - min(entered, arrived), Final: epoch == openEpoch}
+	s = flow.Segment{Switch: sw, Packets: entered, Lost: entered - min(entered, arrived), Final: epoch == flow.OpenEpoch}
 	if !s.Final {
 		s.Within = uncertainty(up, down)
 	}
 	return s, true
 }
-
-// openEpoch is the end of the snapshot of a hop that has counted its last packet.
-const openEpoch = 1<<32 - 1
 
 // commonEpoch is the newest epoch that every hop has a snapshot of.
 func commonEpoch(hops []flow.Hop) (uint32, bool) {

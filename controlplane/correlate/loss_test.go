@@ -37,7 +37,7 @@ func hop(sw, port string, packets ...uint64) flow.Hop {
 // silent is a hop that has counted its last packet.
 func silent(h flow.Hop) flow.Hop {
 	last := h.Snapshots[len(h.Snapshots)-1].To
-	h.Snapshots = h.Snapshots.With(flow.Snapshot{From: last + 1, To: openEpoch, Counters: h.Counters})
+	h.Snapshots = h.Snapshots.With(flow.Snapshot{From: last + 1, To: flow.OpenEpoch, Counters: h.Counters})
 	return h
 }
 

@@ -3,7 +3,6 @@ package fabric
 import (
 	"context"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -56,13 +55,6 @@ func (p *programmer) disconnect() {
 	p.mu.Lock()
 	p.ctx, p.client, p.have, p.known = nil, nil, nil, false
 	p.mu.Unlock()
-}
-
-// live gives the connection; nil without one.
-func (p *programmer) live() (context.Context, client) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.ctx, p.client
 }
 
 // wish replaces what is wanted. The caller does not change entries afterwards.
@@ -145,11 +137,4 @@ func lost(ctx context.Context, err error) error {
 		return nil
 	}
 	return err
-}
-
-// installed gives what the switch has, for tests and messages.
-func (p *programmer) installed() []p4rt.Entry {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return slices.Clone(p.have)
 }

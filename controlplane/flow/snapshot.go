@@ -1,5 +1,10 @@
 package flow
 
+import "math"
+
+// OpenEpoch ends the snapshot of a hop that has counted its last packet.
+const OpenEpoch = math.MaxUint32
+
 // Snapshot is what a hop had counted when each of the epochs From to To began. Epochs of a
 // tuple begin at the same moments at all switches, so the snapshots of two hops of a direction
 // for one epoch can be compared while packets pass.

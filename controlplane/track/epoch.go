@@ -2,7 +2,6 @@ package track
 
 import (
 	"encoding/binary"
-	"math"
 	"net/netip"
 
 	"github.com/fabricscope/fabricscope/controlplane/flow"
@@ -14,9 +13,6 @@ import (
 
 // timeMask keeps times to the 48 bits that switches calculate with.
 const timeMask = 1<<48 - 1
-
-// openEpoch ends the snapshot of a hop that has counted its last packet.
-const openEpoch = math.MaxUint32
 
 // epochs counts the epochs of one switch's flows.
 type epochs struct {
@@ -55,10 +51,10 @@ func (e epochs) record(h *flow.Hop, d *delta) {
 	t := d.key.Tuple
 	switch {
 	case d.ended:
-		h.Snapshots = h.Snapshots.With(flow.Snapshot{From: e.of(d.last, t) + 1, To: openEpoch, Counters: h.Counters})
+		h.Snapshots = h.Snapshots.With(flow.Snapshot{From: e.of(d.last, t) + 1, To: flow.OpenEpoch, Counters: h.Counters})
 	case d.began:
 		before := h.Counters.Sub(d.add)
-		if n := len(h.Snapshots); n > 0 && h.Snapshots[n-1].To == openEpoch {
+		if n := len(h.Snapshots); n > 0 && h.Snapshots[n-1].To == flow.OpenEpoch {
 			h.Snapshots[n-1].To = e.of(d.first, t)
 		} else if before.Packets == 0 {
 			h.Snapshots = h.Snapshots.With(flow.Snapshot{To: e.of(d.first, t)})

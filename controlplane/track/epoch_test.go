@@ -45,8 +45,8 @@ func TestSwitchesAreComparedAtTheSameMoment(t *testing.T) {
 		}
 		time.Sleep(15 * time.Second) // both are read out: once while not silent for long enough, perhaps
 		final := snapshots(t, s)
-		a, knownA := final["leaf1"].At(openEpoch)
-		b, knownB := final["spine1"].At(openEpoch)
+		a, knownA := final["leaf1"].At(flow.OpenEpoch)
+		b, knownB := final["spine1"].At(flow.OpenEpoch)
 		if !knownA || !knownB || a.Packets != 500 || b.Packets != 450 {
 			t.Errorf("at the end %+v and %+v, want 500 and 450", a, b)
 		}

@@ -105,14 +105,6 @@ func byteFromEnd(b []byte, i int, fill byte) byte {
 	return b[len(b)-1-i]
 }
 
-// padded brings a canonical value to n bytes.
-func padded(b []byte, n int) []byte {
-	if len(b) >= n {
-		return b[len(b)-n:]
-	}
-	return append(make([]byte, n-len(b), n), b...)
-}
-
 // ones is the byte string of width one bits.
 func ones(width int) []byte {
 	b := bytes.Repeat([]byte{0xff}, (width+7)/8)

@@ -146,15 +146,6 @@ func trimZeros(text string) string {
 	return text
 }
 
-// numbers are the numbers up to the end, at least one.
-func (s *scanner) numbers(what string, limit uint64) []uint64 {
-	list := []uint64{s.number(what, limit)}
-	for s.more() {
-		list = append(list, s.number(what, limit))
-	}
-	return list
-}
-
 // end makes sure that there is nothing more.
 func (s *scanner) end() {
 	if s.more() {

@@ -30,9 +30,8 @@ const maxPositions = 256
 // states is a set of positions.
 type states [maxPositions / 64]uint64
 
-func (s *states) add(i int)     { s[i/64] |= 1 << (i % 64) }
-func (s states) has(i int) bool { return s[i/64]&(1<<(i%64)) != 0 }
-func (s states) empty() bool    { return s == states{} }
+func (s *states) add(i int)  { s[i/64] |= 1 << (i % 64) }
+func (s states) empty() bool { return s == states{} }
 
 func (s states) meets(o states) bool {
 	for i := range s {
