@@ -22,6 +22,7 @@ import (
 	"github.com/fabricscope/fabricscope/controlplane/config"
 	"github.com/fabricscope/fabricscope/controlplane/correlate"
 	"github.com/fabricscope/fabricscope/controlplane/fabric"
+	"github.com/fabricscope/fabricscope/controlplane/flowcache"
 	"github.com/fabricscope/fabricscope/controlplane/history"
 	"github.com/fabricscope/fabricscope/controlplane/inventory"
 	"github.com/fabricscope/fabricscope/controlplane/kube"
@@ -39,7 +40,7 @@ type Daemon struct {
 	tracker    *track.Tracker
 	fabric     *fabric.Fabric
 	sessions   []*p4rt.Session
-	flows      *flowCache
+	flows      *flowcache.Handler
 	watcher    *kube.Watcher
 	gnmi       *gnmi.Server
 	http       *httpServer
@@ -107,10 +108,11 @@ func (d *Daemon) connectSwitches(cfg config.Config, names portTable, log *slog.L
 	if err != nil {
 		return err
 	}
-	d.flows = &flowCache{tracker: d.tracker, ports: names.numbers(), log: log}
-	if d.flows.layout, err = newDigestLayout(program); err != nil {
+	decoder, err := flowcache.NewDecoder(program)
+	if err != nil {
 		return err
 	}
+	d.flows = flowcache.New(d.tracker, decoder, names.numbers(), log)
 	metrics, err := p4rt.NewMetrics(r)
 	if err != nil {
 		return err
@@ -119,7 +121,7 @@ func (d *Daemon) connectSwitches(cfg config.Config, names portTable, log *slog.L
 		c := p4rt.DefaultConfig()
 		c.Name, c.Address, c.DeviceID, c.FabricRole = sw.Name, sw.Address, sw.DeviceID, sw.Role
 		s, err := p4rt.New(c, p4rt.Deps{Log: log, Program: program, Sink: d.store, Metrics: metrics,
-			Subscribers: []p4rt.Subscriber{d.fabric.Subscriber(), d.flows.subscriber()}})
+			Subscribers: []p4rt.Subscriber{d.fabric.Subscriber(), d.flows.Subscriber()}})
 		if err != nil {
 			return err
 		}
@@ -176,7 +178,7 @@ func (d *Daemon) runAll(ctx context.Context) error {
 	// Sessions end before what they report to, or their last words would find nobody.
 	upper, stopUpper := context.WithCancel(context.Background())
 	defer stopUpper()
-	d.flows.ctx = upper
+	d.flows.Start(upper)
 	g, ctx := errgroup.WithContext(ctx)
 	above, _ := errgroup.WithContext(upper)
 	above.Go(func() error { return d.correlator.Run(upper) })

@@ -24,6 +24,7 @@ func rules() map[string][]string {
 		"controlplane/flow":      {"controlplane/inventory"},
 		"controlplane/p4rt":      append([]string{"p4src"}, words...),
 		"controlplane/fabric":    append([]string{"p4src", "controlplane/p4rt"}, words...),
+		"controlplane/flowcache": append([]string{"p4src", "controlplane/p4rt", "controlplane/track"}, words...),
 		"controlplane/track":     words,
 		"controlplane/kube":      words,
 		"controlplane/correlate": words,

@@ -1,4 +1,4 @@
-package app
+package flowcache
 
 import (
 	"net/netip"

@@ -1,0 +1,151 @@
+package flowcache
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/fabricscope/fabricscope/controlplane/flow"
+	"github.com/fabricscope/fabricscope/controlplane/inventory"
+	"github.com/fabricscope/fabricscope/controlplane/p4rt"
+	"github.com/fabricscope/fabricscope/controlplane/track"
+	"github.com/fabricscope/fabricscope/p4src"
+)
+
+// Handler stands between the sessions of all switches and the tracker.
+type Handler struct {
+	ctx     context.Context // reports are delivered until it ends
+	tracker *track.Tracker
+	decoder *Decoder
+	ports   map[string][]uint32 // by switch; never changed
+	log     *slog.Logger
+}
+
+// New gives a Handler for switches with the given ports. Start comes before the first session.
+func New(tracker *track.Tracker, decoder *Decoder, ports map[string][]uint32, log *slog.Logger) *Handler {
+	return &Handler{tracker: tracker, decoder: decoder, ports: ports, log: log}
+}
+
+// Start lets reports be delivered until ctx ends, which is when nobody takes them any more.
+func (f *Handler) Start(ctx context.Context) { f.ctx = ctx }
+
+// Subscriber makes the handler a subscriber of a session.
+func (f *Handler) Subscriber() p4rt.Subscriber {
+	return p4rt.Subscriber{Name: "flow-cache", Handler: f, Digests: true, Accept: func(p *p4rt.PacketIn) bool {
+		return p.Field(p4src.PacketInReason).Uint64() == uint64(p4src.PuntSlot)
+	}}
+}
+
+// Connected tells the tracker that it can ask.
+func (f *Handler) Connected(_ context.Context, s *p4rt.Session, fresh bool) {
+	f.report(f.tracker.Connected(f.ctx, cacheSwitch{s, f.ports[s.Name()]}, fresh))
+}
+
+// Disconnected tells the tracker that it cannot ask.
+func (f *Handler) Disconnected(s *p4rt.Session, _ error) {
+	f.report(f.tracker.Disconnected(f.ctx, s.Name()))
+}
+
+// Digests delivers the reports of one list.
+func (f *Handler) Digests(s *p4rt.Session, l p4rt.DigestList) {
+	for _, d := range l.Digests {
+		if f.tracker.Report(f.ctx, s.Name(), f.decoder.Report(d), l.Received) != nil {
+			return
+		}
+	}
+}
+
+// PacketIn delivers the answer to a read-out.
+func (f *Handler) PacketIn(s *p4rt.Session, p p4rt.PacketIn) {
+	r, err := slotReport(p.Payload, p.Field(p4src.PacketInTimestamp).Uint64())
+	if err != nil {
+		f.log.Error("answer to a read-out", "switch", s.Name(), "error", err)
+		return
+	}
+	f.report(f.tracker.Report(f.ctx, s.Name(), r, p.Received))
+}
+
+func (f *Handler) report(err error) {
+	if err != nil && f.ctx.Err() == nil {
+		f.log.Error("flow accounting has stopped", "error", err)
+	}
+}
+
+// cacheSwitch is what the tracker asks of a session.
+type cacheSwitch struct {
+	*p4rt.Session
+	ports []uint32
+}
+
+// RequestSlot implements track.Switch.
+func (c cacheSwitch) RequestSlot(_ context.Context, slot uint32, idle time.Duration) error {
+	op := p4src.OpRead
+	if idle > 0 {
+		op = p4src.OpEvictIfIdle
+	}
+	return c.SendPacket(p4rt.PacketOut{Fields: []p4rt.Param{
+		{Name: p4src.PacketOutOp, Value: p4rt.Uint(uint64(op))},
+		{Name: p4src.PacketOutSlot, Value: p4rt.Uint(uint64(slot))},
+		{Name: p4src.PacketOutIdle, Value: p4rt.Uint(uint64(idle.Microseconds()))},
+	}})
+}
+
+// SetClock implements track.Switch.
+func (c cacheSwitch) SetClock(_ context.Context, offset uint64) error {
+	return c.SendPacket(p4rt.PacketOut{Fields: []p4rt.Param{
+		{Name: p4src.PacketOutOp, Value: p4rt.Uint(uint64(p4src.OpSetClock))},
+		{Name: p4src.PacketOutClock, Value: p4rt.Uint(offset)},
+	}})
+}
+
+// ReadCounters implements track.Switch.
+func (c cacheSwitch) ReadCounters(ctx context.Context) ([]track.PortCounters, error) {
+	var ports, classes []int64
+	for _, p := range c.ports {
+		ports = append(ports, int64(p))
+		for class := range int64(p4src.ClassesPerPort) {
+			classes = append(classes, int64(p)*p4src.ClassesPerPort+class)
+		}
+	}
+	if len(ports) == 0 {
+		return nil, nil
+	}
+	buckets, err := c.Counters(ctx, p4src.CounterClass, classes...)
+	if err != nil {
+		return nil, err
+	}
+	totals, err := c.Counters(ctx, p4src.CounterPort, ports...)
+	if err != nil {
+		return nil, err
+	}
+	byPort := map[uint32]*track.PortCounters{}
+	out := make([]track.PortCounters, len(totals))
+	for i, cell := range totals {
+		out[i] = track.PortCounters{Number: uint32(cell.Index), Total: flow.Counters{Packets: cell.Packets, Bytes: cell.Bytes}}
+		byPort[uint32(cell.Index)] = &out[i]
+	}
+	for _, cell := range buckets {
+		if p := byPort[uint32(cell.Index)/p4src.ClassesPerPort]; p != nil {
+			p.Buckets.Add(flow.Counters{Packets: cell.Packets, Bytes: cell.Bytes})
+			if b := bucket(&p.Classes, p4src.Class(cell.Index%p4src.ClassesPerPort)); b != nil {
+				*b = inventory.Bucket{Packets: cell.Packets, Bytes: cell.Bytes}
+			}
+		}
+	}
+	return out, nil
+}
+
+// bucket is that of a class; nil where the program counts nothing.
+func bucket(b *inventory.Buckets, class p4src.Class) *inventory.Bucket {
+	switch class {
+	case p4src.ClassFragment:
+		return &b.Fragment
+	case p4src.ClassMalformed:
+		return &b.Malformed
+	case p4src.ClassLLDP:
+		return &b.LLDP
+	case p4src.ClassOther:
+		return &b.Other
+	}
+	return nil
+}
