@@ -85,7 +85,7 @@ func (g *graph) before(in *inst, live, fixed, outside wordSet) {
 		}
 	}
 	switch {
-	case in.op.leaves() && in.op != opTable, in.op == opHeader, in.op == opNeed, in.op == opCheckExit:
+	case in.op.leaves() && in.op != opTable, in.op == opHeader, in.op == opPeek, in.op == opCheckExit:
 		live.join(outside)
 	case r.ends, in.op == opCalc:
 		live.join(fixed)

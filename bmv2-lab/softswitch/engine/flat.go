@@ -60,11 +60,10 @@ const (
 	opTableBy   // the same, with an action profile or meters
 	opLoop      // a way back: count it; to bc when k is exceeded
 
-	opHeader    // extract: a header of k bytes at A starts here, with the c loads from number b on
+	opHeader    // extract: a header at A, with the c loads from number b on; its bytes and, above 32 bits, its rank are k
 	opLoad      // A = 8 bytes at b of the header >> c & k
 	opLoadShort // A = c bits at bit b of the header
-	opNeed      // the packet has k more bytes, or the parser error tooShort
-	opPeek      // A = c bits at bit b of what is not parsed
+	opPeek      // A = c bits at bit b of what is not parsed, if that has k bytes
 	opPick      // select c
 	opParse     // parser operation c
 	opReject    // end with the parser error A

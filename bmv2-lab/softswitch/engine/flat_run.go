@@ -123,13 +123,10 @@ func (p *packet) runFlat(pc int) int {
 			if w[in.a] != 0 {
 				w[in.a] = 0
 				p.length -= int(in.k)
+				p.whole = false
 			}
 		case opLoad:
 			w[in.a] = binary.BigEndian.Uint64(p.frame[p.at+int(in.b):]) >> (in.c & 63) & in.k
-		case opNeed:
-			if len(p.frame)-p.parsed < int(in.k) {
-				return p.prog.errs.tooShort
-			}
 		case opAccept:
 			return p.prog.errs.none
 		case opReject:
@@ -138,6 +135,10 @@ func (p *packet) runFlat(pc int) int {
 			return 0
 		case opHeader:
 			if pc = p.header(in, pc); pc < 0 {
+				return ^pc
+			}
+		case opPeek:
+			if pc = p.peek(in, pc); pc < 0 {
 				return ^pc
 			}
 		case opRegReads:
@@ -180,8 +181,6 @@ func (p *packet) runOther(in *inst, pc int) int {
 		}
 	case opLoadShort:
 		w[in.a] = bitsAt(p.frame[p.at:], int(in.b), int(in.c))
-	case opPeek:
-		w[in.a] = bitsAt(p.frame[p.parsed:], int(in.b), int(in.c))
 	case opPick:
 		next, e := fc.picks[in.c](p)
 		switch {
@@ -222,14 +221,15 @@ func (p *packet) runOther(in *inst, pc int) int {
 // header extracts a header of fixed length. It yields pc, or ^error. The loads are unrolled,
 // since the processor guesses the ends of many short loops wrong.
 func (p *packet) header(in *inst, pc int) int {
-	at := p.parsed
+	at, bytes, rank := p.parsed, int(uint32(in.k)), int(in.k>>32)
 	data := p.frame[at:]
-	if len(data) < int(in.k) {
+	if len(data) < bytes {
 		return ^p.prog.errs.tooShort
 	}
 	w := (*flatWords)(p.words)
 	w[in.a], w[in.a+rawWord] = 1, uint64(at)
-	p.at, p.parsed = at, at+int(in.k)
+	p.at, p.parsed = at, at+bytes
+	p.whole, p.rank = p.whole && rank > p.rank, rank
 	loads := p.prog.flat.loads[in.b:][:in.c]
 	for ; len(loads) >= 4; loads = loads[4:] {
 		loads[0].run(w, data)
@@ -246,6 +246,21 @@ func (p *packet) header(in *inst, pc int) int {
 		fallthrough
 	case 1:
 		loads[0].run(w, data)
+	}
+	return pc
+}
+
+// peek is a lookahead. It yields pc, or ^error.
+func (p *packet) peek(in *inst, pc int) int {
+	data := p.frame[p.parsed:]
+	if len(data) < int(in.k) {
+		return ^p.prog.errs.tooShort
+	}
+	w, at, end := (*flatWords)(p.words), int(in.b/8), in.b%8+in.c
+	if end <= 64 && at+8 <= len(data) {
+		w[in.a] = binary.BigEndian.Uint64(data[at:]) << (in.b % 8) >> (64 - in.c)
+	} else {
+		w[in.a] = bitsAt(data, int(in.b), int(in.c))
 	}
 	return pc
 }

@@ -49,6 +49,7 @@ type headerLayout struct {
 	varSlot  int  // where the content of its variable-length field is, or -1
 	copied   bool // leaves as it is in the frame, but for patch
 	patch    []patchChunk
+	rank     int // see emit.go
 }
 
 // stackLayout is a stack of headers or of unions.

@@ -106,7 +106,7 @@ func (l *lowerer) parserStep(o *bmjson.ParserOp) {
 // header lowers the extraction of a header of fixed length. Every load is of 8 bytes, inside
 // of the header if it is that long.
 func (l *lowerer) header(h *headerLayout) {
-	l.op3(opHeader, h.base, 0, 0, uint64(h.typ.bytes))
+	l.op3(opHeader, h.base, 0, 0, uint64(h.typ.bytes)|uint64(h.rank)<<32)
 	b := &l.prog.blocks[h.index].prefix
 	short := func(word, bit, n int) { l.op3(opLoadShort, h.base+word, bit, n, 0) }
 	for _, u := range b.odd {
@@ -129,8 +129,7 @@ func (l *lowerer) header(h *headerLayout) {
 
 // peekAt lowers a lookahead of at most 64 bits.
 func (l *lowerer) peekAt(look *bmjson.Lookahead, dst int) {
-	l.emit(inst{op: opNeed, k: uint64((look.Offset + look.Width + 7) / 8)})
-	l.op3(opPeek, dst, look.Offset, look.Width, 0)
+	l.op3(opPeek, dst, look.Offset, look.Width, uint64(look.Offset+look.Width+7)/8)
 }
 
 // transition lowers the select of a state but for its default, which comes behind.

@@ -10,6 +10,8 @@ type packet struct {
 	frame  []byte // as it came in (or was recirculated)
 	parsed int    // bytes of frame that the parser has consumed
 	at     int    // where the header that is being extracted starts
+	whole  bool   // the valid headers are what is parsed; see emit.go
+	rank   int    // of the last header
 	loops  uint64 // parser states on the way, where they can go round
 	now    uint64 // µs
 
@@ -65,6 +67,7 @@ func newPacket(sw *Switch) *packet {
 func (p *packet) start(now uint64, port uint32, frame []byte) {
 	clear(p.words[:p.prog.lay.cleared])
 	p.frame, p.parsed, p.now, p.port = frame, 0, now, port
+	p.whole, p.rank = true, 0
 	p.length, p.inLength, p.truncate = len(frame), len(frame), -1
 	p.exit, p.aborted, p.jumps = false, false, 0
 	p.digest, p.clone, p.cloneList, p.resubmit, p.recirc = 0, 0, 0, 0, 0
@@ -80,6 +83,7 @@ func (p *packet) copyFrom(q *packet) {
 		p.vars[i] = append(p.vars[i][:0], q.vars[i]...)
 	}
 	p.frame, p.parsed, p.now, p.port = q.frame, q.parsed, q.now, q.port
+	p.whole = q.whole
 	p.length, p.inLength, p.truncate = q.length, q.inLength, -1
 	p.exit, p.aborted, p.jumps = false, false, 0
 	p.digest, p.clone, p.cloneList, p.resubmit, p.recirc = 0, 0, 0, 0, 0

@@ -196,6 +196,7 @@ func (c *compiler) advance(e *bmjson.Expr) parserOp {
 			return p.prog.errs.tooShort + 1
 		}
 		p.parsed += int(n / 8)
+		p.whole = false
 		return 0
 	}
 }

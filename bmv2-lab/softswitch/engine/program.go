@@ -21,7 +21,9 @@ type Program struct {
 	update     []checksum
 	deparser   []*headerLayout
 	emitted    []int // the words that say whether they are valid; -1: always
-	calls      []op  // of the deparser
+	made       []int // see emit.go
+	patched    []*headerLayout
+	calls      []op // of the deparser
 	digests    []digestList
 	fieldLists [][]listCopy
 	maxKey     int
@@ -223,6 +225,7 @@ func (c *compiler) deparser() {
 		}
 		c.prog.emitted = append(c.prog.emitted, valid)
 	}
+	c.rankHeaders()
 	for i := range c.src.Deparser.Calls {
 		if f := c.step(&c.src.Deparser.Calls[i]); f != nil {
 			c.prog.calls = append(c.prog.calls, f)

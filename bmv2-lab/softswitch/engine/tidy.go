@@ -43,7 +43,7 @@ var roles = [...]role{
 	opCount: {a: 1}, opCalc: {writes: 1, pure: true}, opRemove: {a: 1, writes: 1}, opTable: {ends: true}, opTableBy: {ends: true}, opLoop: {},
 
 	opHeader: {writes: 2}, opLoad: {writes: 1, pure: true}, opLoadShort: {writes: 1, pure: true},
-	opNeed: {}, opPeek: {writes: 1, pure: true}, opPick: {ends: true}, opParse: {ends: true}, opReject: {a: 1, ends: true},
+	opPeek: {writes: 1}, opPick: {ends: true}, opParse: {ends: true}, opReject: {a: 1, ends: true},
 	opAccept: {ends: true},
 
 	opCall: {ends: true}, opWord: {writes: 1, ends: true}, opJumpNot: {ends: true}, opNode: {ends: true},
