@@ -75,14 +75,16 @@ enum bit<8> PuntReason {
     ARP     = 2,
     GLEAN   = 3,  // the destination is on a connected subnet and has no neighbour entry
     GATEWAY = 4,  // the destination is the switch itself
-    SLOT    = 5   // the answer to a read-out
+    SLOT    = 5,  // the answer to a read-out
+    EXPIRED = 6   // the TTL ended here; some of them, so that their senders are told
 }
 
 enum bit<8> PacketOutOp {
-    SEND          = 0,
-    READ          = 1,
-    EVICT_IF_IDLE = 2,
-    SET_CLOCK     = 3
+    SEND            = 0,
+    READ            = 1,
+    EVICT_IF_IDLE   = 2,
+    SET_CLOCK       = 3,
+    SET_INCARNATION = 4
 }
 
 #endif

@@ -94,6 +94,11 @@ control FlowCache(inout headers_t hdr, inout metadata_t meta, in standard_metada
     // What makes the fabric's time of this switch's; the controller sets it (SET_CLOCK).
     register<bit<48>>(1) clock_offset;
 
+    // Names what the registers hold, from one zeroing to the next: 0 until a controller that finds
+    // them without a name gives them one (SET_INCARNATION). Counters that are seen again under
+    // another name have begun anew, whatever their values are.
+    register<bit<64>>(1) incarnation;
+
     flow_key_t   old_key;
     flow_state_t state;
     bit<32>      slot = 0;
@@ -196,6 +201,7 @@ control FlowCache(inout headers_t hdr, inout metadata_t meta, in standard_metada
         hdr.slot_report.syns = state.syns;
         hdr.slot_report.syn_last = state.syn_last;
         hdr.slot_report.ack_first = state.ack_first;
+        incarnation.read(hdr.slot_report.incarnation, 0);
         meta.punt = PuntReason.SLOT;
     }
 
@@ -203,6 +209,12 @@ control FlowCache(inout headers_t hdr, inout metadata_t meta, in standard_metada
         @atomic {
             if (hdr.packet_out.isValid() && hdr.packet_out.op == PacketOutOp.SET_CLOCK) {
                 clock_offset.write(0, hdr.packet_out.clock_offset);
+            } else if (hdr.packet_out.isValid() && hdr.packet_out.op == PacketOutOp.SET_INCARNATION) {
+                bit<64> name;
+                incarnation.read(name, 0);
+                if (name == 0) {
+                    incarnation.write(0, hdr.packet_out.incarnation);
+                }
             } else if (hdr.packet_out.isValid()) {
                 slot = hdr.packet_out.slot;
                 read_key(slot);

@@ -5,8 +5,12 @@
 
 #include "headers.p4"
 #include "metadata.p4"
+#include "expiry.p4"
 
 control Forwarding(inout headers_t hdr, inout metadata_t meta, inout standard_metadata_t standard_metadata) {
+    Expiry() expiry;
+    bit<1> goes_on = 0;  // there is a next hop
+
     action route_packet() {
         meta.routed = 1;
     }
@@ -95,12 +99,19 @@ control Forwarding(inout headers_t hdr, inout metadata_t meta, inout standard_me
                         { hdr.ipv4.src, hdr.ipv4.dst, hdr.ipv4.protocol, src_port, dst_port },
                         (bit<16>)meta.group_size);
                     ecmp_member.apply();
-                    nexthop.apply();
+                    goes_on = 1;
                 }
                 set_nexthop: {
-                    nexthop.apply();
+                    goes_on = 1;
                 }
                 default: {}
+            }
+            if (goes_on == 1) {
+                if (hdr.ipv4.ttl <= 1) {
+                    expiry.apply(meta, standard_metadata);
+                } else {
+                    nexthop.apply();
+                }
             }
         } else {
             discard();

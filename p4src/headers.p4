@@ -19,6 +19,7 @@ header packet_out_t {
     @id(3) bit<32> slot;          // READ, EVICT_IF_IDLE: way * FLOW_SLOTS_PER_WAY + index
     @id(4) bit<32> idle_us;       // EVICT_IF_IDLE: not if a packet came within this time
     @id(5) bit<48> clock_offset;  // SET_CLOCK: what makes the fabric's time of this switch's
+    @id(6) bit<64> incarnation;   // SET_INCARNATION: the name of what the registers hold
 }
 
 // The payload of a packet-in with reason SLOT (docs/formats/slot-report.md).
@@ -41,6 +42,7 @@ header slot_report_t {
     bit<8>   syns;
     bit<48>  syn_last;
     bit<48>  ack_first;
+    bit<64>  incarnation;         // 0: nobody has named it
 }
 
 header ethernet_t {

@@ -72,8 +72,9 @@ const (
 // Counters. Those of a port are indexed by its number, those of a class by port number times
 // ClassesPerPort plus class.
 const (
-	CounterPort  = "FabricscopeIngress.accounting.port_rx"
-	CounterClass = "FabricscopeIngress.accounting.class_rx"
+	CounterPort    = "FabricscopeIngress.accounting.port_rx"
+	CounterClass   = "FabricscopeIngress.accounting.class_rx"
+	CounterExpired = "FabricscopeIngress.forwarding.expiry.ttl_expired" // by port; they are in their flows too
 )
 
 // DigestFlow is the digest of the flow cache; its members are those of flow_digest_t.
@@ -86,12 +87,13 @@ const (
 	PacketInIngressPort = "ingress_port"
 	PacketInTimestamp   = "timestamp"
 
-	PacketOut           = "packet_out"
-	PacketOutOp         = "op"
-	PacketOutEgressPort = "egress_port"
-	PacketOutSlot       = "slot"
-	PacketOutIdle       = "idle_us"
-	PacketOutClock      = "clock_offset"
+	PacketOut            = "packet_out"
+	PacketOutOp          = "op"
+	PacketOutEgressPort  = "egress_port"
+	PacketOutSlot        = "slot"
+	PacketOutIdle        = "idle_us"
+	PacketOutClock       = "clock_offset"
+	PacketOutIncarnation = "incarnation"
 )
 
 // PuntReason says why a frame came to the controller (enums.p4).
@@ -104,6 +106,7 @@ const (
 	PuntGlean   PuntReason = 3
 	PuntGateway PuntReason = 4
 	PuntSlot    PuntReason = 5
+	PuntExpired PuntReason = 6
 )
 
 // Op is what a packet-out asks for (enums.p4).
@@ -111,10 +114,11 @@ type Op uint8
 
 // Packet-out operations.
 const (
-	OpSend        Op = 0
-	OpRead        Op = 1
-	OpEvictIfIdle Op = 2
-	OpSetClock    Op = 3
+	OpSend           Op = 0
+	OpRead           Op = 1
+	OpEvictIfIdle    Op = 2
+	OpSetClock       Op = 3
+	OpSetIncarnation Op = 4
 )
 
 // Encapsulation is the outermost tunnel of a frame (enums.p4).

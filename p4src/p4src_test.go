@@ -93,10 +93,10 @@ func TestNamesAreThoseOfP4Info(t *testing.T) {
 		p4src.ActionPunt, p4src.ActionDiscard, p4src.ActionForward,
 		p4src.FieldUDPDstPort, p4src.FieldEthernetDst, p4src.FieldIPv4Dst, p4src.FieldGroup, p4src.FieldIndex, p4src.FieldNexthop,
 		p4src.ParamNexthop, p4src.ParamGroup, p4src.ParamSize, p4src.ParamReason, p4src.ParamPort, p4src.ParamSrcMAC, p4src.ParamDstMAC,
-		p4src.CounterPort, p4src.CounterClass, p4src.DigestFlow,
+		p4src.CounterPort, p4src.CounterClass, p4src.CounterExpired, p4src.DigestFlow,
 		p4src.PacketIn, p4src.PacketInReason, p4src.PacketInIngressPort, p4src.PacketInTimestamp,
 		p4src.PacketOut, p4src.PacketOutOp, p4src.PacketOutEgressPort, p4src.PacketOutSlot, p4src.PacketOutIdle,
-		p4src.PacketOutClock,
+		p4src.PacketOutClock, p4src.PacketOutIncarnation,
 	} {
 		if !have[name] {
 			t.Errorf("P4Info has no %q", name)
@@ -127,7 +127,7 @@ func TestSizesAreThoseOfTheProgram(t *testing.T) {
 		t.Fatal("no registers in the compiled program")
 	}
 	for _, r := range program.RegisterArrays {
-		if r.Name == "FabricscopeIngress.flow_cache.clock_offset" {
+		if name := strings.TrimPrefix(r.Name, "FabricscopeIngress.flow_cache."); name == "clock_offset" || name == "incarnation" {
 			continue // one for all flows
 		}
 		if strings.Contains(r.Name, "flow_cache") && r.Size != p4src.FlowSlots {
@@ -175,9 +175,10 @@ func TestNumbersAreThoseOfEnums(t *testing.T) {
 		{"Encapsulation", "GRE", int(p4src.EncapsulationGRE)},
 		{"PuntReason", "LLDP", int(p4src.PuntLLDP)}, {"PuntReason", "ARP", int(p4src.PuntARP)},
 		{"PuntReason", "GLEAN", int(p4src.PuntGlean)}, {"PuntReason", "GATEWAY", int(p4src.PuntGateway)},
-		{"PuntReason", "SLOT", int(p4src.PuntSlot)},
+		{"PuntReason", "SLOT", int(p4src.PuntSlot)}, {"PuntReason", "EXPIRED", int(p4src.PuntExpired)},
 		{"PacketOutOp", "SEND", int(p4src.OpSend)}, {"PacketOutOp", "READ", int(p4src.OpRead)},
 		{"PacketOutOp", "EVICT_IF_IDLE", int(p4src.OpEvictIfIdle)}, {"PacketOutOp", "SET_CLOCK", int(p4src.OpSetClock)},
+		{"PacketOutOp", "SET_INCARNATION", int(p4src.OpSetIncarnation)},
 	} {
 		if got, ok := enums[c.enum][c.name]; !ok || got != c.want {
 			t.Errorf("%s.%s is %d (found: %t), want %d", c.enum, c.name, got, ok, c.want)

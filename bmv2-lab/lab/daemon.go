@@ -45,6 +45,7 @@ type daemonSwitch struct {
 	Address  string       `yaml:"address"`
 	DeviceID uint64       `yaml:"device-id"`
 	Role     string       `yaml:"role"`
+	Loopback string       `yaml:"loopback"`
 	Ports    []daemonPort `yaml:"ports"`
 }
 
@@ -73,8 +74,9 @@ func writeDaemonConfig(directory string, t *topology.Topology, cluster, kubeconf
 		// The checks compare whole runs, so nothing may leave the screen before their end.
 		Flows: map[string]string{"idle-timeout": "3s", "linger": "1h"},
 	}
-	for _, s := range t.Switches {
-		sw := daemonSwitch{Name: s.Name, Address: fmt.Sprintf("127.0.0.1:%d", s.GRPCPort), DeviceID: s.DeviceID, Role: s.Role}
+	for i, s := range t.Switches {
+		sw := daemonSwitch{Name: s.Name, Address: fmt.Sprintf("127.0.0.1:%d", s.GRPCPort), DeviceID: s.DeviceID, Role: s.Role,
+			Loopback: fmt.Sprintf("10.255.0.%d", i+1)} // what traceroute shows
 		gateway := daemonGateway{Switch: s.Name}
 		for _, p := range t.Peers(s.Name) {
 			sw.Ports = append(sw.Ports, daemonPort{p.Port.Number, p.Port.Interface(), p.Name})

@@ -137,7 +137,7 @@ func newFabric(cfg config.Config, store *history.Store, log *slog.Logger, r prom
 	// A port that was deaf for three frames has no link.
 	c.LLDPHold = (3*c.LLDPInterval + time.Second - 1).Truncate(time.Second)
 	for _, sw := range cfg.Switches {
-		f := fabric.Switch{Name: sw.Name, DeviceID: sw.DeviceID, Role: sw.Role}
+		f := fabric.Switch{Name: sw.Name, DeviceID: sw.DeviceID, Role: sw.Role, Loopback: sw.Loopback.Addr}
 		numbers := map[string]uint32{}
 		for _, p := range sw.Ports {
 			f.Ports = append(f.Ports, fabric.Port{Number: p.Number, Name: p.Name, Peer: p.Peer})

@@ -37,6 +37,7 @@ type accounting struct {
 	BucketPackets  uint64  `json:"bucket-packets"`
 	BucketBytes    uint64  `json:"bucket-bytes"`
 	Buckets        buckets `json:"buckets"`
+	Expired        bucket  `json:"expired"` // dropped because their TTL ended; also in the records
 	BasePackets    int64   `json:"base-packets"`
 	BaseBytes      int64   `json:"base-bytes"`
 	ResiduePackets int64   `json:"residue-packets"`
@@ -173,15 +174,17 @@ func readSwitches(data *branch) []fabricSwitch {
 }
 
 func readAccounting(c *branch) *accounting {
-	class := func(name string) bucket {
-		b := c.in("buckets", name)
+	frames := func(path ...string) bucket {
+		b := c.in(path...)
 		return bucket{b.number("pkts"), b.number("octets")}
 	}
+	class := func(name string) bucket { return frames("buckets", name) }
 	return &accounting{
 		PortPackets: c.number("port-pkts"), PortBytes: c.number("port-octets"),
 		RecordPackets: c.number("record-pkts"), RecordBytes: c.number("record-octets"),
 		BucketPackets: c.number("bucket-pkts"), BucketBytes: c.number("bucket-octets"),
 		Buckets:     buckets{class("fragment"), class("malformed"), class("lldp"), class("other")},
+		Expired:     frames("expired"),
 		BasePackets: c.signed("base-pkts"), BaseBytes: c.signed("base-octets"),
 		ResiduePackets: c.signed("residue-pkts"), ResidueBytes: c.signed("residue-octets"),
 	}

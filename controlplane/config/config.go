@@ -55,6 +55,8 @@ type Switch struct {
 	DeviceID uint64 `yaml:"device-id"`
 	Role     string `yaml:"role"` // leaf, spine or border
 	Ports    []Port `yaml:"ports"`
+
+	Loopback Address `yaml:"loopback"` // from where it tells senders that their packets expired
 }
 
 // Port names a port of the data plane.
@@ -87,6 +89,17 @@ type Prefix struct{ netip.Prefix }
 func (p *Prefix) UnmarshalYAML(n *yaml.Node) (err error) {
 	if p.Prefix, err = netip.ParsePrefix(n.Value); err != nil {
 		return fmt.Errorf("line %d: %q is not an address with a prefix length, like 10.1.1.1/24", n.Line, n.Value)
+	}
+	return nil
+}
+
+// Address is an IP address, like 10.1.1.1.
+type Address struct{ netip.Addr }
+
+// UnmarshalYAML implements yaml.Unmarshaler, for an error that names the line.
+func (a *Address) UnmarshalYAML(n *yaml.Node) (err error) {
+	if a.Addr, err = netip.ParseAddr(n.Value); err != nil {
+		return fmt.Errorf("line %d: %q is not an address, like 10.1.1.1", n.Line, n.Value)
 	}
 	return nil
 }

@@ -44,6 +44,8 @@ func TestErrorsNameLineOrField(t *testing.T) {
 		{"device-id: 1", "device-id: 0", "switches[0].device-id: must not be 0"},
 		{"127.0.0.1:50051", "127.0.0.1", `switches[0].address: "127.0.0.1" is not host:port`},
 		{"role: leaf", "role: tree", `switches[0].role: "tree" is not leaf, spine or border`},
+		{"role: leaf", "role: leaf\n    loopback: fd00::1", `switches[0].loopback: "fd00::1" is not an IPv4 address`},
+		{"role: leaf", "role: leaf\n    loopback: 10.0.0", `line 10: "10.0.0" is not an address`},
 		{"number: 1", "number: 510", "switches[0].ports[0].number: 510 is not 1 to 509"},
 		{"switch: leaf1", "switch: leaf9", `fabric.gateways[0].switch: "leaf9" is not one of the switches`},
 		{"[leaf1-eth1]", "[leaf1-eth2]", `fabric.gateways[0].ports: leaf1 has no port "leaf1-eth2"`},

@@ -119,6 +119,9 @@ func (p *problems) switches(switches []Switch) {
 		if !slices.Contains([]string{"leaf", "spine", "border"}, s.Role) {
 			p.add(field+".role", "%q is not leaf, spine or border", s.Role)
 		}
+		if s.Loopback.IsValid() && !s.Loopback.Is4() {
+			p.add(field+".loopback", "%q is not an IPv4 address", s.Loopback)
+		}
 		names, numbers := map[string]bool{}, map[uint32]bool{}
 		for j, port := range s.Ports {
 			at := fmt.Sprintf("%s.ports[%d]", field, j)

@@ -33,6 +33,7 @@ type Switch struct {
 	Role     string // leaf, spine or border; for people
 	Ports    []Port
 	Gateways []Gateway
+	Loopback netip.Addr // from where it tells senders that their packets expired; zero: a gateway's address
 }
 
 // Port is one port of a switch.
@@ -122,6 +123,9 @@ func validateSwitches(switches []Switch) (errs []error) {
 				bad("port %s: number: %d is taken, or not in 1 to 509", p.Name, p.Number)
 			}
 			numbers[p.Number], ports[p.Name] = true, true
+		}
+		if s.Loopback.IsValid() && !s.Loopback.Is4() {
+			bad("loopback: %s is not IPv4", s.Loopback)
 		}
 		for _, g := range s.Gateways {
 			for _, err := range validateGateway(g, numbers, gateways) {

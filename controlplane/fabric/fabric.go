@@ -74,7 +74,7 @@ func New(cfg Config, deps Deps) (*Fabric, error) {
 func (f *Fabric) Subscriber() p4rt.Subscriber {
 	return p4rt.Subscriber{Name: "fabric", Handler: handler{f}, Accept: func(p *p4rt.PacketIn) bool {
 		r := p4src.PuntReason(p.Field(p4src.PacketInReason).Uint64())
-		return r == p4src.PuntLLDP || r == p4src.PuntARP || r == p4src.PuntGlean || r == p4src.PuntGateway
+		return r == p4src.PuntLLDP || r == p4src.PuntARP || r == p4src.PuntGlean || r == p4src.PuntGateway || r == p4src.PuntExpired
 	}}
 }
 

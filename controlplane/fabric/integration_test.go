@@ -86,6 +86,7 @@ type station struct {
 	mu      sync.Mutex       // guards the fields below
 	gateway mac              // as its ARP answer said
 	seen    map[uint16]uint8 // TTL by sequence number
+	expired []netip.Addr     // who said that a packet's TTL ended
 }
 
 func newStation(sw *softSwitch, port uint32, a string, m mac) *station {
@@ -109,6 +110,10 @@ func (s *station) receive(frame []byte) {
 	}
 	if dst, ok := destination(frame); ok && dst == s.addr && mac(frame[:6]) == s.mac {
 		ip := frame[ethernetLen:]
+		if ip[ipv4Len] == 11 {
+			s.expired = append(s.expired, netip.AddrFrom4([4]byte(ip[12:16])))
+			return
+		}
 		if checksum(ip[:ipv4Len]) == 0 {
 			s.seen[binary.BigEndian.Uint16(ip[ipv4Len+6:])] = ip[8]
 		}
@@ -131,6 +136,12 @@ func (s *station) resolve(t *testing.T, gateway string) mac {
 		return m != mac{}
 	})
 	return m
+}
+
+func (s *station) heardOf() []netip.Addr {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.expired)
 }
 
 func (s *station) ttl(seq uint16) uint8 {
@@ -195,7 +206,8 @@ func TestFabricOverSoftswitch(t *testing.T) {
 	cfg.LLDPInterval, cfg.LLDPHold = 100*time.Millisecond, 2*time.Second
 	switches := map[string]*softSwitch{}
 	for i, name := range []string{"leaf1", "leaf2", "spine1"} {
-		s := Switch{Name: name, DeviceID: uint64(i + 1), Role: name[:len(name)-1], Ports: []Port{{1, "eth1", ""}, {2, "eth2", ""}}}
+		s := Switch{Name: name, DeviceID: uint64(i + 1), Role: name[:len(name)-1], Ports: []Port{{1, "eth1", ""}, {2, "eth2", ""}},
+			Loopback: netip.AddrFrom4([4]byte{10, 255, 0, byte(i + 1)})}
 		if s.Role == "leaf" {
 			s.Gateways = []Gateway{{netip.MustParsePrefix(fmt.Sprintf("10.1.%d.1/24", i+1)), []uint32{2}}}
 		}
@@ -231,6 +243,14 @@ func TestFabricOverSoftswitch(t *testing.T) {
 	t.Logf("the first packet through after %s, number %d", time.Since(start).Round(time.Millisecond), seq)
 	if got := z.ttl(seq); got != 7-3 {
 		t.Errorf("TTL %d behind three switches, want 4", got)
+	}
+	// The switches on the way tell of packets whose TTL ends there.
+	for i, want := range []string{"10.255.0.1", "10.255.0.3", "10.255.0.2"} {
+		short := ping(t, macA, gateway, "10.1.1.5", "10.1.2.5")
+		short[ethernetLen+8] = byte(i + 1)
+		setChecksum(short[ethernetLen:ethernetLen+ipv4Len], 10)
+		a.sw.receive(2, short)
+		eventually(t, "word of "+want, func() bool { return slices.Contains(a.heardOf(), addr(want)) })
 	}
 	// A ping to the far gateway comes back.
 	frame := ping(t, macA, gateway, "10.1.1.5", "10.1.2.1")

@@ -58,6 +58,19 @@ func (n *node) endpoint(h neighbour) inventory.Endpoint {
 	return inventory.Endpoint{Switch: n.cfg.Name, Port: n.ports[h.port].Name, Number: h.port, Address: h.addr, MAC: h.mac.String()}
 }
 
+// ownAddress is the address under which the switch speaks for itself to what is behind a port.
+func (n *node) ownAddress(port uint32) (netip.Addr, bool) {
+	switch {
+	case n.cfg.Loopback.IsValid():
+		return n.cfg.Loopback, true
+	case len(n.gateways[port]) > 0:
+		return n.gateways[port][0].Address.Addr(), true
+	case len(n.cfg.Gateways) > 0:
+		return n.cfg.Gateways[0].Address.Addr(), true
+	}
+	return netip.Addr{}, false
+}
+
 // gatewayFor gives the gateway in whose subnet addr can be a host.
 func (n *node) gatewayFor(addr netip.Addr) (Gateway, bool) {
 	for _, g := range n.cfg.Gateways {

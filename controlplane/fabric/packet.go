@@ -31,6 +31,8 @@ func (l *loop) packetIn(n *node, p p4rt.PacketIn) {
 		l.metrics.frames.WithLabelValues(n.cfg.Name, "glean", l.glean(n, p.Payload, p.Received)).Inc()
 	case p4src.PuntGateway:
 		l.metrics.frames.WithLabelValues(n.cfg.Name, "gateway", l.gateway(n, port, p.Payload)).Inc()
+	case p4src.PuntExpired:
+		l.metrics.frames.WithLabelValues(n.cfg.Name, "expired", l.expired(n, port, p.Payload)).Inc()
 	}
 }
 
@@ -160,6 +162,21 @@ func (l *loop) gateway(n *node, port uint32, frame []byte) string {
 		}
 	}
 	return "unanswered"
+}
+
+// expired tells the sender of a packet that its TTL ended here. The answer goes back the way
+// that the packet came: whoever sent it to this switch knows the way to the sender.
+func (l *loop) expired(n *node, port uint32, frame []byte) string {
+	from, ok := n.ownAddress(port)
+	if !ok {
+		return "no-address"
+	}
+	answer, ok := timeExceeded(frame, n.mac, from)
+	if !ok {
+		return "unanswered"
+	}
+	l.send(n, port, answer, "icmp")
+	return "answered"
 }
 
 // age asks neighbours that were silent, and lets go of those that stay silent.

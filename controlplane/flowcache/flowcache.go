@@ -118,11 +118,20 @@ func (c cacheSwitch) ReadCounters(ctx context.Context) ([]track.PortCounters, er
 	if err != nil {
 		return nil, err
 	}
+	expired, err := c.Counters(ctx, p4src.CounterExpired, ports...)
+	if err != nil {
+		return nil, err
+	}
 	byPort := map[uint32]*track.PortCounters{}
 	out := make([]track.PortCounters, len(totals))
 	for i, cell := range totals {
 		out[i] = track.PortCounters{Number: uint32(cell.Index), Total: flow.Counters{Packets: cell.Packets, Bytes: cell.Bytes}}
 		byPort[uint32(cell.Index)] = &out[i]
+	}
+	for _, cell := range expired {
+		if p := byPort[uint32(cell.Index)]; p != nil {
+			p.Expired = inventory.Bucket{Packets: cell.Packets, Bytes: cell.Bytes}
+		}
 	}
 	for _, cell := range buckets {
 		if p := byPort[uint32(cell.Index)/p4src.ClassesPerPort]; p != nil {

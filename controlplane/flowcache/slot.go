@@ -11,7 +11,7 @@ import (
 )
 
 // slotReportSize is the length of slot_report_t (docs/formats/slot-report.md).
-const slotReportSize = 129
+const slotReportSize = 137
 
 // slotReport decodes the payload of a read-out's answer, which was stamped at now.
 func slotReport(b []byte, now uint64) (track.Report, error) {
@@ -22,7 +22,8 @@ func slotReport(b []byte, now uint64) (track.Report, error) {
 		return uint64(binary.BigEndian.Uint16(b[at:]))<<32 | uint64(binary.BigEndian.Uint32(b[at+2:]))
 	}
 	addr := func(at int) netip.Addr { return netip.AddrFrom16([16]byte(b[at : at+16])).Unmap() }
-	r := track.Report{Slot: binary.BigEndian.Uint32(b), Generation: binary.BigEndian.Uint16(b[4:]), Cause: flow.Cause(b[6]), Now: now}
+	r := track.Report{Slot: binary.BigEndian.Uint32(b), Generation: binary.BigEndian.Uint16(b[4:]), Cause: flow.Cause(b[6]), Now: now,
+		Incarnation: binary.BigEndian.Uint64(b[129:])}
 	r.Old = track.Half{
 		Key:      flowKey(p4src.KeyMeta(binary.BigEndian.Uint64(b[8:])), addr(16), addr(32), addr(48), addr(64), binary.BigEndian.Uint32(b[80:])),
 		Counters: flow.Counters{Packets: binary.BigEndian.Uint64(b[84:]), Bytes: binary.BigEndian.Uint64(b[92:])},

@@ -77,6 +77,7 @@ type Accounting struct {
 	BucketPackets  uint64  `json:"bucket-packets"`
 	BucketBytes    uint64  `json:"bucket-bytes"`
 	Buckets        Buckets `json:"buckets"`      // what makes up the two
+	Expired        Bucket  `json:"expired"`      // dropped because the TTL ended here; they are in the records too
 	BasePackets    int64   `json:"base-packets"` // unexplained at the first read after connecting
 	BaseBytes      int64   `json:"base-bytes"`
 	ResiduePackets int64   `json:"residue-packets"`

@@ -235,7 +235,7 @@ func (a *account) accounting(portName func(string, uint32) string) []inventory.A
 			PortPackets: p.counters.Total.Packets, PortBytes: p.counters.Total.Bytes,
 			RecordPackets: records.Packets, RecordBytes: records.Bytes,
 			BucketPackets: p.counters.Buckets.Packets, BucketBytes: p.counters.Buckets.Bytes,
-			Buckets:     p.counters.Classes,
+			Buckets: p.counters.Classes, Expired: p.counters.Expired,
 			BasePackets: int64(p.base.Packets), BaseBytes: int64(p.base.Bytes),
 		}
 		if p.settled {

@@ -11,6 +11,8 @@ type Report struct {
 	Epoch      uint16 // of Now, the low bits; with digests only
 	Old        Half   // the slot as it stands; without meaning with CauseNew
 	New        Half   // the flow that took the slot; with CauseNew and CauseEvict only
+
+	Incarnation uint64 // what the switch's registers were named, 0 without a name; with answers to read-outs only
 }
 
 // Half is a flow and its counters in one generation of one slot.

@@ -28,13 +28,14 @@ type Switch interface {
 	ReadCounters(ctx context.Context) ([]PortCounters, error)
 }
 
-// PortCounters are the counters of one port: all frames, and those in class buckets, together
-// and by class.
+// PortCounters are the counters of one port: all frames, those in class buckets, together and
+// by class, and those that were dropped although they are of flows.
 type PortCounters struct {
 	Number  uint32
 	Total   flow.Counters
 	Buckets flow.Counters
 	Classes inventory.Buckets
+	Expired inventory.Bucket // dropped because the TTL ended here
 }
 
 // Tracker keeps the books of all switches and the conversations made of them.

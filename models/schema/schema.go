@@ -22,7 +22,7 @@ type Node struct {
 // Modules gives the modules that hold data, and those of Fabricscope, by name.
 func Modules() []Module {
 	return []Module{
-		{Name: "fabricscope-fabric", Organization: "The Fabricscope authors", Version: "0.1.0"},
+		{Name: "fabricscope-fabric", Organization: "The Fabricscope authors", Version: "0.2.0"},
 		{Name: "fabricscope-flows", Organization: "The Fabricscope authors", Version: "0.2.0"},
 		{Name: "fabricscope-interfaces", Organization: "The Fabricscope authors", Version: "0.1.0"},
 		{Name: "fabricscope-kubernetes", Organization: "The Fabricscope authors", Version: "0.1.0"},
@@ -93,6 +93,10 @@ func Root() []Node {
 										{Name: "octets", Module: "fabricscope-fabric", Wide: true},
 										{Name: "pkts", Module: "fabricscope-fabric", Wide: true},
 									}},
+								}},
+								{Name: "expired", Module: "fabricscope-fabric", Children: []Node{
+									{Name: "octets", Module: "fabricscope-fabric", Wide: true},
+									{Name: "pkts", Module: "fabricscope-fabric", Wide: true},
 								}},
 								{Name: "port-octets", Module: "fabricscope-fabric", Wide: true},
 								{Name: "port-pkts", Module: "fabricscope-fabric", Wide: true},

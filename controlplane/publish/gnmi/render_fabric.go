@@ -126,6 +126,7 @@ func accountingLeaves(e inventory.Entry, w *writer) {
 			bucketLeaves("lldp", a.Buckets.LLDP, w)
 			bucketLeaves("other", a.Buckets.Other, w)
 		})
+		bucketLeaves("expired", a.Expired, w)
 	})
 }
 
