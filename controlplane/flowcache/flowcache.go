@@ -57,7 +57,7 @@ func (f *Handler) Digests(s *p4rt.Session, l p4rt.DigestList) {
 
 // PacketIn delivers the answer to a read-out.
 func (f *Handler) PacketIn(s *p4rt.Session, p p4rt.PacketIn) {
-	r, err := slotReport(p.Payload, p.Field(p4src.PacketInTimestamp).Uint64())
+	r, err := Answer(p.Payload, p.Field(p4src.PacketInTimestamp).Uint64())
 	if err != nil {
 		f.log.Error("answer to a read-out", "switch", s.Name(), "error", err)
 		return

@@ -13,8 +13,9 @@ import (
 // slotReportSize is the length of slot_report_t (docs/formats/slot-report.md).
 const slotReportSize = 137
 
-// slotReport decodes the payload of a read-out's answer, which was stamped at now.
-func slotReport(b []byte, now uint64) (track.Report, error) {
+// Answer decodes the payload of a read-out's answer, which was stamped at now by the switch's
+// time in microseconds.
+func Answer(b []byte, now uint64) (track.Report, error) {
 	if len(b) < slotReportSize {
 		return track.Report{}, fmt.Errorf("slot report of %d bytes, want %d", len(b), slotReportSize)
 	}

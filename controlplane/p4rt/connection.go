@@ -140,7 +140,7 @@ func (s *Session) receive(ctx context.Context, c *connection) error {
 func (s *Session) digestList(c *connection, in *p4v1.DigestList, now time.Time) {
 	s.metrics.lists.WithLabelValues(s.cfg.Name).Inc()
 	s.metrics.digests.WithLabelValues(s.cfg.Name).Add(float64(len(in.GetData())))
-	l, ok := s.program.decodeDigests(in, now)
+	l, ok := s.program.DecodeDigests(in, now)
 	if broken := len(in.GetData()) - len(l.Digests); broken > 0 {
 		s.metrics.refused.WithLabelValues(s.cfg.Name, "digest").Add(float64(broken))
 		s.log.Error("digests of another shape than the program's", "digest", in.GetDigestId(), "known", ok, "count", broken)

@@ -100,9 +100,9 @@ func (p *Program) encodePacketOut(out PacketOut) (*p4v1.PacketOut, error) {
 	return msg, nil
 }
 
-// decodeDigests gives false for a digest that the program does not have. A digest whose
-// shape is not the program's is left out.
-func (p *Program) decodeDigests(in *p4v1.DigestList, now time.Time) (DigestList, bool) {
+// DecodeDigests decodes what a switch sent and was received at now. It gives false for a digest
+// that the program does not have. A digest whose shape is not the program's is left out.
+func (p *Program) DecodeDigests(in *p4v1.DigestList, now time.Time) (DigestList, bool) {
 	d, ok := p.digestIDs[in.GetDigestId()]
 	if !ok {
 		return DigestList{}, false
