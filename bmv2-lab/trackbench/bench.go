@@ -140,12 +140,7 @@ func (b *bench) ingest(ctx context.Context, last bool) (f figures, err error) {
 	}
 	defer func() { err = errors.Join(err, feed.wait()) }()
 	deliver := func(sw int, reports []track.Report, received time.Time) error {
-		for _, r := range reports {
-			if err := t.Report(ctx, switchName(sw), r, received); err != nil {
-				return err
-			}
-		}
-		return nil
+		return t.Reports(ctx, switchName(sw), reports, received)
 	}
 	before := processorTime()
 	if f.begun, err = feed.phase(deliver); err != nil {

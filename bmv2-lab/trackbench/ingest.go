@@ -83,9 +83,5 @@ func (f *feed) decode(m message, now time.Time) ([]track.Report, error) {
 	if !ok || len(list.Digests) != len(f.lists.Data) {
 		return nil, fmt.Errorf("%d of %d digests could not be decoded", len(f.lists.Data)-len(list.Digests), len(f.lists.Data))
 	}
-	out := make([]track.Report, len(list.Digests))
-	for i, d := range list.Digests {
-		out[i] = f.decoder.Report(d)
-	}
-	return out, nil
+	return f.decoder.Reports(list), nil
 }

@@ -16,18 +16,19 @@ type Snapshot struct {
 // Snapshots are the newest snapshots of a hop, oldest first.
 type Snapshots []Snapshot
 
-// keptSnapshots is how many epochs back hops can be compared: switches report within an epoch
+// KeptSnapshots is how many snapshots a hop has at most, and how many epochs back hops can be
+// compared: switches report within an epoch
 // of each other, and a digest list may be late.
-const keptSnapshots = 4
+const KeptSnapshots = 4
 
 // With adds a snapshot, which is newer than the others, and forgets the oldest.
 func (s Snapshots) With(n Snapshot) Snapshots {
 	if len(s) > 0 && n.To <= s[len(s)-1].To || n.From > n.To {
 		return s
 	}
-	if len(s) == keptSnapshots {
+	if len(s) == KeptSnapshots {
 		copy(s, s[1:])
-		s = s[:keptSnapshots-1]
+		s = s[:KeptSnapshots-1]
 	}
 	return append(s, n)
 }

@@ -48,8 +48,16 @@ func NewDecoder(program *p4rt.Program) (*Decoder, error) {
 	return l, failed
 }
 
-// Report decodes the members of one digest.
-func (l *Decoder) Report(d []p4rt.Value) track.Report {
+// Reports decodes a list of flow digests.
+func (l *Decoder) Reports(list p4rt.DigestList) []track.Report {
+	out := make([]track.Report, len(list.Digests))
+	for i, d := range list.Digests {
+		out[i] = l.report(d)
+	}
+	return out
+}
+
+func (l *Decoder) report(d []p4rt.Value) track.Report {
 	r := track.Report{
 		Cause: flow.Cause(d[l.cause].Uint64()), Slot: uint32(d[l.slot].Uint64()),
 		Generation: uint16(d[l.generation].Uint64()), Now: d[l.now].Uint64(), Epoch: uint16(d[l.epoch].Uint64()),

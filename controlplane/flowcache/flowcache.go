@@ -48,11 +48,7 @@ func (f *Handler) Disconnected(s *p4rt.Session, _ error) {
 
 // Digests delivers the reports of one list.
 func (f *Handler) Digests(s *p4rt.Session, l p4rt.DigestList) {
-	for _, d := range l.Digests {
-		if f.tracker.Report(f.ctx, s.Name(), f.decoder.Report(d), l.Received) != nil {
-			return
-		}
-	}
+	f.report(f.tracker.Reports(f.ctx, s.Name(), f.decoder.Reports(l), l.Received))
 }
 
 // PacketIn delivers the answer to a read-out.

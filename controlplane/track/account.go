@@ -5,6 +5,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/fabricscope/fabricscope/controlplane/flow"
 	"github.com/fabricscope/fabricscope/controlplane/inventory"
 )
@@ -13,14 +15,17 @@ import (
 type account struct {
 	name   string
 	ledger *ledger
+	take   func(*delta) // what the ledger learned
 	clock  clock
 	epochs epochs
 	fresh  bool // counters and cache began at zero with this account
 	ports  map[uint32]*portBooks
+	causes [flow.CauseFreed + 1]prometheus.Counter
 
 	// While connected:
 	sw       Switch
 	scan     uint32               // next slot of the full read-out
+	pass     uint32               // next slot of the look for silent ones
 	asked    map[uint32]time.Time // slots whose answer is awaited, by when they were asked
 	aligned  time.Time            // when the clock was set
 	requests chan request
@@ -44,8 +49,25 @@ type request struct {
 	clock *uint64 // set the clock instead
 }
 
-func newAccount(name string, epochBits uint) *account {
-	return &account{name: name, ledger: newLedger(), epochs: epochs{bits: epochBits}, ports: map[uint32]*portBooks{}}
+func newAccount(name string, t *Tracker, j *joiner) *account {
+	a := &account{name: name, ledger: newLedger(t.cfg.Slots), epochs: epochs{bits: t.cfg.EpochBits}, ports: map[uint32]*portBooks{}}
+	a.take = func(d *delta) { j.add(a, d) }
+	for cause := range a.causes {
+		a.causes[cause] = t.metrics.reports.WithLabelValues(name, causeName(flow.Cause(cause)))
+	}
+	return a
+}
+
+// report takes a report that was received at the given time.
+func (a *account) report(r *Report, received time.Time) {
+	a.answered(r, received)
+	a.clock.guess(received, r.Now)
+	cause := r.Cause
+	if int(cause) >= len(a.causes) {
+		cause = 0 // unknown
+	}
+	a.causes[cause].Inc()
+	a.ledger.apply(r, a.take)
 }
 
 // connect starts the full read-out and the polling of counters. Whatever the switch holds is
@@ -124,7 +146,7 @@ func (a *account) answered(r *Report, received time.Time) {
 }
 
 // sweep asks for what is due: the rest of the full read-out, silent slots, lost answers.
-func (a *account) sweep(t *Tracker, now time.Time, yield func(delta)) {
+func (a *account) sweep(t *Tracker, now time.Time) {
 	if a.sw == nil {
 		return
 	}
@@ -138,19 +160,9 @@ func (a *account) sweep(t *Tracker, now time.Time, yield func(delta)) {
 		}
 	}
 	a.align(now)
-	micros := a.clock.micros(now)
-	for index, s := range a.ledger.slots {
-		a.ledger.reap(s, micros, uint64(reapGrace.Microseconds()), yield)
-		if len(s.live) == 0 {
-			continue
-		}
-		idle := t.cfg.IdleTimeout
-		if s.ended {
-			idle = t.cfg.EndedTimeout
-		}
-		if micros >= s.heard+uint64(idle.Microseconds()) && !a.request(t, now, index, idle) {
-			break
-		}
+	a.ledger.reap(a.clock.micros(now), uint64(reapGrace.Microseconds()), a.take)
+	if a.pass == t.cfg.Slots {
+		a.pass = 0
 	}
 	a.next(t, now)
 }
@@ -180,13 +192,31 @@ func (a *account) align(now time.Time) {
 // alignEvery is how often the clock is set although nothing has changed.
 const alignEvery = time.Minute
 
-// next goes on with the full read-out as far as the window allows.
+// next goes on with the full read-out, and then with the slots that fell silent, as far as the
+// window allows.
 func (a *account) next(t *Tracker, now time.Time) {
 	if a.sw == nil {
 		return
 	}
 	for a.scan < t.cfg.Slots && a.request(t, now, a.scan, 0) {
 		a.scan++
+	}
+	if a.scan < t.cfg.Slots {
+		return
+	}
+	micros := a.clock.micros(now)
+	for ; a.pass < t.cfg.Slots; a.pass++ {
+		s := &a.ledger.slots[a.pass]
+		if !s.is(markLive) {
+			continue
+		}
+		idle := t.cfg.IdleTimeout
+		if s.is(markEnded) {
+			idle = t.cfg.EndedTimeout
+		}
+		if coarse(micros) > s.heard+coarse(uint64(idle.Microseconds())) && !a.request(t, now, a.pass, idle) {
+			return
+		}
 	}
 }
 
@@ -216,7 +246,7 @@ func (a *account) count(counters []PortCounters) {
 		}
 		p.changed = p.changed || !p.polled || p.counters != c
 		p.counters = c
-		unexplained := c.Total.Sub(c.Buckets).Sub(a.ledger.total[c.Number])
+		unexplained := c.Total.Sub(c.Buckets).Sub(*a.ledger.port(c.Number))
 		// Counters and reports are not read in one moment; when two polls agree they were.
 		if !p.settled && p.polled && a.scan > 0 && len(a.asked) == 0 && unexplained == p.previous {
 			p.base, p.settled = unexplained, true
@@ -229,7 +259,7 @@ func (a *account) count(counters []PortCounters) {
 func (a *account) accounting(portName func(string, uint32) string) []inventory.Accounting {
 	facts := make([]inventory.Accounting, 0, len(a.ports))
 	for number, p := range a.ports {
-		records := a.ledger.total[number]
+		records := *a.ledger.port(number)
 		f := inventory.Accounting{
 			Switch: a.name, Port: portName(a.name, number), Number: number,
 			PortPackets: p.counters.Total.Packets, PortBytes: p.counters.Total.Bytes,

@@ -28,7 +28,10 @@ func (c *clock) sample(sent, received time.Time, micros uint64) {
 
 // guess stands in with a report of micros that was received now.
 func (c *clock) guess(received time.Time, micros uint64) {
-	if epoch := received.Add(-time.Duration(micros) * time.Microsecond); !c.probed && (c.epoch.IsZero() || epoch.Before(c.epoch)) {
+	if c.probed {
+		return
+	}
+	if epoch := received.Add(-time.Duration(micros) * time.Microsecond); c.epoch.IsZero() || epoch.Before(c.epoch) {
 		c.epoch = epoch
 	}
 }
@@ -37,6 +40,9 @@ func (c *clock) guess(received time.Time, micros uint64) {
 func (c *clock) at(micros uint64) time.Time {
 	return c.epoch.Add(time.Duration(micros) * time.Microsecond)
 }
+
+// nanos gives our time for the switch's, since 1970.
+func (c *clock) nanos(micros uint64) int64 { return c.epoch.UnixNano() + int64(micros)*1000 }
 
 // micros gives the switch's time for ours; 0 before its start.
 func (c *clock) micros(t time.Time) uint64 {

@@ -22,7 +22,9 @@ type Config struct {
 	Linger          time.Duration // a conversation silent for this long is forgotten
 	AnswerTimeout   time.Duration // a read-out unanswered for this long is asked again
 	MaxInFlight     int           // read-outs of one switch under way at once
-	Queue           int           // reports waiting
+	MaxFlows        int           // directions of conversations by ingress port that are kept; others are counted and refused
+	MaxPublish      int           // conversations that are published in one interval
+	Queue           int           // messages of reports waiting
 	WireGuardPorts  []uint16      // UDP ports whose conversations are WireGuard's
 }
 
@@ -32,7 +34,7 @@ func DefaultConfig() Config {
 		IdleTimeout: 5 * time.Second, EndedTimeout: time.Second,
 		PublishInterval: time.Second, CounterInterval: time.Second,
 		Linger: 5 * time.Minute, AnswerTimeout: 2 * time.Second,
-		MaxInFlight: 32, Queue: 4096,
+		MaxInFlight: 32, MaxFlows: 2 << 20, MaxPublish: 100_000, Queue: 128,
 	}
 }
 
@@ -51,6 +53,8 @@ func (c Config) Validate() error {
 		{"Linger", c.Linger > 0},
 		{"AnswerTimeout", c.AnswerTimeout > 0},
 		{"MaxInFlight", c.MaxInFlight > 0},
+		{"MaxFlows", c.MaxFlows > 0},
+		{"MaxPublish", c.MaxPublish > 0},
 		{"Queue", c.Queue > 0},
 	} {
 		if !f.ok {

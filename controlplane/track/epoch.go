@@ -41,27 +41,70 @@ func (e epochs) low(a netip.Addr) uint32 {
 
 // record keeps in a hop what a delta tells of its past: what it had counted when an epoch
 // began that began at the other switches of the fabric too.
-func (e epochs) record(h *flow.Hop, d *delta) {
+func (j *joiner) record(e epochs, h *hop, d *delta) {
 	if d.lost {
-		h.Incomplete, h.Snapshots = true, nil
+		j.incomplete(h)
 	}
-	if !e.set || h.Incomplete {
+	if !e.set || h.is(markIncomplete) {
 		return
 	}
-	t := d.key.Tuple
+	t := d.half.Key.Tuple
 	switch {
 	case d.ended:
-		h.Snapshots = h.Snapshots.With(flow.Snapshot{From: e.of(d.last, t) + 1, To: flow.OpenEpoch, Counters: h.Counters})
+		if h.live == 0 {
+			h.openFrom = e.of(d.last, t) + 2
+		}
 	case d.began:
-		before := h.Counters.Sub(d.add)
-		if n := len(h.Snapshots); n > 0 && h.Snapshots[n-1].To == flow.OpenEpoch {
-			h.Snapshots[n-1].To = e.of(d.first, t)
+		before := h.counters.Sub(d.add)
+		to := e.of(d.first, t)
+		if h.openFrom != 0 {
+			j.keep(h, flow.Snapshot{From: h.openFrom - 1, To: to, Counters: before})
+			h.openFrom = 0
 		} else if before.Packets == 0 {
-			h.Snapshots = h.Snapshots.With(flow.Snapshot{To: e.of(d.first, t)})
+			h.zeroTo = to + 1
 		}
 	}
 	// Until the switch has heard of the offset its epochs are not ours.
-	if to := e.of(d.now, t); d.active && uint16(to) == d.epoch {
-		h.Snapshots = h.Snapshots.With(flow.Snapshot{From: e.of(d.half.Last, t) + 1, To: to, Counters: h.Counters.Sub(d.behind)})
+	if !d.active || h.openFrom != 0 {
+		return
 	}
+	if to := e.of(d.now, t); uint16(to) == d.epoch {
+		j.keep(h, flow.Snapshot{From: e.of(d.half.Last, t) + 1, To: to, Counters: h.counters.Sub(d.behind)})
+	}
+}
+
+// keep adds a snapshot to those of a hop.
+func (j *joiner) keep(h *hop, s flow.Snapshot) {
+	if s.To < h.zeroTo { // known to be 0 then
+		return
+	}
+	if h.ring == 0 {
+		h.ring = j.rings.add()
+	}
+	r := j.rings.at(h.ring)
+	h.kept = uint8(len(flow.Snapshots(r[:h.kept]).With(s)))
+}
+
+// incomplete marks a hop of which a report was lost: what it had counted when is not known.
+func (j *joiner) incomplete(h *hop) {
+	h.marks |= markIncomplete
+	h.zeroTo, h.openFrom, h.kept = 0, 0, 0
+	if h.ring != 0 {
+		j.rings.remove(h.ring)
+		h.ring = 0
+	}
+}
+
+// history appends the snapshots of a hop, oldest first.
+func (j *joiner) history(h *hop, s flow.Snapshots) flow.Snapshots {
+	if h.zeroTo != 0 {
+		s = append(s, flow.Snapshot{To: h.zeroTo - 1})
+	}
+	if h.ring != 0 {
+		s = append(s, j.rings.at(h.ring)[:h.kept]...)
+	}
+	if h.openFrom != 0 {
+		s = append(s, flow.Snapshot{From: h.openFrom - 1, To: flow.OpenEpoch, Counters: h.counters})
+	}
+	return s
 }

@@ -1,236 +1,235 @@
 package track
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
-	"encoding/hex"
-	"slices"
+	"hash/maphash"
 	"time"
 
 	"github.com/fabricscope/fabricscope/controlplane/flow"
 )
 
-// firstEphemeralPort is where dynamic ports begin on Linux (ip_local_port_range).
-const firstEphemeralPort = 32768
+// maxHops bounds the hops of one conversation: who sends one tuple in ever other overlays makes
+// a new one with each.
+const maxHops = 128
 
-// joiner holds the conversations of the fabric. It has one owner.
+// joiner holds the conversations of the fabric. It has one owner. What there are many of is in
+// slabs and has no pointers.
 type joiner struct {
-	conversations map[flow.Tuple]*conversation
-	changed       map[*conversation]struct{}
+	maxFlows      int
+	portName      func(sw string, number uint32) string
+	places        places
+	outers        outers
+	hops          slab[hop]
+	rings         slab[ring]
+	conversations slab[conversation]
+	byTuple       map[uint64]uint32 // the first conversation with a hash; conversation.same has the next
+	seed          maphash.Seed
+	changed       fifo
+	cursor        uint32 // the conversation that forget looked at last
+	stats         joinerStats
+}
+
+// joinerStats counts what was let go.
+type joinerStats struct {
+	forgotten uint64 // conversations that were silent for long enough
+	displaced uint64 // and those that had to make room before
+	refused   uint64 // flows that there was no room for: their packets are in no conversation
+	crowded   uint64 // likewise, of conversations with too many hops
 }
 
 // conversation is one flow.Conversation in the making. Direction 0 is the shared tuple's.
 type conversation struct {
-	id     string
-	shared flow.Tuple
-	sides  [2]side
-	live   int // generations that still count
-	first  time.Time
-	last   time.Time
+	shared tuple
+	count  uint8 // hops
+	queued bool  // in joiner.changed
+	id     uint64
+	last   int64 // nanoseconds since 1970
+	hops   uint32
+	same   uint32 // the next conversation with the same hash of its tuple
+	live   uint32 // generations that still count
 }
 
-type side struct {
-	hops  map[hopKey]*flow.Hop
-	flags uint8
-	first time.Time
+func newJoiner(maxFlows int, portName func(string, uint32) string) *joiner {
+	return &joiner{maxFlows: maxFlows, portName: portName, byTuple: map[uint64]uint32{}, seed: maphash.MakeSeed()}
 }
 
-type hopKey struct {
-	sw    string
-	port  uint32
-	outer flow.Outer
-}
-
-func newJoiner() *joiner {
-	return &joiner{conversations: map[flow.Tuple]*conversation{}, changed: map[*conversation]struct{}{}}
-}
-
-// add takes what the ledger of an account learned.
-func (j *joiner) add(a *account, d delta, portName func(string, uint32) string) {
-	shared, reversed := pair(d.key.Tuple)
-	c := j.conversations[shared]
-	if c == nil {
-		if d.ended {
-			return
-		}
-		first := a.clock.at(d.first)
-		c = &conversation{shared: shared, first: first}
-		c.id = conversationID(shared, first)
-		j.conversations[shared] = c
+// add takes what the ledger of an account learned, and gives a flow that began its number.
+func (j *joiner) add(a *account, d *delta) {
+	if d.began {
+		d.flow = j.begin(a, d)
 	}
-	s := &c.sides[0]
-	if reversed {
-		s = &c.sides[1]
-	}
-	k := hopKey{a.name, d.key.IngressPort, d.key.Outer}
-	j.changed[c] = struct{}{}
-	switch {
-	case d.ended:
-		c.live--
-		if h := s.hops[k]; h != nil {
-			a.epochs.record(h, &d)
-		}
+	if d.flow == 0 {
 		return
-	case d.began:
-		c.live++
 	}
-	first, last := a.clock.at(d.first), a.clock.at(d.last)
-	h := s.hop(k, first, portName)
-	h.Counters.Add(d.add)
-	if first.Before(h.First) {
-		h.First = first
+	h := j.hops.at(d.flow)
+	c := j.conversations.at(h.conversation)
+	if !c.queued {
+		c.queued = true
+		j.changed.push(h.conversation)
 	}
-	if last.After(h.Last) {
-		h.Last = last
+	if d.ended {
+		h.live--
+		c.live--
+	} else {
+		h.add(d, &a.clock)
+		c.last = max(c.last, h.last)
 	}
-	h.ClockError = a.clock.bound
-	handshake(h, d.half, &a.clock)
-	a.epochs.record(h, &d)
-	s.flags |= d.half.TCPFlags
-	if s.first.IsZero() || first.Before(s.first) {
-		s.first = first
-	}
-	if first.Before(c.first) {
-		c.first = first
-	}
-	if last.After(c.last) {
-		c.last = last
-	}
+	j.record(a.epochs, h, d)
 }
 
-// hop gives the hop of a port, made if there is none yet.
-func (s *side) hop(k hopKey, first time.Time, portName func(string, uint32) string) *flow.Hop {
-	if s.hops == nil {
-		s.hops = map[hopKey]*flow.Hop{}
+// begin finds the hop of a flow, or makes it; 0 if there is no room.
+func (j *joiner) begin(a *account, d *delta) uint32 {
+	key := &d.half.Key
+	shared, reversed := pair(key.Tuple)
+	t := compact(shared)
+	hash := maphash.Comparable(j.seed, t)
+	number := j.find(hash, &t)
+	place := j.places.of(a.name, key.IngressPort, j.portName)
+	flow := j.hopOf(number, place, key.Outer, reversed)
+	switch {
+	case flow != 0:
+	case place == 0 || j.hops.len() >= j.maxFlows:
+		j.stats.refused++
+		return 0
+	case number != 0 && j.conversations.at(number).count == maxHops:
+		j.stats.crowded++
+		return 0
+	default:
+		if number == 0 {
+			number = j.converse(hash, t, conversationID(shared, a.clock.at(d.first)))
+		}
+		flow = j.enter(number, place, key.Outer, reversed)
 	}
-	h := s.hops[k]
-	if h == nil {
-		h = &flow.Hop{Switch: k.sw, Port: portName(k.sw, k.port), Number: k.port, Outer: k.outer, First: first}
-		s.hops[k] = h
-	}
-	return h
+	j.hops.at(flow).live++
+	j.conversations.at(number).live++
+	return flow
 }
 
-// handshake keeps in a hop what a report says of TCP's handshake.
-func handshake(h *flow.Hop, r *Half, c *clock) {
-	if r.SYNs > 0 {
-		h.SYNs, h.LastSYN = max(h.SYNs, r.SYNs), c.at(r.LastSYN)
+// find gives the conversation of a tuple, 0 if there is none.
+func (j *joiner) find(hash uint64, t *tuple) uint32 {
+	number := j.byTuple[hash]
+	for number != 0 && j.conversations.at(number).shared != *t {
+		number = j.conversations.at(number).same
 	}
-	if r.FirstACK != 0 && h.FirstACK.IsZero() {
-		h.FirstACK = c.at(r.FirstACK)
-	}
+	return number
 }
 
-// take gives the conversations that changed since the last call.
-func (j *joiner) take() []flow.Conversation {
-	out := make([]flow.Conversation, 0, len(j.changed))
-	for c := range j.changed {
-		out = append(out, c.snapshot())
+// hopOf finds a hop of a conversation, 0 if there is none.
+func (j *joiner) hopOf(number uint32, place uint16, o flow.Outer, reversed bool) uint32 {
+	outer, known := j.outers.known(o)
+	if number == 0 || !known {
+		return 0
 	}
-	clear(j.changed)
+	n := j.conversations.at(number).hops
+	for n != 0 {
+		h := j.hops.at(n)
+		if h.place == place && h.outer == outer && h.is(markReversed) == reversed {
+			break
+		}
+		n = h.next
+	}
+	return n
+}
+
+// converse makes a conversation.
+func (j *joiner) converse(hash uint64, t tuple, id uint64) uint32 {
+	number := j.conversations.add()
+	*j.conversations.at(number) = conversation{shared: t, id: id, same: j.byTuple[hash]}
+	j.byTuple[hash] = number
+	return number
+}
+
+// enter makes a hop of a conversation.
+func (j *joiner) enter(number uint32, place uint16, o flow.Outer, reversed bool) uint32 {
+	c := j.conversations.at(number)
+	n := j.hops.add()
+	h := j.hops.at(n)
+	*h = hop{conversation: number, next: c.hops, place: place, outer: j.outers.use(o)}
+	if reversed {
+		h.marks = markReversed
+	}
+	c.hops = n
+	c.count++
+	return n
+}
+
+// take gives up to n conversations that changed, those that have waited longest first. Each is
+// as it stands now.
+func (j *joiner) take(n int) []flow.Conversation {
+	out := make([]flow.Conversation, 0, min(n, j.changed.len()))
+	for len(out) < cap(out) {
+		c := j.conversations.at(j.changed.pop())
+		c.queued = false
+		out = append(out, j.snapshot(c))
+	}
 	return out
 }
+
+// Of what there is, forget looks at one in forgetShare at a time, and at forgetLeast.
+const (
+	forgetShare = 64
+	forgetLeast = 1024
+)
 
 // forget drops conversations that no slot counts any more and that were silent since before.
+// Where there is little room left they need not have been silent for long. It looks at a part of
+// all with each call.
 func (j *joiner) forget(before time.Time) {
-	for k, c := range j.conversations {
-		if _, changed := j.changed[c]; !changed && c.live <= 0 && c.last.Before(before) {
-			delete(j.conversations, k)
+	limit := before.UnixNano()
+	looks := max(forgetLeast, int(j.conversations.last)/forgetShare)
+	for range min(looks, int(j.conversations.last)) {
+		j.cursor++
+		if j.cursor > j.conversations.last {
+			j.cursor = 1
 		}
+		c := j.conversations.at(j.cursor)
+		if c.hops == 0 || c.queued || c.live > 0 {
+			continue
+		}
+		switch {
+		case c.last < limit:
+			j.stats.forgotten++
+		case j.hops.len() >= j.maxFlows-j.maxFlows/8:
+			j.stats.displaced++
+		default:
+			continue
+		}
+		j.remove(j.cursor)
 	}
 }
 
-func (c *conversation) snapshot() flow.Conversation {
-	forward, reverse := &c.sides[0], &c.sides[1]
-	t := c.shared
-	if c.swapped() {
-		forward, reverse = reverse, forward
-		t.Src, t.Dst, t.SrcPort, t.DstPort = t.Dst, t.Src, t.DstPort, t.SrcPort
+// remove drops a conversation with its hops.
+func (j *joiner) remove(number uint32) {
+	c := j.conversations.at(number)
+	for n := c.hops; n != 0; {
+		h := j.hops.at(n)
+		next := h.next
+		if h.ring != 0 {
+			j.rings.remove(h.ring)
+		}
+		j.outers.leave(h.outer)
+		j.hops.remove(n)
+		n = next
 	}
-	out := flow.Conversation{
-		ID: c.id, Protocol: t.Protocol,
-		Client: flow.End{Address: t.Src}, Server: flow.End{Address: t.Dst},
-		ForwardHops: forward.sorted(), ReverseHops: reverse.sorted(),
-		ForwardFlags: forward.flags, ReverseFlags: reverse.flags,
-		First: c.first, Last: c.last,
-	}
-	out.Handshake = shaken(&out, c.live <= 0)
-	switch t.Protocol {
-	case flow.ICMP, flow.ICMPv6:
-		out.ICMPType, out.Client.Port = t.SrcPort, t.DstPort
-	case flow.ARP:
+	j.unlink(number)
+	j.conversations.remove(number)
+}
+
+// unlink takes a conversation out of those with the same hash.
+func (j *joiner) unlink(number uint32) {
+	c := j.conversations.at(number)
+	hash := maphash.Comparable(j.seed, c.shared)
+	at := j.byTuple[hash]
+	switch {
+	case at != number:
+		for j.conversations.at(at).same != number {
+			at = j.conversations.at(at).same
+		}
+		j.conversations.at(at).same = c.same
+	case c.same != 0:
+		j.byTuple[hash] = c.same
 	default:
-		out.Client.Port, out.Server.Port = t.SrcPort, t.DstPort
+		delete(j.byTuple, hash)
 	}
-	return out
 }
 
-// swapped says that direction 1 runs from client to server. The side that sent the first SYN is
-// the client; without one, a port below the ephemeral range tells the server, or else the side
-// that spoke first is the client.
-func (c *conversation) swapped() bool {
-	if c.shared.Protocol == flow.ICMP || c.shared.Protocol == flow.ICMPv6 || c.shared.Protocol == flow.ARP {
-		return false
-	}
-	a, b := &c.sides[0], &c.sides[1]
-	if x, y := a.synced(), b.synced(); x != y {
-		return y
-	} else if x {
-		return b.before(a)
-	}
-	srcLow, dstLow := c.shared.SrcPort < firstEphemeralPort, c.shared.DstPort < firstEphemeralPort
-	if srcLow != dstLow {
-		return srcLow
-	}
-	return b.before(a)
-}
-
-// synced says that a SYN of this side was seen.
-func (s *side) synced() bool {
-	for _, h := range s.hops {
-		if h.SYNs > 0 {
-			return true
-		}
-	}
-	return false
-}
-
-// before says that this side spoke before the other: at a switch that saw both, if there is
-// one, because the times of two switches are not exact enough.
-func (s *side) before(o *side) bool {
-	for _, a := range s.hops {
-		for _, b := range o.hops {
-			if a.Switch == b.Switch {
-				return a.First.Before(b.First)
-			}
-		}
-	}
-	return o.first.IsZero() || !s.first.IsZero() && s.first.Before(o.first)
-}
-
-// sorted gives copies of the hops by the time they first counted.
-func (s *side) sorted() []flow.Hop {
-	hops := make([]flow.Hop, 0, len(s.hops))
-	for _, h := range s.hops {
-		one := *h
-		one.Snapshots = slices.Clone(h.Snapshots)
-		hops = append(hops, one)
-	}
-	slices.SortFunc(hops, func(a, b flow.Hop) int { return a.First.Compare(b.First) })
-	return hops
-}
-
-// conversationID names a conversation by its tuple and the moment it began.
-func conversationID(t flow.Tuple, first time.Time) string {
-	h := sha256.New()
-	src, dst := t.Src.As16(), t.Dst.As16()
-	h.Write(src[:])
-	h.Write(dst[:])
-	var b [14]byte
-	binary.BigEndian.PutUint16(b[0:], uint16(t.Protocol))
-	binary.BigEndian.PutUint16(b[2:], t.SrcPort)
-	binary.BigEndian.PutUint16(b[4:], t.DstPort)
-	binary.BigEndian.PutUint64(b[6:], uint64(first.UnixNano()))
-	h.Write(b[:])
-	return hex.EncodeToString(h.Sum(nil)[:8])
-}
+func (h *hop) is(mark uint8) bool { return h.marks&mark != 0 }

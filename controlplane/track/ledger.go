@@ -9,9 +9,13 @@ import (
 // ledger keeps, for one switch, how much of each live generation is already accounted for.
 // It has one owner and reads no clock: times are the switch's.
 type ledger struct {
-	slots map[uint32]*slot
+	slots []slot                    // by their index
+	aside map[uint32]*aside         // what the slots of few have no place for
+	total map[uint32]*flow.Counters // by ingress port: everything accounted for
+	live  int                       // generations
 	stats ledgerStats
-	total map[uint32]flow.Counters // by ingress port: everything accounted for
+	lost  func(gap) // is told of generations whose reports did not come; may be nil
+	delta delta     // what is yielded, for its memory
 }
 
 // ledgerStats counts what the chain of generations reveals.
@@ -19,34 +23,42 @@ type ledgerStats struct {
 	duplicates uint64 // reports that said nothing new
 	gaps       uint64 // generations whose reports were lost
 	unfinished uint64 // generations that went without their last report
+	misplaced  uint64 // reports of slots that the cache does not have
 }
 
 // slot is one place of the flow cache. Digests come in the order of its generations and form
 // the chain; read-outs overtake them, so a generation can be live, and even done, before the
-// chain reaches it.
+// chain reaches it. There is one of these for every slot of every switch, so they are small.
 type slot struct {
-	live    []generation
-	done    []uint16 // freed before the chain reached them
-	chain   uint16   // the newest generation that a digest told of
-	chained bool     // chain means something
-	heard   uint64   // switch time of the newest report
-	ended   bool     // TCP_END was the newest report: the flow is about to fall silent
+	generation        // the newest that is live
+	heard      uint32 // switch time of the newest report, coarse
+	chain      uint16 // the newest generation that a digest told of
+	marks      uint8
 }
 
+// What slot.marks holds.
+const (
+	markLive    = 1 << iota // the generation means something
+	markChained             // chain means something
+	markEnded               // TCP_END was the newest report: the flow is about to fall silent
+	markAside               // there is more under the slot's index in ledger.aside
+)
+
 type generation struct {
-	number uint16
-	key    flow.Key
 	known  flow.Counters
-	last   uint64 // switch time of the last packet that is known
-	heard  uint64 // switch time of its newest report
+	flow   uint32 // what the receiver of the deltas calls it; 0 if it does not follow it
+	number uint16
 }
+
+// coarse is a switch time in units of 65.5 ms: of 48 bits all that count here.
+func coarse(micros uint64) uint32 { return uint32(micros >> 16) }
 
 // delta is what one report adds to one flow.
 type delta struct {
-	key    flow.Key
+	flow   uint32 // set by the receiver when it began, and given back from then on
 	add    flow.Counters
 	behind flow.Counters // by how much the report lags what was known
-	half   *Half         // as reported; nil at the end
+	half   *Half         // as reported; nil where that was lost
 	first  uint64
 	last   uint64
 	now    uint64
@@ -57,25 +69,26 @@ type delta struct {
 	lost   bool // it ended without its last report
 }
 
-func newLedger() *ledger {
-	return &ledger{slots: map[uint32]*slot{}, total: map[uint32]flow.Counters{}}
+func newLedger(slots uint32) *ledger {
+	return &ledger{slots: make([]slot, slots), aside: map[uint32]*aside{}, total: map[uint32]*flow.Counters{}}
 }
 
-// apply takes one report and calls yield for each flow it says something new about.
-func (l *ledger) apply(r *Report, yield func(delta)) {
-	s := l.slots[r.Slot]
-	if s == nil {
-		s = &slot{}
-		l.slots[r.Slot] = s
+// apply takes one report and calls yield for each flow it says something new about. What yield
+// is given is valid during the call only.
+func (l *ledger) apply(r *Report, yield func(*delta)) {
+	if int(r.Slot) >= len(l.slots) {
+		l.stats.misplaced++
+		return
 	}
-	s.heard = max(s.heard, r.Now)
-	s.ended = r.Cause == flow.CauseTCPEnd || (s.ended && r.Cause == flow.CauseRead)
+	s := &l.slots[r.Slot]
+	s.heard = max(s.heard, coarse(r.Now))
+	s.mark(markEnded, r.Cause == flow.CauseTCPEnd || (s.is(markEnded) && r.Cause == flow.CauseRead))
 	switch r.Cause {
 	case flow.CauseNew:
-		l.begin(s, r.Generation, &r.New, r.Now, yield)
+		l.begin(s, r, r.Generation, yield)
 	case flow.CauseEvict:
 		l.digested(s, r, true, yield)
-		l.begin(s, r.Generation+1, &r.New, r.Now, yield)
+		l.begin(s, r, r.Generation+1, yield)
 	case flow.CauseTCPEnd, flow.CauseActive:
 		l.digested(s, r, false, yield)
 	case flow.CauseRead, flow.CauseFreed:
@@ -84,103 +97,107 @@ func (l *ledger) apply(r *Report, yield func(delta)) {
 }
 
 // begin takes the digest of a flow that took the slot.
-func (l *ledger) begin(s *slot, number uint16, h *Half, now uint64, yield func(delta)) {
-	if s.chained && later(number, s.chain) <= 0 {
+func (l *ledger) begin(s *slot, r *Report, number uint16, yield func(*delta)) {
+	if s.is(markChained) && later(number, s.chain) <= 0 {
 		l.stats.duplicates++
 		return
 	}
-	known := s.find(number) >= 0 || slices.Contains(s.done, number)
-	l.advance(s, number)
+	known := l.find(s, r.Slot, number) != nil || l.done(s, r.Slot, number)
+	l.advance(s, r, number)
 	if !known {
-		l.open(s, number, h, &Report{Cause: flow.CauseNew, Now: now}, yield)
+		l.open(s, r, number, &r.New, yield)
 	}
 }
 
 // digested takes what a digest says of the generation that it reports.
-func (l *ledger) digested(s *slot, r *Report, final bool, yield func(delta)) {
-	i := s.find(r.Generation)
+func (l *ledger) digested(s *slot, r *Report, final bool, yield func(*delta)) {
+	g := l.find(s, r.Slot, r.Generation)
 	switch {
-	case i >= 0:
-		l.raise(&s.live[i], r, yield)
-	case slices.Contains(s.done, r.Generation) || (s.chained && later(r.Generation, s.chain) <= 0):
+	case g != nil:
+		l.raise(g, r, yield)
+	case l.done(s, r.Slot, r.Generation) || (s.is(markChained) && later(r.Generation, s.chain) <= 0):
 		l.stats.duplicates++
 		return
 	default:
-		i = l.open(s, r.Generation, &r.Old, r, yield)
+		g = l.open(s, r, r.Generation, &r.Old, yield)
 	}
-	if !s.chained || later(r.Generation, s.chain) > 0 {
-		l.advance(s, r.Generation)
+	if !s.is(markChained) || later(r.Generation, s.chain) > 0 {
+		l.advance(s, r, r.Generation)
 	}
 	if final {
-		l.close(s, i, false, yield)
+		l.close(s, r.Slot, g, &r.Old, yield)
 	}
 }
 
 // read takes the answer to a read-out.
-func (l *ledger) read(s *slot, r *Report, yield func(delta)) {
-	i := s.find(r.Generation)
+func (l *ledger) read(s *slot, r *Report, yield func(*delta)) {
+	g := l.find(s, r.Slot, r.Generation)
 	switch {
 	case r.Old.Counters.Packets == 0:
 		// Empty, and nothing said so: the answer that freed it was lost.
-		if i >= 0 {
-			l.stats.unfinished++
-			l.close(s, i, true, yield)
+		if g != nil {
+			l.lose(s, r.Slot, g, r.Now, yield)
 		}
 		return
-	case i >= 0:
-		l.raise(&s.live[i], r, yield)
-	case slices.Contains(s.done, r.Generation) || (s.chained && later(r.Generation, s.chain) <= 0):
+	case g != nil:
+		l.raise(g, r, yield)
+	case l.done(s, r.Slot, r.Generation) || (s.is(markChained) && later(r.Generation, s.chain) <= 0):
 		l.stats.duplicates++
 		return
 	default:
-		i = l.open(s, r.Generation, &r.Old, r, yield)
+		g = l.open(s, r, r.Generation, &r.Old, yield)
 	}
 	if r.Cause == flow.CauseFreed {
-		l.close(s, i, false, yield)
-		if !s.chained || later(r.Generation, s.chain) > 0 {
-			s.done = append(s.done, r.Generation)
+		l.close(s, r.Slot, g, &r.Old, yield)
+		if !s.is(markChained) || later(r.Generation, s.chain) > 0 {
+			a := l.besides(s, r.Slot)
+			a.done = append(a.done, r.Generation)
 		}
 	}
 }
 
 // advance moves the chain on to a generation and counts those it skips unseen.
-func (l *ledger) advance(s *slot, number uint16) {
-	if s.chained {
-		skipped := later(number, s.chain) - 1
-		for i := range s.live {
-			if n := s.live[i].number; later(n, s.chain) > 0 && later(n, number) < 0 {
-				skipped--
-			}
+func (l *ledger) advance(s *slot, r *Report, number uint16) {
+	if s.is(markChained) {
+		if skipped := later(number, s.chain) - 1 - l.seen(s, r.Slot, number); skipped > 0 {
+			l.stats.gaps += uint64(skipped)
+			l.tell(gap{slot: r.Slot, first: s.chain + 1, last: number - 1, generations: uint16(skipped), at: r.Now})
 		}
-		for _, n := range s.done {
-			if later(n, number) < 0 {
-				skipped--
-			}
-		}
-		l.stats.gaps += uint64(max(0, skipped))
 	}
-	s.chain, s.chained = number, true
-	s.done = slices.DeleteFunc(s.done, func(n uint16) bool { return later(n, number) <= 0 })
+	s.chain = number
+	s.mark(markChained, true)
+	if s.is(markAside) {
+		a := l.aside[r.Slot]
+		a.done = slices.DeleteFunc(a.done, func(n uint16) bool { return later(n, number) <= 0 })
+		l.tidy(s, r.Slot)
+	}
 }
 
-// open makes a generation live with all that h, of the report r, has counted, and gives its index.
-func (l *ledger) open(s *slot, number uint16, h *Half, r *Report, yield func(delta)) int {
-	s.live = append(s.live, generation{number: number, key: h.Key, known: h.Counters, last: h.Last, heard: r.Now})
-	l.account(&delta{key: h.Key, add: h.Counters, half: h, first: h.First, last: h.Last,
-		now: r.Now, epoch: r.Epoch, active: r.Cause == flow.CauseActive, began: true}, yield)
-	return len(s.live) - 1
+// open makes a generation live with all that h, of the report r, has counted.
+func (l *ledger) open(s *slot, r *Report, number uint16, h *Half, yield func(*delta)) *generation {
+	g := l.room(s, r.Slot, number)
+	*g = generation{number: number, known: h.Counters}
+	l.live++
+	l.account(h)
+	l.delta = delta{add: h.Counters, half: h, first: h.First, last: h.Last,
+		now: r.Now, epoch: r.Epoch, active: r.Cause == flow.CauseActive, began: true}
+	yield(&l.delta)
+	g.flow = l.delta.flow
+	return g
 }
 
 // raise brings a live generation up to what a report says; an older report adds nothing, but
 // one of a flow that goes on still says how it stood when the epoch began.
-func (l *ledger) raise(g *generation, r *Report, yield func(delta)) {
-	g.heard = max(g.heard, r.Now)
+func (l *ledger) raise(g *generation, r *Report, yield func(*delta)) {
 	h := &r.Old
-	d := delta{key: g.key, half: h, first: h.First, last: h.Last, now: r.Now, epoch: r.Epoch, active: r.Cause == flow.CauseActive}
+	d := &l.delta
+	*d = delta{flow: g.flow, half: h, first: h.First, last: h.Last, now: r.Now, epoch: r.Epoch, active: r.Cause == flow.CauseActive}
 	if h.Counters.Packets > g.known.Packets {
 		d.add = h.Counters.Sub(g.known)
-		g.known, g.last = h.Counters, h.Last
-		l.account(&d, yield)
+		g.known = h.Counters
+		t := l.port(h.Key.IngressPort)
+		t.Add(d.add)
+		yield(d)
 		return
 	}
 	if r.Cause != flow.CauseFreed && r.Cause != flow.CauseRead { // those only ask whether there is more
@@ -192,35 +209,61 @@ func (l *ledger) raise(g *generation, r *Report, yield func(delta)) {
 	}
 }
 
-// close ends a generation; lost says that its last report did not come.
-func (l *ledger) close(s *slot, i int, lost bool, yield func(delta)) {
-	g := s.live[i]
-	s.live = slices.Delete(s.live, i, i+1)
-	yield(delta{key: g.key, last: g.last, ended: true, lost: lost})
+// close ends a generation whose last report came, and said h.
+func (l *ledger) close(s *slot, index uint32, g *generation, h *Half, yield func(*delta)) {
+	l.delta = delta{flow: g.flow, half: h, last: h.Last, ended: true}
+	l.drop(s, index, g)
+	yield(&l.delta)
 }
 
-func (l *ledger) account(d *delta, yield func(delta)) {
-	t := l.total[d.key.IngressPort]
-	t.Add(d.add)
-	l.total[d.key.IngressPort] = t
-	yield(*d)
+// lose ends a generation whose last report did not come.
+func (l *ledger) lose(s *slot, index uint32, g *generation, now uint64, yield func(*delta)) {
+	l.stats.unfinished++
+	l.tell(gap{slot: index, first: g.number, last: g.number, generations: 1, flow: g.flow, unfinished: true, at: now})
+	l.delta = delta{flow: g.flow, ended: true, lost: true}
+	l.drop(s, index, g)
+	yield(&l.delta)
 }
 
-// reap gives up on generations that a newer one followed more than grace microseconds ago and
-// whose last report has not come.
-func (l *ledger) reap(s *slot, now, grace uint64, yield func(delta)) {
-	for i := len(s.live) - 1; i >= 0 && len(s.live) > 1; i-- {
-		g := &s.live[i]
-		followed := slices.ContainsFunc(s.live, func(o generation) bool { return later(o.number, g.number) > 0 })
-		if followed && now > g.heard+grace {
-			l.stats.unfinished++
-			l.close(s, i, true, yield)
+// account adds what a new generation has counted.
+func (l *ledger) account(h *Half) { l.port(h.Key.IngressPort).Add(h.Counters) }
+
+func (l *ledger) port(number uint32) *flow.Counters {
+	t := l.total[number]
+	if t == nil {
+		t = &flow.Counters{}
+		l.total[number] = t
+	}
+	return t
+}
+
+func (l *ledger) tell(g gap) {
+	if l.lost != nil {
+		l.lost(g)
+	}
+}
+
+// abandon ends all generations: the cache that held them is no more.
+func (l *ledger) abandon(yield func(*delta)) {
+	for i := range l.slots {
+		s := &l.slots[i]
+		for s.is(markAside) && len(l.aside[uint32(i)].older) > 0 {
+			l.lose(s, uint32(i), &l.aside[uint32(i)].older[0].generation, 0, yield)
+		}
+		if s.is(markLive) {
+			l.lose(s, uint32(i), &s.generation, 0, yield)
 		}
 	}
 }
 
-func (s *slot) find(number uint16) int {
-	return slices.IndexFunc(s.live, func(g generation) bool { return g.number == number })
+func (s *slot) is(mark uint8) bool { return s.marks&mark != 0 }
+
+func (s *slot) mark(mark uint8, on bool) {
+	if on {
+		s.marks |= mark
+	} else {
+		s.marks &^= mark
+	}
 }
 
 // later is how many generations a comes after b, in serial number arithmetic (RFC 1982).

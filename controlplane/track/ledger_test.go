@@ -78,20 +78,24 @@ func TestLedgerIsExact(t *testing.T) {
 		for i := range m.slots {
 			m.slots[i].generation = uint16(random.Uint32()) // close to wrapping for some
 		}
-		l := newLedger()
+		l := newLedger(8)
 		got := map[flow.Key]flow.Counters{}
+		keys := []flow.Key{{}}
 		live := 0
-		take := func(d delta) {
+		take := func(d *delta) {
 			if d.began {
 				live++
+				d.flow = uint32(len(keys))
+				keys = append(keys, d.half.Key)
 			}
 			if d.ended {
 				live--
 				return
 			}
-			c := got[d.key]
+			k := keys[d.flow]
+			c := got[k]
 			c.Add(d.add)
-			got[d.key] = c
+			got[k] = c
 		}
 		for range 3000 {
 			switch n := random.IntN(100); {
@@ -122,7 +126,7 @@ func TestLedgerIsExact(t *testing.T) {
 				t.Fatalf("seed %d: %v: %+v, want %+v (stats %+v)", seed, k, got[k], want, l.stats)
 			}
 		}
-		if len(got) != len(m.truth) || live != 0 || l.stats.gaps != 0 || l.stats.unfinished != 0 {
+		if len(got) != len(m.truth) || live != 0 || l.live != 0 || len(l.aside) != 0 || l.stats.gaps != 0 || l.stats.unfinished != 0 {
 			t.Fatalf("seed %d: %d flows of %d, %d live, %+v", seed, len(got), len(m.truth), live, l.stats)
 		}
 	}
@@ -130,7 +134,7 @@ func TestLedgerIsExact(t *testing.T) {
 
 func TestLostDigestsAreCounted(t *testing.T) {
 	m := &model{slots: make([]modelSlot, 1), truth: map[flow.Key]flow.Counters{}}
-	l := newLedger()
+	l := newLedger(1)
 	for i := range 10 {
 		m.packet(keyOf(i), 100)
 	}
@@ -138,7 +142,7 @@ func TestLostDigestsAreCounted(t *testing.T) {
 		if i >= 3 && i < 6 {
 			continue // three evictions are lost
 		}
-		l.apply(&m.reports[i], func(delta) {})
+		l.apply(&m.reports[i], func(*delta) {})
 	}
 	// Report 6 ends generation 6, of which nothing was known, as of 4 and 5.
 	if l.stats.gaps == 0 {
@@ -146,7 +150,7 @@ func TestLostDigestsAreCounted(t *testing.T) {
 	}
 	var total flow.Counters
 	for _, c := range l.total {
-		total.Add(c)
+		total.Add(*c)
 	}
 	if missing := 10 - total.Packets; missing != 2 {
 		t.Errorf("%d packets missing, want 2: those of generations 4 and 5", missing)
@@ -157,12 +161,12 @@ func TestLostDigestsAreCounted(t *testing.T) {
 }
 
 func TestAnEmptySlotEndsWhatWasThere(t *testing.T) {
-	l := newLedger()
+	l := newLedger(8)
 	h := Half{Key: keyOf(1), Counters: flow.Counters{Packets: 1, Bytes: 60}}
-	l.apply(&Report{Cause: flow.CauseNew, Slot: 4, Generation: 9, New: h}, func(delta) {})
+	l.apply(&Report{Cause: flow.CauseNew, Slot: 4, Generation: 9, New: h}, func(*delta) {})
 	var ended bool
-	l.apply(&Report{Cause: flow.CauseRead, Slot: 4, Generation: 9}, func(d delta) { ended = ended || d.ended })
-	if !ended || l.stats.unfinished != 1 || len(l.slots[4].live) != 0 {
+	l.apply(&Report{Cause: flow.CauseRead, Slot: 4, Generation: 9}, func(d *delta) { ended = ended || d.ended })
+	if !ended || l.stats.unfinished != 1 || l.live != 0 {
 		t.Errorf("ended %t, %+v", ended, l.stats)
 	}
 }

@@ -19,7 +19,12 @@ type metrics struct {
 	slots         *prometheus.GaugeVec
 	residue       *prometheus.GaugeVec
 	clockError    *prometheus.GaugeVec
+	misplaced     *prometheus.GaugeVec
 	conversations prometheus.Gauge
+	flows         prometheus.Gauge
+	waiting       prometheus.Gauge
+	forgotten     *prometheus.GaugeVec
+	refused       *prometheus.GaugeVec
 }
 
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
@@ -40,28 +45,40 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		slots:         gauge("live_slots", "Slots of the flow cache that hold a flow.", "switch"),
 		residue:       gauge("residue_packets", "Packets that a port counted and nothing explains.", "switch", "port"),
 		clockError:    gauge("clock_error_seconds", "By how much the time of a switch may be off from ours.", "switch"),
-		conversations: prometheus.NewGauge(prometheus.GaugeOpts{Name: "fabricscope_track_conversations", Help: "Conversations in memory."}),
+		misplaced:     gauge("misplaced_reports", "Reports of slots that the flow cache does not have.", "switch"),
+		conversations: gauge("conversations", "Conversations in memory.").WithLabelValues(),
+		flows:         gauge("flows", "Directions of conversations in memory, by ingress port.").WithLabelValues(),
+		waiting:       gauge("publish_waiting", "Conversations that changed and are not published yet.").WithLabelValues(),
+		forgotten:     gauge("forgotten_conversations", "Conversations that ended and are not in memory any more.", "cause"),
+		refused:       gauge("refused_flows", "Flows that are in no conversation, but in the accounting of their ports.", "cause"),
 	}
 	if r == nil {
 		return m, nil
 	}
 	var errs []error
 	for _, c := range []prometheus.Collector{m.reports, m.requestErrors, m.counterErrors, m.unanswered,
-		m.duplicates, m.gaps, m.unfinished, m.slots, m.residue, m.clockError, m.conversations} {
+		m.duplicates, m.gaps, m.unfinished, m.slots, m.residue, m.clockError, m.misplaced, m.conversations, m.flows, m.waiting, m.forgotten, m.refused} {
 		errs = append(errs, r.Register(c))
 	}
 	return m, errors.Join(errs...)
 }
 
 func (m *metrics) ledger(a *account) {
-	live := 0
-	for _, s := range a.ledger.slots {
-		live += len(s.live)
-	}
-	m.slots.WithLabelValues(a.name).Set(float64(live))
+	m.slots.WithLabelValues(a.name).Set(float64(a.ledger.live))
 	m.duplicates.WithLabelValues(a.name).Set(float64(a.ledger.stats.duplicates))
 	m.gaps.WithLabelValues(a.name).Set(float64(a.ledger.stats.gaps))
 	m.unfinished.WithLabelValues(a.name).Set(float64(a.ledger.stats.unfinished))
+	m.misplaced.WithLabelValues(a.name).Set(float64(a.ledger.stats.misplaced))
+}
+
+func (m *metrics) joiner(j *joiner) {
+	m.conversations.Set(float64(j.conversations.len()))
+	m.flows.Set(float64(j.hops.len()))
+	m.waiting.Set(float64(j.changed.len()))
+	m.forgotten.WithLabelValues("linger").Set(float64(j.stats.forgotten))
+	m.forgotten.WithLabelValues("room").Set(float64(j.stats.displaced))
+	m.refused.WithLabelValues("room").Set(float64(j.stats.refused))
+	m.refused.WithLabelValues("hops").Set(float64(j.stats.crowded))
 }
 
 func causeName(c flow.Cause) string {

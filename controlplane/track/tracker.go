@@ -3,6 +3,7 @@ package track
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/fabricscope/fabricscope/controlplane/flow"
@@ -74,7 +75,12 @@ func (t *Tracker) Disconnected(ctx context.Context, name string) error {
 // Report delivers a report that was received at the given time. It blocks while the queue is
 // full, so that the session in front of it counts what is dropped.
 func (t *Tracker) Report(ctx context.Context, name string, r Report, received time.Time) error {
-	return t.send(ctx, func(b *books) { b.report(name, &r, received) })
+	return t.Reports(ctx, name, []Report{r}, received)
+}
+
+// Reports delivers those of one message, in order. They must not be changed afterwards.
+func (t *Tracker) Reports(ctx context.Context, name string, r []Report, received time.Time) error {
+	return t.send(ctx, func(b *books) { b.reports(name, r, received) })
 }
 
 func (t *Tracker) send(ctx context.Context, f func(*books)) error {
@@ -91,18 +97,36 @@ func (t *Tracker) send(ctx context.Context, f func(*books)) error {
 // Run keeps the books until ctx ends. What was not published by then is published last.
 func (t *Tracker) Run(ctx context.Context) error {
 	defer close(t.done)
-	b := &books{t: t, ctx: ctx, switches: map[string]*account{}, joiner: newJoiner()}
+	b := &books{t: t, ctx: ctx, switches: map[string]*account{}, joiner: newJoiner(t.cfg.MaxFlows, t.deps.PortName)}
 	defer b.stop()
+	// What takes long to publish must not hold up the reports: what changed meanwhile waits in
+	// the joiner, where it takes no room.
+	batches := make(chan []inventory.Change)
+	var publisher sync.WaitGroup
+	publisher.Go(func() {
+		for batch := range batches {
+			t.deps.Sink.Record(batch...)
+		}
+	})
+	defer publisher.Wait()
+	defer close(batches)
 	timer := time.NewTicker(tick)
 	defer timer.Stop()
 	published := time.Now()
 	for {
+		var out chan<- []inventory.Change
+		batch := b.batch()
+		if len(batch) > 0 {
+			out = batches
+		}
 		select {
 		case <-ctx.Done():
-			b.publish(time.Now())
+			b.finish(batches)
 			return nil
 		case f := <-t.inbox:
 			f(b)
+		case out <- batch:
+			b.pending = nil
 		case now := <-timer.C:
 			b.sweep(now)
 			if now.Sub(published) >= t.cfg.PublishInterval {
@@ -119,12 +143,14 @@ type books struct {
 	ctx      context.Context
 	switches map[string]*account
 	joiner   *joiner
+	due      int                // conversations to be published of those that changed
+	pending  []inventory.Change // the next batch to be published
 }
 
 func (b *books) account(name string) *account {
 	a := b.switches[name]
 	if a == nil {
-		a = newAccount(name, b.t.cfg.EpochBits)
+		a = newAccount(name, b.t, b.joiner)
 		b.switches[name] = a
 	}
 	return a
@@ -135,7 +161,8 @@ func (b *books) connected(sw Switch, fresh bool) {
 	old.stop()
 	a := old
 	if fresh {
-		a = newAccount(sw.Name(), b.t.cfg.EpochBits)
+		old.ledger.abandon(old.take)
+		a = newAccount(sw.Name(), b.t, b.joiner)
 		b.switches[sw.Name()] = a
 	}
 	a.fresh = a.fresh || fresh
@@ -150,41 +177,18 @@ func (b *books) stop() {
 	}
 }
 
-func (b *books) report(name string, r *Report, received time.Time) {
+func (b *books) reports(name string, reports []Report, received time.Time) {
 	a := b.account(name)
-	a.answered(r, received)
-	a.clock.guess(received, r.Now)
-	b.t.metrics.reports.WithLabelValues(name, causeName(r.Cause)).Inc()
-	a.ledger.apply(r, func(d delta) { b.add(a, d) })
+	for i := range reports {
+		a.report(&reports[i], received)
+	}
 	a.next(b.t, received)
 }
-
-func (b *books) add(a *account, d delta) { b.joiner.add(a, d, b.t.deps.PortName) }
 
 // sweep asks for the slots that fell silent, and asks again what was not answered.
 func (b *books) sweep(now time.Time) {
 	for _, a := range b.switches {
-		a.sweep(b.t, now, func(d delta) { b.add(a, d) })
+		a.sweep(b.t, now)
 	}
 	b.joiner.forget(now.Add(-b.t.cfg.Linger))
-}
-
-func (b *books) publish(now time.Time) {
-	var changes []inventory.Change
-	for _, c := range b.joiner.take() {
-		c.Opaque = c.Tuple().Opaque(b.t.cfg.WireGuardPorts)
-		changes = append(changes, inventory.Became(c, c.Last))
-	}
-	for _, a := range b.switches {
-		for _, f := range a.accounting(b.t.deps.PortName) {
-			changes = append(changes, inventory.Became(f, now))
-			b.t.metrics.residue.WithLabelValues(f.Switch, f.Port).Set(float64(f.ResiduePackets))
-		}
-		b.t.metrics.ledger(a)
-		b.t.metrics.clockError.WithLabelValues(a.name).Set(a.clock.bound.Seconds())
-	}
-	b.t.metrics.conversations.Set(float64(len(b.joiner.conversations)))
-	if len(changes) > 0 {
-		b.t.deps.Sink.Record(changes...)
-	}
 }

@@ -294,16 +294,10 @@ func TestPairsOfICMPAndARP(t *testing.T) {
 func TestClientIsWhoSentTheFirstSYN(t *testing.T) {
 	t0 := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	at := func(us int) time.Time { return t0.Add(time.Duration(us) * time.Microsecond) }
-	hops := func(list ...flow.Hop) map[hopKey]*flow.Hop {
-		m := map[hopKey]*flow.Hop{}
-		for i := range list {
-			m[hopKey{sw: list[i].Switch}] = &list[i]
-		}
-		return m
-	}
+	hops := func(list ...flow.Hop) []flow.Hop { return list }
 	for name, c := range map[string]struct {
 		srcPort, dstPort uint16
-		a, b             map[hopKey]*flow.Hop
+		a, b             []flow.Hop
 		swapped          bool
 	}{
 		"both ports low": {8080, 3861, hops(flow.Hop{Switch: "leaf1", First: at(300), SYNs: 1}),
@@ -313,9 +307,8 @@ func TestClientIsWhoSentTheFirstSYN(t *testing.T) {
 		"no SYN, by the times": {40001, 40000, hops(flow.Hop{Switch: "leaf1", First: at(300)}),
 			hops(flow.Hop{Switch: "leaf1", First: at(0)}), true},
 	} {
-		conv := conversation{shared: flow.Tuple{Protocol: flow.TCP, SrcPort: c.srcPort, DstPort: c.dstPort},
-			sides: [2]side{{hops: c.a, first: at(0)}, {hops: c.b, first: at(0)}}}
-		if got := conv.swapped(); got != c.swapped {
+		tuple := flow.Tuple{Protocol: flow.TCP, SrcPort: c.srcPort, DstPort: c.dstPort}
+		if got := swapped(tuple, c.a, c.b); got != c.swapped {
 			t.Errorf("%s: swapped %t, want %t", name, got, c.swapped)
 		}
 	}

@@ -1,0 +1,117 @@
+package track
+
+import "slices"
+
+// aside is what few slots need: generations besides the newest, and those that were freed before
+// the chain reached them.
+type aside struct {
+	older []waiting
+	done  []uint16
+}
+
+// waiting is a generation that a newer one follows, and whose last report is on its way.
+type waiting struct {
+	generation
+	since uint32 // switch time, coarse, when that was heard
+}
+
+// find gives a live generation of a slot; nil if it is not live.
+func (l *ledger) find(s *slot, index uint32, number uint16) *generation {
+	if s.is(markLive) && s.number == number {
+		return &s.generation
+	}
+	if s.is(markAside) {
+		a := l.aside[index]
+		for i := range a.older {
+			if a.older[i].number == number {
+				return &a.older[i].generation
+			}
+		}
+	}
+	return nil
+}
+
+// done says that a generation was freed before the chain reached it.
+func (l *ledger) done(s *slot, index uint32, number uint16) bool {
+	return s.is(markAside) && slices.Contains(l.aside[index].done, number)
+}
+
+// seen is how many generations behind the chain and before number are known by read-outs.
+func (l *ledger) seen(s *slot, index uint32, number uint16) (n int) {
+	between := func(o uint16) bool { return later(o, s.chain) > 0 && later(o, number) < 0 }
+	if s.is(markLive) && between(s.number) {
+		n++
+	}
+	if !s.is(markAside) {
+		return n
+	}
+	a := l.aside[index]
+	for i := range a.older {
+		if between(a.older[i].number) {
+			n++
+		}
+	}
+	for _, o := range a.done {
+		if between(o) {
+			n++
+		}
+	}
+	return n
+}
+
+// room makes a place for a generation: the slot's own for the newest.
+func (l *ledger) room(s *slot, index uint32, number uint16) *generation {
+	if !s.is(markLive) {
+		s.mark(markLive, true)
+		return &s.generation
+	}
+	a := l.besides(s, index)
+	if later(number, s.number) > 0 {
+		a.older = append(a.older, waiting{s.generation, s.heard})
+		return &s.generation
+	}
+	a.older = append(a.older, waiting{since: s.heard})
+	return &a.older[len(a.older)-1].generation
+}
+
+// drop gives the place of a generation back.
+func (l *ledger) drop(s *slot, index uint32, g *generation) {
+	l.live--
+	if g == &s.generation {
+		s.mark(markLive, false)
+		return
+	}
+	a, number := l.aside[index], g.number
+	a.older = slices.DeleteFunc(a.older, func(w waiting) bool { return w.number == number })
+	l.tidy(s, index)
+}
+
+// besides gives what a slot has aside, made if there is nothing.
+func (l *ledger) besides(s *slot, index uint32) *aside {
+	if !s.is(markAside) {
+		l.aside[index] = &aside{}
+		s.mark(markAside, true)
+	}
+	return l.aside[index]
+}
+
+// tidy removes what is aside when it is empty.
+func (l *ledger) tidy(s *slot, index uint32) {
+	if a := l.aside[index]; len(a.older) == 0 && len(a.done) == 0 {
+		delete(l.aside, index)
+		s.mark(markAside, false)
+	}
+}
+
+// reap gives up on generations that a newer one followed more than grace microseconds ago and
+// whose last report has not come.
+func (l *ledger) reap(now, grace uint64, yield func(*delta)) {
+	for index, a := range l.aside {
+		s := &l.slots[index]
+		for i := len(a.older) - 1; i >= 0; i-- {
+			if w := &a.older[i]; coarse(now) > w.since+coarse(grace)+1 {
+				l.lose(s, index, &w.generation, now, yield)
+			}
+		}
+	}
+}
