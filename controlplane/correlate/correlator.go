@@ -4,9 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
+	"slices"
 	"sync"
 	"time"
+	"unique"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -63,16 +64,9 @@ type Correlator struct {
 	mu          sync.Mutex // guards all below
 	index       *index
 	attachments *attachments
-	identities  map[string]identities // by conversation
+	memory      *memory
 
 	unresolved prometheus.Counter
-}
-
-// identities are those of a conversation's ends when they were last resolved.
-type identities struct {
-	address        netip.Addr // of client
-	client, server flow.Identity
-	last           time.Time
 }
 
 // New gives a Correlator that does nothing until Run.
@@ -83,7 +77,7 @@ func New(cfg Config, deps Deps) (*Correlator, error) {
 	if deps.Now == nil {
 		deps.Now = time.Now
 	}
-	c := &Correlator{cfg: cfg, deps: deps, ready: make(chan struct{}), index: newIndex(), identities: map[string]identities{},
+	c := &Correlator{cfg: cfg, deps: deps, ready: make(chan struct{}), index: newIndex(), memory: newMemory(cfg.Memory),
 		unresolved: prometheus.NewCounter(prometheus.CounterOpts{Name: "fabricscope_correlate_unresolved_total",
 			Help: "Ends of conversations that could not be identified, by publication."})}
 	c.attachments = newAttachments(c.index)
@@ -151,11 +145,6 @@ func (c *Correlator) follow(updates []inventory.Update) {
 	}
 	now := c.deps.Now()
 	c.index.forget(now.Add(-c.cfg.Memory))
-	for id, i := range c.identities {
-		if now.Sub(i.last) > c.cfg.Memory {
-			delete(c.identities, id)
-		}
-	}
 	c.record(changes)
 }
 
@@ -170,11 +159,11 @@ func (c *Correlator) Record(changes ...inventory.Change) {
 	<-c.ready
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.memory.turn(c.deps.Now())
 	out := make([]inventory.Change, 0, len(changes))
 	for _, ch := range changes {
 		if conv, ok := ch.Fact.(flow.Conversation); ok {
-			out = append(out, c.sightings(&conv)...)
-			c.identify(&conv)
+			out = append(out, c.complete(&conv)...)
 			ch.Fact = conv
 		}
 		out = append(out, ch)
@@ -182,36 +171,59 @@ func (c *Correlator) Record(changes ...inventory.Change) {
 	c.record(out)
 }
 
-// identify fills in what a conversation does not know by itself.
-func (c *Correlator) identify(conv *flow.Conversation) {
-	conv.ForwardHops = c.index.order(conv.ForwardHops)
-	conv.ReverseHops = c.index.order(conv.ReverseHops)
-	conv.Forward = c.index.entered(conv.ForwardHops)
-	conv.Reverse = c.index.entered(conv.ReverseHops)
-
-	client := side{address: conv.Client.Address, port: conv.Client.Port, protocol: conv.Protocol, from: conv.First, to: conv.Last}
-	server := side{address: conv.Server.Address, port: conv.Server.Port, protocol: conv.Protocol, from: conv.First, to: conv.Last, server: true}
-	if h, ok := outerSource(conv.ForwardHops); ok {
-		client.node, server.node = h.Outer.Src, h.Outer.Dst
-	} else if h, ok := outerSource(conv.ReverseHops); ok {
-		client.node, server.node = h.Outer.Dst, h.Outer.Src
-	}
-	before := c.identities[conv.ID]
-	if before.address != conv.Client.Address { // who began is known better by now
-		before.client, before.server = before.server, before.client
-	}
-	conv.Client.Identity = better(before.client, c.index.resolve(client))
-	conv.Server.Identity = better(before.server, c.index.resolve(server))
+// complete fills in what a conversation does not know by itself, and gives the attachments that
+// it proves.
+func (c *Correlator) complete(conv *flow.Conversation) []inventory.Change {
+	there, back := c.index.path(conv.ForwardHops), c.index.path(conv.ReverseHops)
+	conv.ForwardHops, conv.ReverseHops = there.hops, back.hops
+	conv.Forward, conv.Reverse = there.entered(), back.entered()
+	attached := c.identify(conv, &there, &back)
 	if conv.Protocol != flow.ARP { // which switches answer themselves
-		conv.ForwardSegments = c.index.segments(conv.ForwardHops, conv.Server.Identity.Switch)
-		conv.ReverseSegments = c.index.segments(conv.ReverseHops, conv.Client.Identity.Switch)
+		conv.ForwardSegments = c.index.segments(there, conv.Server.Identity.Switch)
+		conv.ReverseSegments = c.index.segments(back, conv.Client.Identity.Switch)
 	}
-	c.identities[conv.ID] = identities{conv.Client.Address, conv.Client.Identity, conv.Server.Identity, c.deps.Now()}
-	for _, id := range []flow.Identity{conv.Client.Identity, conv.Server.Identity} {
+	for _, id := range []*flow.Identity{&conv.Client.Identity, &conv.Server.Identity} {
 		if id.Pod == "" && id.Node == "" && id.Service == "" {
 			c.unresolved.Inc()
 		}
 	}
+	return attached
+}
+
+// identify says who the ends are. While nothing is known otherwise the last answer stands.
+func (c *Correlator) identify(conv *flow.Conversation, there, back *path) []inventory.Change {
+	client := side{party: party{address: conv.Client.Address, port: conv.Client.Port, protocol: conv.Protocol}, from: conv.First, to: conv.Last}
+	server := side{party: party{address: conv.Server.Address, port: conv.Server.Port, protocol: conv.Protocol}, from: conv.First, to: conv.Last, server: true}
+	if o, ok := there.outer(); ok {
+		client.node, server.node = o.Src, o.Dst
+	} else if o, ok := back.outer(); ok {
+		client.node, server.node = o.Dst, o.Src
+	}
+	before, _ := c.memory.get(conv.ID)
+	asked := c.memory.hash(question{client: client.party, server: server.party,
+		clientVersion: c.index.touched[client.address], serverVersion: c.index.touched[server.address],
+		version: c.index.version, hops: [2]int{len(there.hops), len(back.hops)}})
+	if before.question == asked {
+		conv.Client.Identity, conv.Server.Identity = before.client.Value(), before.server.Value()
+		c.memory.put(conv.ID, before)
+		return nil
+	}
+	attached := slices.Concat(c.sightings(client, there), c.sightings(server, back))
+	var was [2]flow.Identity
+	if before.address.IsValid() {
+		was = [2]flow.Identity{before.client.Value(), before.server.Value()}
+	}
+	if before.address != conv.Client.Address { // who began is known better by now
+		was[0], was[1] = was[1], was[0]
+	}
+	clientNow, clientStays := c.index.resolve(client)
+	serverNow, serverStays := c.index.resolve(server)
+	conv.Client.Identity, conv.Server.Identity = better(was[0], clientNow), better(was[1], serverNow)
+	if !clientStays || !serverStays {
+		asked = 0
+	}
+	c.memory.put(conv.ID, known{conv.Client.Address, unique.Make(conv.Client.Identity), unique.Make(conv.Server.Identity), asked})
+	return attached
 }
 
 // better keeps what was known of an end when its pod has gone or left its service since.
@@ -233,27 +245,24 @@ func better(before, now flow.Identity) flow.Identity {
 	return before
 }
 
-// sightings are the attachments that a conversation proves: the own address of a pod
-// entered the fabric at the first hop of its direction.
-func (c *Correlator) sightings(conv *flow.Conversation) []inventory.Change {
+// sightings are the attachments that a conversation proves of the side that the packets of a path
+// came from: the own address of a pod entered the fabric at the first hop.
+func (c *Correlator) sightings(s side, p *path) []inventory.Change {
 	var changes []inventory.Change
-	see := func(end flow.End, hops []flow.Hop) {
-		for _, h := range hops {
-			if !c.index.edge(h) || h.Outer.Kind == flow.Native {
+	for i := range p.hops {
+		h := &p.hops[i]
+		if !p.edge(i) || h.Outer.Kind == flow.Native {
+			continue
+		}
+		node, nodeKnown := c.index.nodeOf(h.Outer.Src)
+		for _, span := range c.index.byAddress[s.address] {
+			if nodeKnown && (node.Cluster != span.Cluster || node.ID != span.Node) {
 				continue
 			}
-			for _, p := range c.index.byAddress[end.Address] {
-				node, known := c.index.nodeOf(h.Outer.Src)
-				if known && (node.Cluster != p.Cluster || node.ID != p.Node) {
-					continue
-				}
-				if p.to.IsZero() && !p.from.After(h.Last.Add(slack)) {
-					changes = append(changes, c.attachments.saw(p.Ref(), place{h.Switch, h.Port, h.Number}, h.First)...)
-				}
+			if span.to.IsZero() && !span.from.After(h.Last.Add(slack)) {
+				changes = append(changes, c.attachments.saw(span.Ref(), place{h.Switch, h.Port, h.Number}, h.First)...)
 			}
 		}
 	}
-	see(conv.Client, conv.ForwardHops)
-	see(conv.Server, conv.ReverseHops)
 	return changes
 }

@@ -24,6 +24,12 @@ type index struct {
 	endpoints map[inventory.Ref]inventory.Entry
 	seenAt    map[netip.Addr][]inventory.Ref // endpoints by address
 	uplinks   map[portKey]inventory.PortRef  // ports behind which another switch is, and its port
+
+	// An answer of the index stays as long as these do. Pods and members, which come and go,
+	// have versions of their own by address; all else is one.
+	changes uint64 // that ever were
+	version uint64
+	touched map[netip.Addr]uint64 // of addresses in byAddress or memberAt
 }
 
 // podSpan is a pod and the time for which it was one.
@@ -47,12 +53,29 @@ func newIndex() *index {
 		services: map[inventory.Ref]inventory.Service{}, vipAt: map[netip.Addr][]inventory.Ref{},
 		nodePorts: map[nodePort][]inventory.Ref{},
 		endpoints: map[inventory.Ref]inventory.Entry{}, seenAt: map[netip.Addr][]inventory.Ref{},
-		uplinks: map[portKey]inventory.PortRef{},
+		uplinks: map[portKey]inventory.PortRef{}, touched: map[netip.Addr]uint64{},
+	}
+}
+
+// touch says that something is known otherwise of addresses.
+func (x *index) touch(addresses ...netip.Addr) {
+	x.changes++
+	for _, a := range addresses {
+		if len(x.byAddress[a]) == 0 && len(x.memberAt[a]) == 0 {
+			delete(x.touched, a)
+		} else {
+			x.touched[a] = x.changes
+		}
 	}
 }
 
 // update takes one change. Kinds that identify nobody are ignored.
 func (x *index) update(r inventory.Ref, e inventory.Entry) {
+	switch r.Kind {
+	case inventory.KindNode, inventory.KindService, inventory.KindEndpoint, inventory.KindLink:
+		x.changes++
+		x.version = x.changes
+	}
 	switch r.Kind {
 	case inventory.KindPod:
 		x.updatePod(r, e)
@@ -65,12 +88,15 @@ func (x *index) update(r inventory.Ref, e inventory.Entry) {
 			replace(x.nodeAt, r, nil, n.Addresses)
 		}
 	case inventory.KindMember:
-		replace(x.memberAt, r, []netip.Addr{x.members[r].Address}, nil)
+		old := x.members[r].Address
+		replace(x.memberAt, r, []netip.Addr{old}, nil)
 		delete(x.members, r)
 		if m, ok := e.Fact.(inventory.Member); ok {
 			x.members[r] = m
 			replace(x.memberAt, r, nil, []netip.Addr{m.Address})
+			x.touch(m.Address)
 		}
+		x.touch(old)
 	case inventory.KindService:
 		x.updateService(r, e)
 	case inventory.KindEndpoint:
@@ -99,6 +125,7 @@ func (x *index) updatePod(r inventory.Ref, e inventory.Entry) {
 			span.to = e.Event
 			x.gone = append(x.gone, span)
 			delete(x.pods, r)
+			x.touch(span.IPs...)
 		}
 		return
 	}
@@ -111,7 +138,10 @@ func (x *index) updatePod(r inventory.Ref, e inventory.Entry) {
 			x.byAddress[a] = append(x.byAddress[a], span)
 		}
 	}
+	old := span.IPs
 	span.Pod = p
+	x.touch(old...)
+	x.touch(p.IPs...)
 }
 
 func (x *index) updateService(r inventory.Ref, e inventory.Entry) {
@@ -147,6 +177,7 @@ func (x *index) forget(t time.Time) {
 		for _, a := range span.IPs {
 			remove(x.byAddress, a, span)
 		}
+		x.touch(span.IPs...)
 	}
 }
 

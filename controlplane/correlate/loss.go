@@ -14,36 +14,79 @@ const underWay = 2 * time.Millisecond
 
 // segments compares what each switch on the way of a direction was given with what the next
 // ones were. Destination is the switch that the packets are for, empty if that is not known.
-func (x *index) segments(hops []flow.Hop, destination string) []flow.Segment {
-	var out []flow.Segment
-	stages, _ := x.stages(hops)
-	for i, stage := range stages {
-		var next []flow.Hop
-		if i+1 < len(stages) {
-			next = stages[i+1]
-		}
-		for _, sw := range switchesOf(stage) {
-			at := func(h flow.Hop) bool { return h.Switch == sw }
-			from := func(h flow.Hop) bool { return x.uplinks[portKey{h.Switch, h.Port}].Switch == sw }
-			up, down := pick(stage, at), pick(next, from)
-			if len(down) == 0 && (destination == "" || destination == sw) {
+func (x *index) segments(p path, destination string) []flow.Segment {
+	out := make([]flow.Segment, 0, len(p.hops))
+	ports := make([]inventory.PortRef, 0, 2*len(p.hops))
+	for i := range p.ends {
+		begin, end := p.stage(i)
+		for k := begin; k < end; k++ {
+			sw := p.hops[k].Switch
+			if slices.ContainsFunc(p.hops[begin:k], func(h flow.Hop) bool { return h.Switch == sw }) {
+				continue // with the first hop of this switch
+			}
+			s, ok := x.segment(p, i, sw, destination)
+			if !ok {
 				continue
 			}
-			s, ok := compare(sw, up, down)
-			switch {
-			case !ok || len(down) == 0 && !s.Final:
-				continue
-			case len(down) == 0:
-				s.Out, s.In = x.cable(sw, destination)
-			}
-			for _, h := range down {
-				s.Out = append(s.Out, x.uplinks[portKey{h.Switch, h.Port}])
-				s.In = append(s.In, inventory.PortRef{Switch: h.Switch, Port: h.Port, Number: h.Number})
+			if s.Out == nil {
+				s.Out, s.In, ports = p.ports(i+1, sw, ports)
 			}
 			out = append(out, s)
 		}
 	}
+	if len(out) == 0 {
+		return nil
+	}
 	return out
+}
+
+// segment compares what a switch of a stage was given with what the next stage was given from
+// there; not ok if nothing can be said.
+func (x *index) segment(p path, stage int, sw, destination string) (s flow.Segment, ok bool) {
+	var buffer [8]*flow.Hop
+	hops := buffer[:0] // of the switch, and then those behind it
+	for k, end := p.stage(stage); k < end; k++ {
+		if p.hops[k].Switch == sw {
+			hops = append(hops, &p.hops[k])
+		}
+	}
+	up := len(hops)
+	for k, end := p.stage(stage + 1); k < end; k++ {
+		if p.from[k].Switch == sw {
+			hops = append(hops, &p.hops[k])
+		}
+	}
+	arrived := len(hops) > up
+	if !arrived && (destination == "" || destination == sw) {
+		return s, false
+	}
+	if s, ok = compare(sw, hops[:up], hops[up:], hops); !ok || !arrived && !s.Final {
+		return s, false
+	}
+	if !arrived {
+		s.Out, s.In = x.cable(sw, destination)
+	}
+	return s, true
+}
+
+// ports gives where the packets of a switch left it and where they entered the stage behind it.
+// The lists are in memory, behind what is there.
+func (p *path) ports(stage int, sw string, memory []inventory.PortRef) (out, in, used []inventory.PortRef) {
+	add := func(port func(i int) inventory.PortRef) []inventory.PortRef {
+		first := len(memory)
+		for k, end := p.stage(stage); k < end; k++ {
+			if p.from[k].Switch == sw {
+				memory = append(memory, port(k))
+			}
+		}
+		return memory[first:len(memory):len(memory)]
+	}
+	out = add(func(i int) inventory.PortRef { return p.from[i] })
+	in = add(func(i int) inventory.PortRef {
+		h := &p.hops[i]
+		return inventory.PortRef{Switch: h.Switch, Port: h.Port, Number: h.Number}
+	})
+	return out, in, memory
 }
 
 // cable gives the ports of the one link from a switch to another; none if there is none, or more.
@@ -59,60 +102,43 @@ func (x *index) cable(from, to string) (out, in []inventory.PortRef) {
 	return out, in
 }
 
-func pick(hops []flow.Hop, match func(flow.Hop) bool) []flow.Hop {
-	var out []flow.Hop
-	for _, h := range hops {
-		if match(h) {
-			out = append(out, h)
-		}
-	}
-	return out
-}
-
-// switchesOf names the switches of hops, each once.
-func switchesOf(hops []flow.Hop) []string {
-	var names []string
-	for _, h := range hops {
-		if !slices.Contains(names, h.Switch) {
-			names = append(names, h.Switch)
-		}
-	}
-	return names
-}
-
 // compare counts both ends of a segment as of the newest epoch for which all hops have a
 // snapshot; not ok if there is none.
-func compare(sw string, up, down []flow.Hop) (s flow.Segment, ok bool) {
-	epoch, ok := commonEpoch(slices.Concat(up, down))
+func compare(sw string, up, down, all []*flow.Hop) (s flow.Segment, ok bool) {
+	epoch, ok := commonEpoch(all)
 	if !ok {
 		return s, false
 	}
 	entered, arrived := countAt(up, epoch), countAt(down, epoch)
 	s = flow.Segment{Switch: sw, Packets: entered, Lost: entered - min(entered, arrived), Final: epoch == flow.OpenEpoch}
 	if !s.Final {
-		s.Within = uncertainty(up, down)
+		s.Within = uncertainty(up, all)
 	}
 	return s, true
 }
 
 // commonEpoch is the newest epoch that every hop has a snapshot of.
-func commonEpoch(hops []flow.Hop) (uint32, bool) {
-	var epochs []uint32
-	for _, h := range hops {
-		for _, s := range h.Snapshots {
-			epochs = append(epochs, s.To)
+func commonEpoch(hops []*flow.Hop) (uint32, bool) {
+	for limit := int64(flow.OpenEpoch) + 1; ; {
+		newest := int64(-1) // before the limit
+		for _, h := range hops {
+			for i := range h.Snapshots {
+				if to := int64(h.Snapshots[i].To); to < limit {
+					newest = max(newest, to)
+				}
+			}
 		}
-	}
-	slices.Sort(epochs)
-	for _, e := range slices.Backward(slices.Compact(epochs)) {
-		if !slices.ContainsFunc(hops, func(h flow.Hop) bool { _, known := h.Snapshots.At(e); return !known }) {
-			return e, true
+		if newest < 0 {
+			return 0, false
 		}
+		if !slices.ContainsFunc(hops, func(h *flow.Hop) bool { _, known := h.Snapshots.At(uint32(newest)); return !known }) {
+			return uint32(newest), true
+		}
+		limit = newest
 	}
-	return 0, false
 }
 
-func countAt(hops []flow.Hop, epoch uint32) (packets uint64) {
+func countAt(hops []*flow.Hop, epoch uint32) (packets uint64) {
 	for _, h := range hops {
 		c, _ := h.Snapshots.At(epoch)
 		packets += c.Packets
@@ -122,9 +148,9 @@ func countAt(hops []flow.Hop, epoch uint32) (packets uint64) {
 
 // uncertainty is how many packets may have been on their way, or counted in another epoch
 // because clocks differ, when both ends of a segment were counted: at least one.
-func uncertainty(up, down []flow.Hop) uint64 {
+func uncertainty(up, all []*flow.Hop) uint64 {
 	window := underWay
-	for _, h := range slices.Concat(up, down) {
+	for _, h := range all {
 		window = max(window, underWay+2*h.ClockError)
 	}
 	var packets float64

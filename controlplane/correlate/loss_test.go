@@ -86,7 +86,7 @@ func TestSegments(t *testing.T) {
 		"nothing arrived yet": {[]flow.Hop{hop("leaf1", "3", 7)}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := x.segments(c.hops, "leaf2")
+			got := x.segments(x.path(c.hops), "leaf2")
 			if len(got) != len(c.want) {
 				t.Fatalf("got %+v, want %+v", got, c.want)
 			}
@@ -113,7 +113,8 @@ func TestSegments(t *testing.T) {
 func TestNoLossIsSaidOfWhatIsNotKnown(t *testing.T) {
 	broken := silent(hop("spine1", "1", 2))
 	broken.Snapshots = nil
-	got := leafSpine().segments([]flow.Hop{silent(hop("leaf1", "3", 5)), broken, silent(hop("leaf2", "1", 5))}, "leaf2")
+	x := leafSpine()
+	got := x.segments(x.path([]flow.Hop{silent(hop("leaf1", "3", 5)), broken, silent(hop("leaf2", "1", 5))}), "leaf2")
 	if len(got) != 0 {
 		t.Errorf("got %+v, want none", got)
 	}

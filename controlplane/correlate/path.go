@@ -4,71 +4,98 @@ import (
 	"slices"
 
 	"github.com/fabricscope/fabricscope/controlplane/flow"
+	"github.com/fabricscope/fabricscope/controlplane/inventory"
 )
 
-// order puts the hops of one direction in the order in which packets passed them, by the
-// links between the switches: first what entered from outside, then each hop after the one
-// that its ingress port is linked to. Hops that no link explains keep their order by time.
-func (x *index) order(hops []flow.Hop) []flow.Hop {
-	if len(hops) < 2 {
-		return hops
-	}
-	stages, rest := x.stages(hops)
-	return append(slices.Concat(stages...), rest...)
+// path is the way of one direction's packets through the fabric.
+type path struct {
+	hops   []flow.Hop          // in the order in which packets passed them; those that no link explains come last
+	from   []inventory.PortRef // by hop: the port that it is linked to, zero where packets enter from outside
+	ends   []int               // of the stages: hops[ends[i-1]:ends[i]] are behind i links
+	cloned bool                // hops is the path's own
 }
 
-// stages groups the hops of one direction by how many links their packets had crossed. The
-// hops that no link explains are the rest.
-func (x *index) stages(hops []flow.Hop) (stages [][]flow.Hop, rest []flow.Hop) {
-	rest = slices.Clone(hops)
-	take := func(match func(flow.Hop) bool) (stage []flow.Hop) {
-		rest = slices.DeleteFunc(rest, func(h flow.Hop) bool {
-			if match(h) {
-				stage = append(stage, h)
-				return true
-			}
-			return false
-		})
-		return stage
+// path puts the hops of one direction in the order in which packets passed them, by the links
+// between the switches: first what entered from outside, then each hop after the one that its
+// ingress port is linked to. Hops that no link explains keep their order by time. The list that
+// it is given stays as it is.
+func (x *index) path(hops []flow.Hop) path {
+	p := path{hops: hops, from: make([]inventory.PortRef, len(hops)), ends: make([]int, 0, len(hops))}
+	for i := range hops {
+		p.from[i] = x.uplinks[portKey{hops[i].Switch, hops[i].Port}]
 	}
-	for stage := take(x.edge); len(stage) > 0; {
-		stages = append(stages, stage)
-		var next []flow.Hop
-		for _, sw := range switchesOf(stage) {
-			next = append(next, take(func(h flow.Hop) bool { return x.uplinks[portKey{h.Switch, h.Port}].Switch == sw })...)
+	n := 0
+	for i := range p.hops {
+		if p.edge(i) {
+			p.move(i, n)
+			n++
 		}
-		stage = next
 	}
-	return stages, rest
+	for begin := 0; n > begin; {
+		end := n
+		p.ends = append(p.ends, end)
+		for i := begin; i < end; i++ {
+			for k := n; k < len(p.hops); k++ {
+				if p.from[k].Switch == p.hops[i].Switch {
+					p.move(k, n)
+					n++
+				}
+			}
+		}
+		begin = end
+	}
+	return p
+}
+
+// move takes a hop forward to position to; those in between move back.
+func (p *path) move(i, to int) {
+	if i == to {
+		return
+	}
+	if !p.cloned {
+		p.hops, p.cloned = slices.Clone(p.hops), true
+	}
+	h, f := p.hops[i], p.from[i]
+	copy(p.hops[to+1:i+1], p.hops[to:i])
+	copy(p.from[to+1:i+1], p.from[to:i])
+	p.hops[to], p.from[to] = h, f
 }
 
 // edge says that what a hop counted entered the fabric there.
-func (x *index) edge(h flow.Hop) bool {
-	_, inside := x.uplinks[portKey{h.Switch, h.Port}]
-	return !inside
+func (p *path) edge(i int) bool { return p.from[i].Switch == "" }
+
+// stage gives the bounds of the hops behind i links; nothing if there are none.
+func (p *path) stage(i int) (begin, end int) {
+	if i >= len(p.ends) {
+		return 0, 0
+	}
+	if i > 0 {
+		begin = p.ends[i-1]
+	}
+	return begin, p.ends[i]
 }
 
 // entered is what a direction counted where it entered the fabric, over all its ways in;
 // where none is known, at its first hop.
-func (x *index) entered(hops []flow.Hop) flow.Counters {
+func (p *path) entered() flow.Counters {
 	var c flow.Counters
-	for _, h := range hops {
-		if x.edge(h) {
-			c.Add(h.Counters)
+	for i := range p.hops {
+		if p.edge(i) {
+			c.Add(p.hops[i].Counters)
 		}
 	}
-	if c.Packets == 0 && len(hops) > 0 {
-		return hops[0].Counters
+	if c.Packets == 0 && len(p.hops) > 0 {
+		return p.hops[0].Counters
 	}
 	return c
 }
 
-// outerSource is the overlay address that a direction's packets came from.
-func outerSource(hops []flow.Hop) (h flow.Hop, ok bool) {
-	for _, h := range hops {
-		if h.Outer.Kind != flow.Native && h.Outer.Src.IsValid() {
-			return h, true
+// outer is the outermost overlay that the direction's packets came in, if they did.
+func (p *path) outer() (o flow.Outer, ok bool) {
+	for i := range p.hops {
+		if o := p.hops[i].Outer; o.Kind != flow.Native && o.Src.IsValid() {
+			return o, true
 		}
 	}
-	return flow.Hop{}, false
+	return flow.Outer{}, false
 }

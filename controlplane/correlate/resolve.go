@@ -18,16 +18,22 @@ const slack = 5 * time.Second
 
 // side is what a conversation says of one of its ends.
 type side struct {
-	address  netip.Addr
-	port     uint16
-	protocol flow.Protocol
+	party
 	server   bool
-	node     netip.Addr // the outer address of its node, when it speaks from inside an overlay
 	from, to time.Time
 }
 
-// resolve says who was behind one end of a conversation.
-func (x *index) resolve(s side) flow.Identity {
+// party is what does not change while the conversation goes on.
+type party struct {
+	address  netip.Addr
+	node     netip.Addr // the outer address of its node, when it speaks from inside an overlay
+	port     uint16
+	protocol flow.Protocol
+}
+
+// resolve says who was behind one end of a conversation. The answer stays while the conversation
+// goes on and the index does not change, unless it is not final.
+func (x *index) resolve(s side) (id flow.Identity, final bool) {
 	nodeRef, nodeKnown := x.nodeOf(s.node)
 	spans := slices.Clone(x.byAddress[s.address])
 	if nodeKnown {
@@ -36,21 +42,23 @@ func (x *index) resolve(s side) flow.Identity {
 		})
 	}
 	if id, ok := x.pod(spans, s); ok {
-		return id
+		return id, len(spans) == 1
 	}
+	// A pod that had the address at another time may turn out to be the one.
+	final = len(spans) == 0
 	if ref, ok := x.nodeOf(s.address); ok {
-		return x.node(ref, s)
+		return x.node(ref, s), final
 	}
 	if refs := x.vipAt[s.address]; len(refs) > 0 {
-		return flow.Identity{Cluster: refs[0].Cluster, Service: refs[0].ID, Why: "virtual address"}
+		return flow.Identity{Cluster: refs[0].Cluster, Service: refs[0].ID, Why: "virtual address"}, final
 	}
-	id := flow.Identity{Why: "address is of no known pod, node or service"}
+	id = flow.Identity{Why: "address is of no known pod, node or service"}
 	x.locate(&id, s.address)
 	if nodeKnown {
 		id.Cluster, id.Node = nodeRef.Cluster, nodeRef.ID
 		id.Why = "address inside the overlay is of no known pod"
 	}
-	return id
+	return id, final
 }
 
 // pod picks the pod that had the address when the packets passed.

@@ -1,0 +1,60 @@
+package correlate
+
+import (
+	"hash/maphash"
+	"net/netip"
+	"time"
+	"unique"
+
+	"github.com/fabricscope/fabricscope/controlplane/flow"
+)
+
+// memory keeps who the ends of conversations were when they were last resolved. What was not
+// asked for in the time of the memory is forgotten, up to as much later.
+type memory struct {
+	span       time.Duration
+	seed       maphash.Seed
+	young, old map[string]known // by conversation
+	turned     time.Time        // when young became what it is
+}
+
+// known is what is kept of one conversation. There is one for every conversation that lives, so
+// identities are shared.
+type known struct {
+	address        netip.Addr // of client
+	client, server unique.Handle[flow.Identity]
+	question       uint64 // what they answer; 0 if they have to be asked for again
+}
+
+// question is everything that the answer to who the ends are depends on.
+type question struct {
+	client, server               party
+	clientVersion, serverVersion uint64 // of what the index knows of their addresses
+	version                      uint64 // of what it knows besides
+	hops                         [2]int // of both directions: another one may prove an attachment
+}
+
+func newMemory(span time.Duration) *memory {
+	return &memory{span: span, seed: maphash.MakeSeed(), young: map[string]known{}}
+}
+
+// hash is the question in short; never 0.
+func (m *memory) hash(q question) uint64 { return maphash.Comparable(m.seed, q) | 1 }
+
+// get gives what is known of a conversation.
+func (m *memory) get(id string) (known, bool) {
+	if k, ok := m.young[id]; ok {
+		return k, true
+	}
+	k, ok := m.old[id]
+	return k, ok
+}
+
+func (m *memory) put(id string, k known) { m.young[id] = k }
+
+// turn lets time pass.
+func (m *memory) turn(now time.Time) {
+	if now.Sub(m.turned) >= m.span {
+		m.old, m.young, m.turned = m.young, map[string]known{}, now
+	}
+}
