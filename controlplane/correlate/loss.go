@@ -140,8 +140,8 @@ func commonEpoch(hops []*flow.Hop) (uint32, bool) {
 
 func countAt(hops []*flow.Hop, epoch uint32) (packets uint64) {
 	for _, h := range hops {
-		c, _ := h.Snapshots.At(epoch)
-		packets += c.Packets
+		n, _ := h.Snapshots.At(epoch)
+		packets += n
 	}
 	return packets
 }

@@ -29,7 +29,7 @@ func hop(sw, port string, packets ...uint64) flow.Hop {
 		Snapshots: flow.Snapshots{{To: 9}}}
 	for i, n := range packets {
 		h.Packets = n
-		h.Snapshots = h.Snapshots.With(flow.Snapshot{From: uint32(10 + i), To: uint32(10 + i), Counters: flow.Counters{Packets: n}})
+		h.Snapshots = h.Snapshots.With(flow.Snapshot{From: uint32(10 + i), To: uint32(10 + i), Packets: n})
 	}
 	return h
 }
@@ -37,7 +37,7 @@ func hop(sw, port string, packets ...uint64) flow.Hop {
 // silent is a hop that has counted its last packet.
 func silent(h flow.Hop) flow.Hop {
 	last := h.Snapshots[len(h.Snapshots)-1].To
-	h.Snapshots = h.Snapshots.With(flow.Snapshot{From: last + 1, To: flow.OpenEpoch, Counters: h.Counters})
+	h.Snapshots = h.Snapshots.With(flow.Snapshot{From: last + 1, To: flow.OpenEpoch, Packets: h.Packets})
 	return h
 }
 

@@ -10,15 +10,14 @@ const OpenEpoch = math.MaxUint32
 // for one epoch can be compared while packets pass.
 type Snapshot struct {
 	From, To uint32
-	Counters
+	Packets  uint64
 }
 
 // Snapshots are the newest snapshots of a hop, oldest first.
 type Snapshots []Snapshot
 
 // KeptSnapshots is how many snapshots a hop has at most, and how many epochs back hops can be
-// compared: switches report within an epoch
-// of each other, and a digest list may be late.
+// compared: switches report within an epoch of each other, and a digest list may be late.
 const KeptSnapshots = 4
 
 // With adds a snapshot, which is newer than the others, and forgets the oldest.
@@ -33,12 +32,12 @@ func (s Snapshots) With(n Snapshot) Snapshots {
 	return append(s, n)
 }
 
-// At gives the counters when an epoch began, if they are known.
-func (s Snapshots) At(epoch uint32) (Counters, bool) {
+// At gives the packets that were counted when an epoch began, if that is known.
+func (s Snapshots) At(epoch uint32) (packets uint64, known bool) {
 	for i := len(s) - 1; i >= 0; i-- {
 		if s[i].From <= epoch && epoch <= s[i].To {
-			return s[i].Counters, true
+			return s[i].Packets, true
 		}
 	}
-	return Counters{}, false
+	return 0, false
 }

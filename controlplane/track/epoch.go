@@ -55,12 +55,12 @@ func (j *joiner) record(e epochs, h *hop, d *delta) {
 			h.openFrom = e.of(d.last, t) + 2
 		}
 	case d.began:
-		before := h.counters.Sub(d.add)
+		before := h.counters.Packets - d.add.Packets
 		to := e.of(d.first, t)
 		if h.openFrom != 0 {
-			j.keep(h, flow.Snapshot{From: h.openFrom - 1, To: to, Counters: before})
+			j.keep(h, flow.Snapshot{From: h.openFrom - 1, To: to, Packets: before})
 			h.openFrom = 0
-		} else if before.Packets == 0 {
+		} else if before == 0 {
 			h.zeroTo = to + 1
 		}
 	}
@@ -69,7 +69,7 @@ func (j *joiner) record(e epochs, h *hop, d *delta) {
 		return
 	}
 	if to := e.of(d.now, t); uint16(to) == d.epoch {
-		j.keep(h, flow.Snapshot{From: e.of(d.half.Last, t) + 1, To: to, Counters: h.counters.Sub(d.behind)})
+		j.keep(h, flow.Snapshot{From: e.of(d.half.Last, t) + 1, To: to, Packets: h.counters.Packets - d.behind})
 	}
 }
 
@@ -104,7 +104,7 @@ func (j *joiner) history(h *hop, s flow.Snapshots) flow.Snapshots {
 		s = append(s, j.rings.at(h.ring)[:h.kept]...)
 	}
 	if h.openFrom != 0 {
-		s = append(s, flow.Snapshot{From: h.openFrom - 1, To: flow.OpenEpoch, Counters: h.counters})
+		s = append(s, flow.Snapshot{From: h.openFrom - 1, To: flow.OpenEpoch, Packets: h.counters.Packets})
 	}
 	return s
 }

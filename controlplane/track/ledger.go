@@ -57,8 +57,8 @@ func coarse(micros uint64) uint32 { return uint32(micros >> 16) }
 type delta struct {
 	flow   uint32 // set by the receiver when it began, and given back from then on
 	add    flow.Counters
-	behind flow.Counters // by how much the report lags what was known
-	half   *Half         // as reported; nil where that was lost
+	behind uint64 // by how many packets the report lags what was known
+	half   *Half  // as reported; nil where that was lost
 	first  uint64
 	last   uint64
 	now    uint64
@@ -204,7 +204,7 @@ func (l *ledger) raise(g *generation, r *Report, yield func(*delta)) {
 		l.stats.duplicates++
 	}
 	if d.active {
-		d.behind = g.known.Sub(h.Counters)
+		d.behind = g.known.Packets - h.Counters.Packets
 		yield(d)
 	}
 }
