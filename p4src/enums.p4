@@ -27,8 +27,11 @@ const bit<8> PROTO_ICMPV6      = 58;
 const bit<8> PROTO_DESTINATION = 60;
 const bit<8> PROTO_SCTP        = 132;
 
-// Protocol numbers of flow keys are IP's, and this one for ARP.
-const bit<16> KEY_PROTO_ARP = 256;
+// Protocol numbers of flow keys are IP's, and this one for ARP. The high bits say of which
+// version of IP the packet is, and the packet around it: 4 where they are 0.
+const bit<16> KEY_PROTO_ARP  = 256;
+const bit<16> KEY_IPV6       = 0x8000;
+const bit<16> KEY_OUTER_IPV6 = 0x4000;
 
 const bit<8> TCP_FIN = 0x01;
 const bit<8> TCP_SYN = 0x02;

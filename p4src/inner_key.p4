@@ -26,21 +26,13 @@ control InnerKey(inout headers_t hdr, inout metadata_t meta, in standard_metadat
 
     action key_ipv6() {
         meta.class = Class.FLOW;
-        meta.protocol = (bit<16>)meta.inner_protocol;
+        meta.protocol = KEY_IPV6 | (bit<16>)meta.inner_protocol;
         meta.key.src = hdr.inner_ipv6.src;
         meta.key.dst = hdr.inner_ipv6.dst;
         meta.key.ports = meta.inner_ports;
     }
 
     apply {
-        if (hdr.ipv4.isValid()) {
-            meta.key.outer_src = IPV4_MAPPED | (bit<128>)hdr.ipv4.src;
-            meta.key.outer_dst = IPV4_MAPPED | (bit<128>)hdr.ipv4.dst;
-        } else {
-            meta.key.outer_src = hdr.ipv6.src;
-            meta.key.outer_dst = hdr.ipv6.dst;
-        }
-
         if (standard_metadata.parser_error != error.NoError) {
             meta.class = Class.MALFORMED;
         } else if (meta.inner_fragment == 1) {
@@ -53,6 +45,15 @@ control InnerKey(inout headers_t hdr, inout metadata_t meta, in standard_metadat
             key_arp();
         } else {
             meta.class = Class.OTHER;
+        }
+
+        if (hdr.ipv4.isValid()) {
+            meta.key.outer_src = IPV4_MAPPED | (bit<128>)hdr.ipv4.src;
+            meta.key.outer_dst = IPV4_MAPPED | (bit<128>)hdr.ipv4.dst;
+        } else {
+            meta.key.outer_src = hdr.ipv6.src;
+            meta.key.outer_dst = hdr.ipv6.dst;
+            meta.protocol = meta.protocol | KEY_OUTER_IPV6;
         }
 
         if (hdr.inner_tcp.isValid()) {

@@ -5,7 +5,8 @@
 
 // The identity of a flow at one ingress port. IPv4 addresses are IPv4-mapped IPv6.
 // keymeta is ingress port (12) ++ encapsulation (4) ++ VNI or GRE key (32) ++ protocol (16).
-// The protocol is the one behind all extension headers.
+// The protocol is the one behind all extension headers, with KEY_IPV6 and KEY_OUTER_IPV6: a
+// packet of IPv6 may have IPv4-mapped addresses of its own, and is no IPv4 packet for that.
 // ports is source (16) ++ destination (16); ICMP: type ++ code and the identifier of echo
 // messages; ARP: opcode and 0.
 struct flow_key_t {
@@ -27,6 +28,7 @@ struct metadata_t {
     bit<32>       outer_ports;     // as in the key
     bit<32>       inner_ports;
     bit<16>       room;            // bytes that the length fields so far leave for what follows
+    bit<16>       zero;            // nothing sets it
     Encapsulation encapsulation;
     bit<32>       tunnel_id;       // VNI, or the key of GRE; 0 without one
 

@@ -25,7 +25,7 @@ control OuterKey(inout headers_t hdr, inout metadata_t meta) {
 
     action key_ipv6() {
         meta.class = Class.FLOW;
-        meta.protocol = (bit<16>)meta.outer_protocol;
+        meta.protocol = KEY_IPV6 | (bit<16>)meta.outer_protocol;
         meta.key.src = hdr.ipv6.src;
         meta.key.dst = hdr.ipv6.dst;
         meta.key.ports = meta.outer_ports;

@@ -146,7 +146,19 @@ func (k KeyMeta) Encapsulation() Encapsulation { return Encapsulation(k >> 48 & 
 func (k KeyMeta) TunnelID() uint32 { return uint32(k >> 16) }
 
 // Protocol is IP's protocol number behind all extension headers, or 256 for ARP.
-func (k KeyMeta) Protocol() uint16 { return uint16(k) }
+func (k KeyMeta) Protocol() uint16 { return uint16(k) &^ (keyIPv6 | keyOuterIPv6) }
+
+// The bits beside the protocol number (enums.p4).
+const (
+	keyIPv6      = 0x8000
+	keyOuterIPv6 = 0x4000
+)
+
+// IPv6 says that the packet is one of IPv6. With ARP it is not.
+func (k KeyMeta) IPv6() bool { return k&keyIPv6 != 0 }
+
+// OuterIPv6 says that the packet travelled in one of IPv6.
+func (k KeyMeta) OuterIPv6() bool { return k&keyOuterIPv6 != 0 }
 
 // Class says how a frame is accounted for (enums.p4).
 type Class uint8

@@ -27,6 +27,7 @@ type dissection struct {
 	last    string   // the last protocol of the whole stack
 	left    int      // bytes behind what was read, as far as the packet or the capture goes
 	cut     bool     // options or an extension header do not fit that
+	vague   bool     // whose destination a source route gives cannot be said
 	tunnels Tunnels
 	frame   Frame
 	inside  bool // of a tunnel
@@ -52,7 +53,7 @@ func dissect(columns []string, t Tunnels) (Frame, Class, error) {
 	if status := d.row["ip.checksum.status"]; len(status) > 0 && status[0] == "0" && d.outerIPv4() {
 		class = classMalformed
 	}
-	if !d.cut && d.gaveUp() {
+	if d.vague || !d.cut && d.gaveUp() {
 		class = classUndecided
 	}
 	return d.frame, class, d.err
@@ -180,6 +181,9 @@ func (d *dissection) notEtherType(etherType uint32) Class {
 
 func (d *dissection) arp() Class {
 	if !d.has("arp.proto.size") {
+		if d.take("data") { // ATM's has another form (RFC 2225), and a dissector of its own
+			return classOther
+		}
 		return classMalformed
 	}
 	if d.number("arp.hw.type") != 1 || d.number("arp.proto.type") != 0x0800 || d.number("arp.hw.size") != 6 || d.number("arp.proto.size") != 4 {
@@ -209,14 +213,34 @@ func (d *dissection) ipv4() Class {
 	d.frame.Src, d.frame.Dst = d.address("ip.src"), d.address("ip.dst")
 	d.frame.Protocol = uint16(d.number("ip.proto"))
 	d.bound(d.number("ip.len"))
-	if !d.header(int(d.number("ip.hdr_len"))) {
+	size := d.number("ip.hdr_len")
+	if !d.header(int(size)) {
 		return classMalformed
+	}
+	if size > 20 {
+		d.sourceRoute()
 	}
 	more, offset := d.number("ip.flags.mf"), d.number("ip.frag_offset")
 	if more != 0 || offset != 0 {
 		return classFragment
 	}
 	return d.payload()
+}
+
+// sourceRoute takes the destination that stands in the header where a source route has not come
+// to its end: tshark's is the one at the end.
+func (d *dissection) sourceRoute() {
+	if !d.has("ip.cur_rt") {
+		return
+	}
+	options := 0
+	for _, size := range d.row["ip.hdr_len"] {
+		if n, _ := strconv.Atoi(size); n > 20 {
+			options++
+		}
+	}
+	d.vague = options != len(d.row["ip.cur_rt"])
+	d.frame.Dst = d.address("ip.cur_rt")
 }
 
 // Places for extension headers that the switch has.

@@ -32,7 +32,7 @@ func dissectors() []string {
 func fields() []string {
 	return []string{"frame.len", "frame.cap_len", "frame.protocols", "eth.type", "vlan.etype",
 		"arp.hw.type", "arp.proto.type", "arp.hw.size", "arp.proto.size", "arp.src.proto_ipv4", "arp.dst.proto_ipv4",
-		"ip.hdr_len", "ip.len", "ip.src", "ip.dst", "ip.proto", "ip.flags.mf", "ip.frag_offset", "ip.checksum.status",
+		"ip.hdr_len", "ip.len", "ip.src", "ip.dst", "ip.cur_rt", "ip.proto", "ip.flags.mf", "ip.frag_offset", "ip.checksum.status",
 		"ipv6.plen", "ipv6.src", "ipv6.dst", "ipv6.nxt",
 		"ipv6.hopopts.len", "ipv6.routing.len", "ipv6.dstopts.len", "ah.length", "ipv6.hopopts.nxt", "ipv6.routing.nxt", "ipv6.dstopts.nxt", "ah.next_header",
 		"ipv6.fraghdr.nxt", "ipv6.fraghdr.offset", "ipv6.fraghdr.more",

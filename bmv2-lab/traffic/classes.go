@@ -20,10 +20,10 @@ func (b builder) etherType(n uint16) builder {
 	return b.add(layer{etherType: n, wrap: func(payload []byte, _ layer) []byte { return payload }})
 }
 
-// strangeARP is of other hardware.
-func (b builder) strangeARP() builder {
+// strangeARP is of other hardware, with addresses of as many bytes as IPv4 over Ethernet has.
+func (b builder) strangeARP(hardware byte) builder {
 	return b.as(Other).add(layer{etherType: 0x0806, wrap: func(payload []byte, _ layer) []byte {
-		return append([]byte{0, 6, 8, 0, 8, 4, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8, 10, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 10, 0, 0, 2}, payload...)
+		return append([]byte{0, hardware, 8, 0, 8, 4, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8, 10, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 10, 0, 0, 2}, payload...)
 	}})
 }
 
@@ -36,14 +36,15 @@ func others() []named {
 		{"reverse ARP", start().as(Other).etherType(0x8035)},
 		{"LLC", start().as(Other).etherType(27)},
 		{"three tags", start().tag(0x8100, 1).tag(0x8100, 2).tag(0x8100, 3).as(Other).ipv4(inside, insidePeer).tcp(1, 2, syn)},
-		{"ARP of other hardware", start().strangeARP()},
+		{"ARP of other hardware", start().strangeARP(6)},
+		{"ARP of ATM", start().strangeARP(19)},
 	}
 	bridged, _ := carriers()
 	for _, c := range bridged {
 		list = append(list, named{c.name + " of another EtherType", c.as(Other).etherType(0x88b5)},
 			named{c.name + " of LLDP", c.as(Other).etherType(0x88cc)}, named{c.name + " of LLC", c.as(Other).etherType(27)},
 			named{c.name + " of three tags", c.tag(0x8100, 1).tag(0x88a8, 2).tag(0x8100, 3).as(Other).ipv4(inside, insidePeer).tcp(1, 2, syn)},
-			named{c.name + " of strange ARP", c.strangeARP()})
+			named{c.name + " of strange ARP", c.strangeARP(6)})
 	}
 	return list
 }

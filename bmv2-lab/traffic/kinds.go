@@ -17,11 +17,13 @@ const (
 	inside, insidePeer     = "10.244.0.5", "10.244.1.6"
 	outside6, outsidePeer6 = "2001:db8::1", "2001:db8::2"
 	inside6, insidePeer6   = "fd00::5", "fd00::6"
+	mapped, mappedPeer     = "::ffff:10.244.0.5", "::ffff:10.244.1.6" // of IPv6 all the same
+	outerMapped, outerPeer = "::ffff:172.16.0.1", "::ffff:172.16.0.2"
 )
 
 // All is every kind of traffic, a frame or more of each.
 func All() []Frame {
-	kinds := slices.Concat(native(), tunnelled(), almostTunnels(), nested(), fragments(), others(), malformed())
+	kinds := slices.Concat(native(), tunnelled(), sourceRoutes(), almostTunnels(), nested(), fragments(), others(), malformed())
 	return slices.Concat(finish(kinds), jumbos(), cut())
 }
 
@@ -81,6 +83,8 @@ func native() (list []named) {
 			list = append(list, transports(n)...)
 		}
 	}
+	list = append(list, transports(named{"native IPv6 of mapped addresses", start().ipv6(mapped, mappedPeer)})...)
+	list = append(list, transports(named{"native IPv4 checksum of ones", start().ipv4With(inside, insidePeer, ipv4Spec{ones: true})})...)
 	four := start().ipv6(inside6, insidePeer6).extension(0, 8).extension(43, 8).fragmentHeader(0, false).extension(60, 264)
 	list = append(list, named{"native four extension headers", four.udp(1, 2)},
 		named{"native five extension headers", four.raw(60)})
@@ -95,6 +99,8 @@ func carriers() (bridged, routed []named) {
 		{"VXLAN of Linux", four.udp(50001, 8472).vxlan(8, 0xffffff)},
 		{"VXLAN with group policy", four.udp(50002, 4789).vxlan(0x88, 7)},
 		{"VXLAN over IPv6", six.udp(50003, 4789).vxlan(8, 2)},
+		{"VXLAN behind a checksum of ones", start().ipv4With(outside, outsidePeer, ipv4Spec{ones: true}).udp(50012, 4789).vxlan(8, 6)},
+		{"VXLAN over IPv6 of mapped addresses", start().ipv6(outerMapped, outerPeer).udp(50013, 4789).vxlan(8, 7)},
 		{"VXLAN behind options", start().ipv4With(outside, outsidePeer, ipv4Spec{options: 8}).udp(50004, 4789).vxlan(8, 3)},
 		{"VXLAN behind tags", start().tag(0x88a8, 9).tag(0x8100, 8).ipv4(outside, outsidePeer).udp(50005, 4789).vxlan(8, 4)},
 		{"Geneve", four.udp(50006, 6081).geneve(0, 0, 5, 0)},
@@ -136,12 +142,22 @@ func tunnelled() (list []named) {
 	return list
 }
 
+// sourceRoutes have a destination in the header that is not the last one (RFC 791, section 3.1),
+// in the only header with options: of several, tshark does not say which one has a route.
+func sourceRoutes() []named {
+	route := ipv4Spec{options: 8, route: "192.0.2.9"}
+	carrier := start().ipv4(outside, outsidePeer).udp(50011, 4789).vxlan(8, 5).ethernet()
+	return slices.Concat(transports(named{"native IPv4 source route", start().ipv4With(inside, insidePeer, route)}),
+		transports(named{"VXLAN IPv4 source route", carrier.ipv4With(inside, insidePeer, route)}),
+		transports(named{"VXLAN behind a source route", start().ipv4With(outside, outsidePeer, route).udp(50014, 4789).vxlan(8, 5).ethernet().ipv4(inside, insidePeer)}))
+}
+
 // insides are networks with the addresses of pods, and no more extension headers than a
 // switch has places for.
 func insides(n named) []named {
 	list := networks(n, [2]string{inside, insidePeer}, [2]string{inside6, insidePeer6})
 	three := n.ipv6(inside6, insidePeer6).extension(0, 8).extension(43, 8).raw(60)
-	return append(list, named{n.name + " three extension headers", three})
+	return append(list, named{n.name + " three extension headers", three}, named{n.name + " IPv6 of mapped addresses", n.ipv6(mapped, mappedPeer)})
 }
 
 // almostTunnels are flows of the outer headers.

@@ -41,10 +41,12 @@ func (b builder) arp(opcode uint16, sender, target string) builder {
 // ipv4Spec is what is special about an IPv4 header.
 type ipv4Spec struct {
 	options  int    // bytes, of NOPs
+	route    string // where a loose source route leads behind the destination, or nowhere
 	fragment uint16 // flags and offset
 	length   func(right uint16) uint16
-	first    byte // version and header length, if not the right ones
-	checksum uint16
+	first    byte   // version and header length, if not the right ones
+	checksum uint16 // what is added to it
+	ones     bool   // the checksum is 0, written as 0xffff
 }
 
 func (b builder) ipv4(src, dst string) builder { return b.ipv4With(src, dst, ipv4Spec{}) }
@@ -68,6 +70,13 @@ func (b builder) ipv4With(src, dst string, s ipv4Spec) builder {
 		copy(h[16:], netip.MustParseAddr(dst).AsSlice())
 		for i := 20; i < len(h); i++ {
 			h[i] = 1
+		}
+		if s.route != "" { // RFC 791, section 3.1
+			copy(h[20:], append([]byte{131, 7, 4}, netip.MustParseAddr(s.route).AsSlice()...))
+		}
+		if s.ones {
+			be.PutUint16(h[4:], checksum(h))
+			s.checksum = 0xffff
 		}
 		be.PutUint16(h[10:], checksum(h)+s.checksum)
 		return append(h, payload...)

@@ -17,7 +17,7 @@ func Write(directory string) error {
 	if err := os.MkdirAll(directory, 0o755); err != nil {
 		return err
 	}
-	for name, kinds := range map[string][]named{"native": native(), "tunnels": tunnelled(), "nested": append(nested(), almostTunnels()...),
+	for name, kinds := range map[string][]named{"native": native(), "tunnels": append(tunnelled(), sourceRoutes()...), "nested": append(nested(), almostTunnels()...),
 		"classes": slices.Concat(fragments(), others(), malformed())} {
 		if err := write(directory, name, mix(finish(kinds))); err != nil {
 			return err

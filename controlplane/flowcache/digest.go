@@ -92,8 +92,15 @@ func (l *halfLayout) half(d []p4rt.Value) track.Half {
 	}
 }
 
-// flowKey takes apart the packed fields of flow_key_t (p4src/metadata.p4).
+// flowKey takes apart the packed fields of flow_key_t (p4src/metadata.p4). Addresses are IPv4's
+// where they are IPv4-mapped; those that a packet of IPv6 had itself are brought back.
 func flowKey(meta p4src.KeyMeta, outerSrc, outerDst, src, dst netip.Addr, ports uint32) flow.Key {
+	if meta.IPv6() {
+		src, dst = netip.AddrFrom16(src.As16()), netip.AddrFrom16(dst.As16())
+	}
+	if meta.OuterIPv6() {
+		outerSrc, outerDst = netip.AddrFrom16(outerSrc.As16()), netip.AddrFrom16(outerDst.As16())
+	}
 	k := flow.Key{
 		IngressPort: meta.Port(),
 		Outer:       flow.Outer{Kind: flow.Encapsulation(meta.Encapsulation()), VNI: meta.TunnelID()},

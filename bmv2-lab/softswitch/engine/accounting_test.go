@@ -113,19 +113,25 @@ func digestedKey(t *testing.T, d Digest, port uint32) traffic.Key {
 		return b
 	}
 	word := func(i int) uint64 { b := member(i); return binary.BigEndian.Uint64(b[8:]) }
-	addr := func(i int) netip.Addr { return netip.AddrFrom16(member(i)).Unmap() }
 	meta, ports := word(keymeta), word(keyPorts)
+	addr := func(i int, six uint64) netip.Addr {
+		if meta&six != 0 {
+			return netip.AddrFrom16(member(i))
+		}
+		return netip.AddrFrom16(member(i)).Unmap()
+	}
+	const inner, outer = 0x8000, 0x4000
 	if meta>>52 != uint64(port) {
 		t.Errorf("port %d in the key, want %d", meta>>52, port)
 	}
 	kinds := []string{traffic.Native, traffic.VXLAN, traffic.Geneve, traffic.IPIP, traffic.GRE}
-	k := traffic.Key{Kind: "?", ID: uint32(meta >> 16), Protocol: uint16(meta), Src: addr(src), Dst: addr(dst),
+	k := traffic.Key{Kind: "?", ID: uint32(meta >> 16), Protocol: uint16(meta) &^ (inner | outer), Src: addr(src, inner), Dst: addr(dst, inner),
 		SrcPort: uint16(ports >> 16), DstPort: uint16(ports)}
 	if n := int(meta >> 48 & 15); n < len(kinds) {
 		k.Kind = kinds[n]
 	}
 	if k.Kind != traffic.Native {
-		k.OuterSrc, k.OuterDst = addr(outerSrc), addr(outerDst)
+		k.OuterSrc, k.OuterDst = addr(outerSrc, outer), addr(outerDst, outer)
 	}
 	return k
 }

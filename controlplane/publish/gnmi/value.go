@@ -1,7 +1,9 @@
 package gnmi
 
 import (
+	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"math"
 	"net/netip"
 	"slices"
@@ -148,12 +150,17 @@ func instant(t time.Time) value {
 
 func address(a netip.Addr) value { return str(plainAddress(a)) }
 
-// plainAddress gives an address as the models have it: without zone, and IPv4 as such.
+// plainAddress gives an address as the models have it: without zone, and in groups of hexadecimal
+// digits throughout where it is IPv6's, for the pattern of the type has no others.
 func plainAddress(a netip.Addr) string {
-	if !a.IsValid() {
+	switch {
+	case !a.IsValid():
 		return ""
+	case a.Is4In6():
+		b := a.As16()
+		return fmt.Sprintf("::ffff:%x:%x", binary.BigEndian.Uint16(b[12:]), binary.BigEndian.Uint16(b[14:]))
 	}
-	return a.Unmap().WithZone("").String()
+	return a.WithZone("").String()
 }
 
 func addresses(list []netip.Addr) value {
