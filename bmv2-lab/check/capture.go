@@ -95,26 +95,26 @@ func NewCaptured() *Captured {
 
 // Read counts the capture file of one interface with tshark. Frames count with the length that
 // they had on the wire, though the file may have less of them.
-func (c *Captured) Read(ctx context.Context, port, path string, t Tunnels) error {
+func (c *Captured) Read(ctx context.Context, port, path string, t *Tshark) error {
 	return c.read(ctx, port, path, t, 0)
 }
 
 // ReadCut is Read for a file whose frames are sent as they are in it: those that are cut count
 // with the length that is left.
-func (c *Captured) ReadCut(ctx context.Context, port, path string, t Tunnels) error {
+func (c *Captured) ReadCut(ctx context.Context, port, path string, t *Tshark) error {
 	return c.read(ctx, port, path, t, 1)
 }
 
 // read takes the length from one of the first two columns.
-func (c *Captured) read(ctx context.Context, port, path string, t Tunnels, length int) error {
+func (c *Captured) read(ctx context.Context, port, path string, t *Tshark, length int) error {
 	number := -1
-	return tshark(ctx, path, t, func(columns []string) error {
+	return t.each(ctx, path, func(columns []string) error {
 		number++
 		n, err := strconv.ParseUint(columns[length], 10, 64)
 		if err != nil {
 			return fmt.Errorf("%s: %w", fields()[length], err)
 		}
-		frame, class, err := dissect(columns, t)
+		frame, class, err := dissect(columns, t.tunnels)
 		if err != nil {
 			return err
 		}

@@ -26,6 +26,16 @@ func pcap(t *testing.T, frames []traffic.Frame) string {
 
 func crafted() Tunnels { return Tunnels{VXLAN: traffic.VXLANPorts(), Geneve: traffic.GenevePorts()} }
 
+func newTshark(t *testing.T) *Tshark {
+	t.Helper()
+	tshark, err := NewTshark(t.Context(), crafted())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { tshark.Close() })
+	return tshark
+}
+
 // known is what a crafted frame is, in the words of this package.
 func known(f traffic.Frame) (Frame, Class) {
 	if f.Class != "" {
@@ -44,7 +54,7 @@ func known(f traffic.Frame) (Frame, Class) {
 // it checks.
 func TestDissect(t *testing.T) {
 	frames, i := traffic.All(), 0
-	err := tshark(t.Context(), pcap(t, frames), crafted(), func(columns []string) error {
+	err := newTshark(t).each(t.Context(), pcap(t, frames), func(columns []string) error {
 		f := frames[i]
 		i++
 		got, class, err := dissect(columns, crafted())
@@ -83,7 +93,7 @@ func TestCaptured(t *testing.T) {
 	find("LLDP", 2)
 	find("native first fragment", 1)
 	got := NewCaptured()
-	if err := got.Read(t.Context(), "leaf1-eth3", pcap(t, frames), crafted()); err != nil {
+	if err := got.Read(t.Context(), "leaf1-eth3", pcap(t, frames), newTshark(t)); err != nil {
 		t.Fatal(err)
 	}
 	a := netip.MustParseAddr

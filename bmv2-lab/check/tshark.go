@@ -46,19 +46,33 @@ func fields() []string {
 		"gre.flags_and_version", "gre.proto", "gre.key", "_ws.malformed"}
 }
 
-// tshark dissects a capture file and calls yield with the columns of each frame, one a field.
-func tshark(ctx context.Context, path string, t Tunnels, yield func(columns []string) error) error {
+// Tshark dissects capture files with the dissectors above and no others.
+type Tshark struct {
+	tunnels Tunnels
+	profile string // its configuration directory
+}
+
+// NewTshark prepares a tshark that takes UDP ports for those of tunnels. Close has to be called.
+func NewTshark(ctx context.Context, tunnels Tunnels) (*Tshark, error) {
 	profile, err := os.MkdirTemp("", "fabriclab-tshark-")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer os.RemoveAll(profile)
+	t := &Tshark{tunnels, profile}
 	if err := writeProfile(ctx, profile); err != nil {
-		return err
+		return nil, errors.Join(err, t.Close())
 	}
+	return t, nil
+}
+
+// Close removes the configuration.
+func (t *Tshark) Close() error { return os.RemoveAll(t.profile) }
+
+// each dissects a capture file and calls yield with the columns of each frame, one a field.
+func (t *Tshark) each(ctx context.Context, path string, yield func(columns []string) error) error {
 	args := []string{"-n", "-r", path, "-T", "fields", "-E", "separator=/t", "-E", "occurrence=a", "-E", "aggregator=,",
 		"-o", "ip.defragment:FALSE", "-o", "ipv6.defragment:FALSE", "-o", "ip.check_checksum:TRUE", "-o", "tcp.desegment_tcp_streams:FALSE"}
-	for kind, ports := range map[string][]uint16{"vxlan": t.VXLAN, "geneve": t.Geneve} {
+	for kind, ports := range map[string][]uint16{"vxlan": t.tunnels.VXLAN, "geneve": t.tunnels.Geneve} {
 		for _, p := range ports {
 			args = append(args, "-d", fmt.Sprintf("udp.port==%d,%s", p, kind))
 		}
@@ -66,7 +80,7 @@ func tshark(ctx context.Context, path string, t Tunnels, yield func(columns []st
 	for _, f := range fields() {
 		args = append(args, "-e", f)
 	}
-	return runTshark(ctx, profile, args, path, yield)
+	return runTshark(ctx, t.profile, args, path, yield)
 }
 
 func runTshark(ctx context.Context, profile string, args []string, path string, yield func([]string) error) error {

@@ -91,9 +91,14 @@ func (l *Lab) endCapture() error {
 
 // captured counts the captures with tshark.
 func (l *Lab) captured(ctx context.Context) (*check.Captured, error) {
+	tshark, err := check.NewTshark(ctx, tunnels())
+	if err != nil {
+		return nil, err
+	}
+	defer tshark.Close()
 	all := check.NewCaptured()
 	for _, c := range l.captures {
-		if err := all.Read(ctx, c.port, c.path, tunnels()); err != nil {
+		if err := all.Read(ctx, c.port, c.path, tshark); err != nil {
 			return nil, err
 		}
 	}

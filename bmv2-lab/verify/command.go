@@ -20,6 +20,10 @@ const usage = `fabriclab verify replays captures into a switch and compares the 
 
 usage: fabriclab verify [--switch COMMAND] [--rate N] PCAP...
 
+Captures of Ethernet are replayed as they are. Those of IP behind another header (raw IP, Linux
+cooked, BSD loopback) get an Ethernet header for it. What cannot be replayed is left out of both
+counts, and the answer says how much that was.
+
   --switch COMMAND   softswitch or simple_switch_grpc (default: softswitch beside this program)
   --rate N           frames a second (default: 5000, and 500 with simple_switch_grpc)
 `
@@ -29,7 +33,7 @@ var errUsage = errors.New("usage")
 // Main is `fabriclab verify` with these arguments. It gives the exit status: 0 when everything
 // is equal, 1 for a difference or a failure, 2 for a wrong call.
 func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	c, err := options(args, stdout)
+	c, err := options(args, stdout, stderr)
 	switch {
 	case err == nil && os.Geteuid() != 0:
 		err = errors.New("it makes a network namespace: run it as root")
@@ -49,9 +53,9 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-func options(args []string, stdout io.Writer) (Config, error) {
+func options(args []string, stdout, stderr io.Writer) (Config, error) {
 	c := DefaultConfig()
-	c.Output = stdout
+	c.Output, c.Progress = stdout, stderr
 	self, err := os.Executable()
 	if err != nil {
 		return c, err

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"bufio"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -13,7 +14,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/layers"
 	"github.com/gopacket/gopacket/pcapgo"
 	"golang.org/x/sys/unix"
@@ -23,100 +23,120 @@ import (
 
 // port is a port of the switch and the file that is replayed into it.
 type port struct {
-	source string // what the user named
-	file   string // the frames of it that can be sent, as a pcap file
-	number int
-	name   string // of the switch's interface
-	short  int    // frames that are left out: too short to be sent or received
-	vague  int    // and those of which tshark cannot say what they are
+	source  string // what the user named
+	file    string // the frames of it that are sent, as a pcap file
+	number  int
+	name    string // of the switch's interface
+	left    map[string]int
+	damage  *damage // the rest of the file cannot be read
+	skipped []int   // frames of file that are not sent, by their number from 0
+	frames  int     // of file
+	tshark  *check.Captured
 }
 
 // mtu is the largest that a veth has.
 const mtu = 65535
 
-// prepare makes a pcap file of a capture of any format, of all frames that a port can be given.
-func prepare(ctx context.Context, source, directory string, number int) (*port, error) {
-	p := &port{source: source, number: number, name: fmt.Sprintf("sw%d", number), file: filepath.Join(directory, fmt.Sprintf("%d.pcap", number))}
-	plain := p.file + ".plain"
-	if out, err := exec.CommandContext(ctx, "tshark", "-r", source, "-F", "pcap", "-w", plain).CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("%s: tshark cannot read it: %w: %s", source, err, strings.TrimSpace(string(out)))
-	}
-	defer os.Remove(plain)
-	if err := p.filter(ctx, plain); err != nil {
+// ethernetSize is that of a header without tags.
+const ethernetSize = 14
+
+// Reasons for leaving a frame out.
+const (
+	tooShort = "too short for the kernel"
+	tooLong  = "longer than an interface takes"
+	vague    = "tshark gives up in their options"
+)
+
+// prepare makes a pcap file of a capture of any format, of all frames that a port can be given,
+// and has tshark count them.
+func prepare(ctx context.Context, source, directory string, number int, tshark *check.Tshark) (*port, error) {
+	p := &port{source: source, number: number, name: fmt.Sprintf("sw%d", number), left: map[string]int{},
+		file: filepath.Join(directory, fmt.Sprintf("%d.pcap", number)), tshark: check.NewCaptured()}
+	if err := p.convert(ctx); err != nil {
 		return nil, fmt.Errorf("%s: %w", source, err)
+	}
+	if err := p.tshark.ReadCut(ctx, p.name, p.file, tshark); err != nil {
+		return nil, fmt.Errorf("%s: %w", source, err)
+	}
+	p.skipped = p.tshark.Undecided
+	if len(p.skipped) > 0 {
+		p.left[vague] = len(p.skipped)
 	}
 	return p, nil
 }
 
-// filter takes over the frames of a pcap file that can be sent, and of which tshark can say
-// what they are.
-func (p *port) filter(ctx context.Context, plain string) error {
-	captured := check.NewCaptured()
-	if err := captured.ReadCut(ctx, p.name, plain, tunnels()); err != nil {
-		return err
-	}
-	vague := captured.Undecided
+// convert writes the frames that can be sent.
+func (p *port) convert(ctx context.Context) error {
 	to, err := os.Create(p.file)
 	if err != nil {
 		return err
 	}
 	defer to.Close()
-	w := pcapgo.NewWriter(to)
+	buffer := bufio.NewWriter(to)
+	w := pcapgo.NewWriter(buffer)
 	if err := w.WriteFileHeader(1<<18, layers.LinkTypeEthernet); err != nil {
 		return err
 	}
-	number := -1
-	err = eachFrame(plain, func(info gopacket.CaptureInfo, data []byte) error {
-		number++
+	err = eachCaptured(ctx, p.source, func(c captured) error {
+		frame := ethernet(c.link, c.data)
 		switch {
-		case len(vague) > 0 && vague[0] == number:
-			vague = vague[1:]
-			p.vague++
+		case frame == nil:
+			p.left[fmt.Sprintf("neither Ethernet nor IP behind a header of link type %d", c.link)]++
 			return nil
-		case !sendable(data):
-			p.short++
+		case len(frame) > mtu+ethernetSize:
+			p.left[tooLong]++
 			return nil
-		case len(data) > mtu+14:
-			return fmt.Errorf("frame %d has %d bytes: an interface takes %d", number+1, len(data), mtu+14)
+		case !sendable(frame):
+			p.left[tooShort]++
+			return nil
 		}
-		return w.WritePacket(info, data)
+		p.frames++
+		c.info.Length = max(c.info.Length+len(frame)-len(c.data), len(frame))
+		c.info.CaptureLength = len(frame)
+		return w.WritePacket(c.info, frame)
 	})
-	return errors.Join(err, to.Close())
+	if errors.As(err, &p.damage) {
+		err = nil
+	}
+	switch err = errors.Join(err, buffer.Flush(), to.Close()); {
+	case err != nil:
+		return err
+	case p.damage != nil && p.damage.packets == 0:
+		return fmt.Errorf("tshark cannot read it: %s", p.damage.why)
+	}
+	return nil
 }
 
 // sendable says that the kernel lets a frame through. It sends none that is shorter than an
 // Ethernet header, and drops on receipt what ends in its first tag or right behind it.
 func sendable(data []byte) bool {
-	if len(data) < 14 {
+	if len(data) < ethernetSize {
 		return false
 	}
 	tpid := binary.BigEndian.Uint16(data[12:])
-	return tpid != 0x8100 && tpid != 0x88a8 || len(data) >= 14+4+2
+	return tpid != 0x8100 && tpid != 0x88a8 || len(data) >= ethernetSize+4+2
 }
 
-// eachFrame reads a pcap file of Ethernet frames.
-func eachFrame(path string, yield func(info gopacket.CaptureInfo, data []byte) error) error {
+// eachFrame reads the frames of a pcap file.
+func eachFrame(path string, yield func(data []byte) error) error {
 	file, err := os.Open(path)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	r, err := pcapgo.NewReader(file)
+	r, err := pcapgo.NewReader(bufio.NewReader(file))
 	if err != nil {
 		return err
 	}
-	if r.LinkType() != layers.LinkTypeEthernet {
-		return fmt.Errorf("link type %s: only captures of Ethernet can be replayed", r.LinkType())
-	}
 	for {
-		data, info, err := r.ReadPacketData()
+		data, _, err := r.ZeroCopyReadPacketData()
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		if err := yield(info, data); err != nil {
+		if err := yield(data); err != nil {
 			return err
 		}
 	}
@@ -148,15 +168,21 @@ func (p *port) peer() string { return fmt.Sprintf("in%d", p.number) }
 // burst is how many frames are sent in a row between two looks at the clock.
 const burst = 25
 
-// replay sends all frames into the port, no faster than rate frames/s.
-func (p *port) replay(ctx context.Context, rate int) error {
+// replay sends all frames into the port, no faster than rate frames/s, and tells now and then
+// how far it has come.
+func (p *port) replay(ctx context.Context, rate int, progress io.Writer) error {
 	fd, err := packetSocket(p.peer())
 	if err != nil {
 		return err
 	}
 	defer unix.Close(fd)
-	begin, sent := time.Now(), 0
-	return eachFrame(p.file, func(_ gopacket.CaptureInfo, data []byte) error {
+	begin, told, number, sent, skipped := time.Now(), time.Now(), -1, 0, p.skipped
+	return eachFrame(p.file, func(data []byte) error {
+		number++
+		if len(skipped) > 0 && skipped[0] == number {
+			skipped = skipped[1:]
+			return nil
+		}
 		if sent++; sent%burst == 0 {
 			due := begin.Add(time.Duration(sent) * time.Second / time.Duration(rate))
 			select {
@@ -164,13 +190,20 @@ func (p *port) replay(ctx context.Context, rate int) error {
 			case <-ctx.Done():
 				return ctx.Err()
 			}
+			if time.Since(told) > progressInterval {
+				told = time.Now()
+				fmt.Fprintf(progress, "%s: %d of %d frames\n", p.source, number+1, p.frames)
+			}
 		}
 		if err := unix.Send(fd, data, 0); err != nil {
-			return fmt.Errorf("send frame %d of %s, %d bytes: %w", sent, p.source, len(data), err)
+			return fmt.Errorf("send frame %d of %s, %d bytes: %w", number+1, p.source, len(data), err)
 		}
 		return nil
 	})
 }
+
+// progressInterval is how often a long replay tells how far it is.
+const progressInterval = 5 * time.Second
 
 // packetSocket sends frames as they are (packet(7)); with protocol 0 it receives nothing.
 func packetSocket(name string) (int, error) {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -15,31 +14,32 @@ import (
 // shown is how many differences of a file are printed.
 const shown = 30
 
-// report prints a line a file, and a table of the differences below it.
-func report(w io.Writer, p *port, captured *check.Captured, differences []check.Difference) {
+// report prints a line a file, and a table of the differences below it. It says whether all is
+// well: there are none, some frame was replayed, and the file was read to its end, or to where
+// its capture was cut off.
+func report(w io.Writer, p *port, differences []check.Difference) bool {
+	well := len(differences) == 0 && (p.frames > 0 || len(p.left) == 0) && (p.damage == nil || p.damage.cut)
 	verdict := "ok  "
-	if len(differences) > 0 {
+	if !well {
 		verdict = "FAIL"
 	}
 	classes := map[string]uint64{}
-	for b, n := range captured.Buckets {
+	for b, n := range p.tshark.Buckets {
 		classes[string(b.Class)] = n.Packets
 	}
-	var parts []string
+	var notes strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(classes)) {
-		parts = append(parts, fmt.Sprintf(", %d %s", classes[name], name))
+		fmt.Fprintf(&notes, ", %d %s", classes[name], name)
 	}
-	left := ""
-	if p.short > 0 {
-		left = fmt.Sprintf(", %d left out (too short for the kernel)", p.short)
+	for _, why := range slices.Sorted(maps.Keys(p.left)) {
+		fmt.Fprintf(&notes, ", %d left out (%s)", p.left[why], why)
 	}
-	if p.vague > 0 {
-		left += fmt.Sprintf(", %d left out (tshark gives up in their options)", p.vague)
+	if p.damage != nil {
+		fmt.Fprintf(&notes, ", not read %v", p.damage)
 	}
-	fmt.Fprintf(w, "%s %s: %s in %d flows%s%s: %d differences\n", verdict, filepath.Base(p.source), captured.Total, len(captured.Flows),
-		strings.Join(parts, ""), left, len(differences))
+	fmt.Fprintf(w, "%s %s: %s in %d flows%s: %d differences\n", verdict, p.source, p.tshark.Total, len(p.tshark.Flows), &notes, len(differences))
 	if len(differences) == 0 {
-		return
+		return well
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "  WHAT\tTSHARK\tSWITCH")
@@ -51,4 +51,5 @@ func report(w io.Writer, p *port, captured *check.Captured, differences []check.
 		fmt.Fprintf(table, "  %s\t%s\t%s\n", d.What, d.Captured, d.Said)
 	}
 	table.Flush()
+	return well
 }

@@ -22,13 +22,14 @@ import (
 
 // Config says what to compare, and with what.
 type Config struct {
-	Files     []string // captures of Ethernet, of any format that tshark reads
+	Files     []string // captures of Ethernet or IP, of any format that tshark reads
 	Switch    string   // command: a path to softswitch or simple_switch_grpc
 	Binaries  string   // directory of fabricscoped and fabricscope
 	Directory string   // of the run, for logs and state; must not exist
 	Rate      int      // frames/s that are replayed; 0 is the switch's default
 	Timeout   time.Duration
 	Output    io.Writer
+	Progress  io.Writer // of long replays
 }
 
 // Rates, in frames/s, at which the switches lose nothing on a busy machine.
@@ -38,7 +39,9 @@ const (
 )
 
 // DefaultConfig replays as fast as the switch bears.
-func DefaultConfig() Config { return Config{Timeout: time.Minute, Output: os.Stdout} }
+func DefaultConfig() Config {
+	return Config{Timeout: time.Minute, Output: os.Stdout, Progress: os.Stderr}
+}
 
 // rate is the one that is asked for, or the switch's.
 func (c Config) rate() int {
@@ -54,8 +57,8 @@ func (c Config) rate() int {
 // Validate names the first field that cannot be.
 func (c Config) Validate() error {
 	switch {
-	case len(c.Files) == 0 || c.Switch == "" || c.Directory == "" || c.Output == nil:
-		return errors.New("verify: Files, Switch, Directory and Output must be set")
+	case len(c.Files) == 0 || c.Switch == "" || c.Directory == "" || c.Output == nil || c.Progress == nil:
+		return errors.New("verify: Files, Switch, Directory, Output and Progress must be set")
 	case c.Rate < 0 || c.Timeout <= 0:
 		return errors.New("verify: Timeout must be positive, and Rate not negative")
 	}
@@ -67,8 +70,8 @@ func (c Config) Validate() error {
 	return nil
 }
 
-// ErrDiffers says that a file was counted otherwise than by tshark.
-var ErrDiffers = errors.New("the switch and tshark differ")
+// ErrDiffers says that a file was counted otherwise than by tshark, or could not be read.
+var ErrDiffers = errors.New("the switch and tshark differ, or a file cannot be read")
 
 // portsAtOnce is how many files one switch gets.
 const portsAtOnce = 32
@@ -79,10 +82,15 @@ func Run(ctx context.Context, c Config) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
+	tshark, err := check.NewTshark(ctx, tunnels())
+	if err != nil {
+		return err
+	}
+	defer tshark.Close()
 	differ := false
 	for files := c.Files; len(files) > 0; {
 		n := min(len(files), portsAtOnce)
-		same, err := batch(ctx, c, files[:n])
+		same, err := batch(ctx, c, tshark, files[:n])
 		if err != nil {
 			return err
 		}
@@ -95,7 +103,7 @@ func Run(ctx context.Context, c Config) error {
 }
 
 // batch compares as many files as one switch has ports for.
-func batch(ctx context.Context, c Config, files []string) (same bool, err error) {
+func batch(ctx context.Context, c Config, tshark *check.Tshark, files []string) (same bool, err error) {
 	if err := os.MkdirAll(filepath.Dir(c.Directory), 0o755); err != nil {
 		return false, err
 	}
@@ -108,20 +116,28 @@ func batch(ctx context.Context, c Config, files []string) (same bool, err error)
 		}
 	}()
 	b := &bench{Config: c}
+	same = true
 	for i, f := range files {
-		p, err := prepare(ctx, f, c.Directory, i+1)
-		if err != nil {
-			return false, err
+		p, err := prepare(ctx, f, c.Directory, i+1, tshark)
+		switch {
+		case ctx.Err() != nil:
+			return false, ctx.Err()
+		case err != nil:
+			fmt.Fprintf(c.Output, "FAIL %s\n", err)
+			same = false
+			continue
 		}
 		b.ports = append(b.ports, p)
+	}
+	if len(b.ports) == 0 {
+		return same, nil
 	}
 	if err := b.start(ctx); err != nil {
 		return false, errors.Join(err, b.stop())
 	}
 	defer func() { err = errors.Join(err, b.stop()) }()
-	same = true
 	for _, p := range b.ports {
-		if err := p.replay(ctx, c.rate()); err != nil {
+		if err := p.replay(ctx, c.rate(), c.Progress); err != nil {
 			return false, err
 		}
 	}
@@ -137,17 +153,12 @@ func batch(ctx context.Context, c Config, files []string) (same bool, err error)
 
 // compare waits until everything of a port is accounted for, and holds it against tshark.
 func (b *bench) compare(ctx context.Context, p *port) (same bool, err error) {
-	captured := check.NewCaptured()
-	if err := captured.ReadCut(ctx, p.name, p.file, tunnels()); err != nil {
-		return false, err
-	}
-	said, err := b.settled(ctx, p, captured.Total)
+	said, err := b.settled(ctx, p, p.tshark.Total)
 	if said == nil {
 		return false, fmt.Errorf("%s: %w", p.source, err)
 	}
-	differences := check.Differences(said, captured)
-	report(b.Output, p, captured, differences)
-	return len(differences) == 0, err
+	differences := check.Differences(said, p.tshark)
+	return report(b.Output, p, differences), err
 }
 
 // tunnels are the daemon's defaults.
