@@ -17,16 +17,20 @@ import (
 
 // Config are the bounds of a Correlator.
 type Config struct {
-	Memory time.Duration // for how long the addresses of ended pods stay known
+	Memory  time.Duration // for how long the addresses of ended pods, and silent conversations, stay known
+	MaxLegs int           // conversations that are held to be joined across address translation
 }
 
 // DefaultConfig remembers addresses for as long as conversations linger.
-func DefaultConfig() Config { return Config{Memory: 6 * time.Minute} }
+func DefaultConfig() Config { return Config{Memory: 6 * time.Minute, MaxLegs: 1 << 16} }
 
 // Validate names the first field that cannot be.
 func (c Config) Validate() error {
 	if c.Memory <= 0 {
 		return errors.New("correlate: Memory must be positive")
+	}
+	if c.MaxLegs <= 0 {
+		return errors.New("correlate: MaxLegs must be positive")
 	}
 	return nil
 }
@@ -65,6 +69,7 @@ type Correlator struct {
 	index       *index
 	attachments *attachments
 	memory      *memory
+	stitcher    *stitcher
 
 	unresolved prometheus.Counter
 }
@@ -81,7 +86,12 @@ func New(cfg Config, deps Deps) (*Correlator, error) {
 		unresolved: prometheus.NewCounter(prometheus.CounterOpts{Name: "fabricscope_correlate_unresolved_total",
 			Help: "Ends of conversations that could not be identified, by publication."})}
 	c.attachments = newAttachments(c.index)
+	metrics := newStitchMetrics()
+	c.stitcher = newStitcher(cfg.MaxLegs, metrics)
 	if deps.Registerer != nil {
+		if err := metrics.register(deps.Registerer); err != nil {
+			return nil, err
+		}
 		if err := deps.Registerer.Register(c.unresolved); err != nil {
 			return nil, fmt.Errorf("correlate: register metrics: %w", err)
 		}
@@ -145,6 +155,7 @@ func (c *Correlator) follow(updates []inventory.Update) {
 	}
 	now := c.deps.Now()
 	c.index.forget(now.Add(-c.cfg.Memory))
+	c.stitcher.forget(now.Add(-c.cfg.Memory))
 	c.record(changes)
 }
 
@@ -154,19 +165,30 @@ func (c *Correlator) record(changes []inventory.Change) {
 	}
 }
 
-// Record passes changes on to the sink, conversations with their path and identities.
+// Record passes changes on to the sink, conversations with their path, their identities, and who
+// is behind an address translation. Conversations that others shed light on go along.
 func (c *Correlator) Record(changes ...inventory.Change) {
 	<-c.ready
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.memory.turn(c.deps.Now())
-	out := make([]inventory.Change, 0, len(changes))
+	out, now := make([]inventory.Change, 0, len(changes)), c.deps.Now()
+	c.memory.turn(now)
 	for _, ch := range changes {
 		if conv, ok := ch.Fact.(flow.Conversation); ok {
 			out = append(out, c.complete(&conv)...)
+			c.stitcher.take(conv.ID, c.index.newLeg(&conv), now)
 			ch.Fact = conv
 		}
 		out = append(out, ch)
+	}
+	for i := range out {
+		if conv, ok := out[i].Fact.(flow.Conversation); ok {
+			conv.Legs = c.stitcher.joined(conv.ID)
+			out[i].Fact = conv
+		}
+	}
+	for _, conv := range c.stitcher.takeChanged() {
+		out = append(out, inventory.Became(conv, conv.Last))
 	}
 	c.record(out)
 }

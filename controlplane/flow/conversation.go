@@ -27,6 +27,7 @@ type Conversation struct {
 	Handshake       *Handshake `json:"handshake,omitempty"` // of TCP, if its SYN was seen
 	ForwardSegments []Segment  `json:"forward-segments,omitempty"`
 	ReverseSegments []Segment  `json:"reverse-segments,omitempty"`
+	Legs            []Leg      `json:"legs,omitempty"` // the same across an address translation
 }
 
 // Tuple is that of the forward direction's packets.

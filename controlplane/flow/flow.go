@@ -201,6 +201,7 @@ type Hop struct {
 	Last     time.Time `json:"last"`
 
 	SYNs     uint8     `json:"syns,omitempty"` // TCP packets with SYN, 255 for more
+	SynSeq   uint32    `json:"-"`              // sequence number of the newest connection's SYN; without meaning without one
 	LastSYN  time.Time `json:"last-syn,omitzero"`
 	FirstACK time.Time `json:"first-ack,omitzero"` // of packets with ACK and neither SYN nor RST
 

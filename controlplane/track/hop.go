@@ -21,6 +21,7 @@ type hop struct {
 	zeroTo       uint32 // one more than the last epoch that began without a packet; 0 if that is not known
 	openFrom     uint32 // one more than the first epoch that began after the last packet; 0 while more may come
 	clockError   uint32 // microseconds
+	synSeq       uint32 // of the SYN that lastSYN is of, or of those that it repeats
 	place        uint16
 	live         uint16 // generations that count it
 	syns         uint8
@@ -50,7 +51,7 @@ func (h *hop) add(d *delta, c *clock) {
 	h.clockError = uint32(min(c.bound/time.Microsecond, 1<<32-1))
 	h.flags |= d.half.TCPFlags
 	if d.half.SYNs > 0 {
-		h.syns, h.lastSYN = max(h.syns, d.half.SYNs), c.nanos(d.half.LastSYN)
+		h.syns, h.lastSYN, h.synSeq = max(h.syns, d.half.SYNs), c.nanos(d.half.LastSYN), d.half.SynSeq
 	}
 	if d.half.FirstACK != 0 && h.firstACK == 0 {
 		h.firstACK = c.nanos(d.half.FirstACK)

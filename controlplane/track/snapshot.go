@@ -74,7 +74,7 @@ func (j *joiner) describe(h *hop, out *flow.Hop, memory flow.Snapshots) flow.Sna
 	p := &j.places.list[h.place]
 	*out = flow.Hop{Switch: p.sw, Port: p.port, Number: p.number, Outer: j.outers.at(h.outer),
 		Counters: h.counters, First: moment(h.first), Last: moment(h.last),
-		SYNs: h.syns, LastSYN: moment(h.lastSYN), FirstACK: moment(h.firstACK),
+		SYNs: h.syns, SynSeq: h.synSeq, LastSYN: moment(h.lastSYN), FirstACK: moment(h.firstACK),
 		Incomplete: h.is(markIncomplete), ClockError: time.Duration(h.clockError) * time.Microsecond}
 	begin := len(memory)
 	memory = j.history(h, memory)
