@@ -683,6 +683,64 @@ const (
 	Interface_OperStatus_LOWER_LAYER_DOWN E_Interface_OperStatus = 8
 )
 
+// E_Leg_Confidence is a derived int64 type which is used to represent
+// the enumerated node Leg_Confidence. An additional value named
+// Leg_Confidence_UNSET is added to the enumeration which is used as
+// the nil value, indicating that the enumeration was not explicitly set by
+// the program importing the generated structures.
+type E_Leg_Confidence int64
+
+// IsYANGGoEnum ensures that Leg_Confidence implements the yang.GoEnum
+// interface. This ensures that Leg_Confidence can be identified as a
+// mapped type for a YANG enumeration.
+func (E_Leg_Confidence) IsYANGGoEnum() {}
+
+// ΛMap returns the value lookup map associated with  Leg_Confidence.
+func (E_Leg_Confidence) ΛMap() map[string]map[int64]ygot.EnumDefinition { return ΛEnum }
+
+// String returns a logging-friendly string for E_Leg_Confidence.
+func (e E_Leg_Confidence) String() string {
+	return ygot.EnumLogString(e, int64(e), "E_Leg_Confidence")
+}
+
+const (
+	// Leg_Confidence_UNSET corresponds to the value UNSET of Leg_Confidence
+	Leg_Confidence_UNSET E_Leg_Confidence = 0
+	// Leg_Confidence_EXACT corresponds to the value EXACT of Leg_Confidence
+	Leg_Confidence_EXACT E_Leg_Confidence = 1
+	// Leg_Confidence_GUESS corresponds to the value GUESS of Leg_Confidence
+	Leg_Confidence_GUESS E_Leg_Confidence = 2
+)
+
+// E_Leg_Side is a derived int64 type which is used to represent
+// the enumerated node Leg_Side. An additional value named
+// Leg_Side_UNSET is added to the enumeration which is used as
+// the nil value, indicating that the enumeration was not explicitly set by
+// the program importing the generated structures.
+type E_Leg_Side int64
+
+// IsYANGGoEnum ensures that Leg_Side implements the yang.GoEnum
+// interface. This ensures that Leg_Side can be identified as a
+// mapped type for a YANG enumeration.
+func (E_Leg_Side) IsYANGGoEnum() {}
+
+// ΛMap returns the value lookup map associated with  Leg_Side.
+func (E_Leg_Side) ΛMap() map[string]map[int64]ygot.EnumDefinition { return ΛEnum }
+
+// String returns a logging-friendly string for E_Leg_Side.
+func (e E_Leg_Side) String() string {
+	return ygot.EnumLogString(e, int64(e), "E_Leg_Side")
+}
+
+const (
+	// Leg_Side_UNSET corresponds to the value UNSET of Leg_Side
+	Leg_Side_UNSET E_Leg_Side = 0
+	// Leg_Side_FRONT corresponds to the value FRONT of Leg_Side
+	Leg_Side_FRONT E_Leg_Side = 1
+	// Leg_Side_BACK corresponds to the value BACK of Leg_Side
+	Leg_Side_BACK E_Leg_Side = 2
+)
+
 // E_Types_AttachmentEvidence is a derived int64 type which is used to represent
 // the enumerated node Types_AttachmentEvidence. An additional value named
 // Types_AttachmentEvidence_UNSET is added to the enumeration which is used as
@@ -1204,6 +1262,14 @@ var ΛEnum = map[string]map[int64]ygot.EnumDefinition{
 		7: {Name: "NOT_PRESENT"},
 		8: {Name: "LOWER_LAYER_DOWN"},
 	},
+	"E_Leg_Confidence": {
+		1: {Name: "EXACT"},
+		2: {Name: "GUESS"},
+	},
+	"E_Leg_Side": {
+		1: {Name: "FRONT"},
+		2: {Name: "BACK"},
+	},
 	"E_Types_AttachmentEvidence": {
 		1: {Name: "NODE_ADDRESS"},
 		2: {Name: "INNER_ADDRESS"},
@@ -1261,6 +1327,12 @@ func initΛEnumTypes() {
 		},
 		"/flows/conversations/conversation/hops/hop/state/encapsulation": []reflect.Type{
 			reflect.TypeOf((E_Types_Encapsulation)(0)),
+		},
+		"/flows/conversations/conversation/legs/leg/state/confidence": []reflect.Type{
+			reflect.TypeOf((E_Leg_Confidence)(0)),
+		},
+		"/flows/conversations/conversation/legs/leg/state/side": []reflect.Type{
+			reflect.TypeOf((E_Leg_Side)(0)),
 		},
 		"/flows/conversations/conversation/segments/segment/state/direction": []reflect.Type{
 			reflect.TypeOf((E_Types_Direction)(0)),

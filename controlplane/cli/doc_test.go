@@ -36,6 +36,9 @@ func checkFields(t *testing.T, name, section string, object reflect.Type) {
 		return
 	}
 	for i := range object.NumField() {
+		if !object.Field(i).IsExported() {
+			continue
+		}
 		field, _, _ := strings.Cut(object.Field(i).Tag.Get("json"), ",")
 		if field == "" {
 			t.Errorf("%s: %s.%s has no name in JSON", name, object.Name(), object.Field(i).Name)

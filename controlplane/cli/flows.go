@@ -58,6 +58,9 @@ type conversation struct {
 	Handshake    *handshake `json:"handshake,omitempty"`
 	Forward      direction  `json:"forward"`
 	Reverse      direction  `json:"reverse"`
+	Legs         []leg      `json:"legs,omitempty"`
+
+	behind *conversation // the back of the connection, in a table that shows both as one
 }
 
 // end is one end of a conversation and who is behind it.
@@ -104,6 +107,7 @@ type hop struct {
 	Switch  string    `json:"switch"`
 	Port    string    `json:"port"`
 	Number  uint64    `json:"number"`
+	Out     []string  `json:"out"` // ports of the switch that packets left by, as far as known
 	Outer   outer     `json:"outer"`
 	Packets uint64    `json:"packets"`
 	Bytes   uint64    `json:"bytes"`
@@ -126,7 +130,7 @@ type outer struct {
 }
 
 func flowsCommand(o *options) *cobra.Command {
-	f := &filters{}
+	f, apart := &filters{}, false
 	c := &cobra.Command{
 		Use:   "flows",
 		Short: "Show who talks to whom, and over which switch ports",
@@ -146,11 +150,15 @@ func flowsCommand(o *options) *cobra.Command {
 			f.warnOfClusters(o, data)
 			f.warnOfSwitches(o, data)
 			flows := f.conversations(readConversations(data), podLabels(data))
+			if !apart && o.output != "json" {
+				flows = fold(flows)
+			}
 			return show(o, "flows", flows, flowColumns(o), flowColumnsWide())
 		},
 	}
 	f.addClusterFlags(c.Flags())
 	f.addFabricFlags(c.Flags())
+	c.Flags().BoolVar(&apart, "legs", false, "show both sides of an address translation in a row of their own")
 	return c
 }
 
@@ -158,7 +166,10 @@ func flowsCommand(o *options) *cobra.Command {
 func (f *filters) conversations(list []conversation, labels map[string]map[string]string) []conversation {
 	ends := func(of func(end) string) func(conversation) []string {
 		return func(c conversation) []string {
-			names := []string{of(c.Client), of(c.Server)}
+			var names []string
+			for _, e := range c.ends() {
+				names = append(names, of(e))
+			}
 			return slices.DeleteFunc(names, func(n string) bool { return n == "" })
 		}
 	}
@@ -171,7 +182,7 @@ func (f *filters) conversations(list []conversation, labels map[string]map[strin
 		return list
 	}
 	return slices.DeleteFunc(list, func(c conversation) bool {
-		return !c.Client.labelled(f.selector, labels) && !c.Server.labelled(f.selector, labels)
+		return !slices.ContainsFunc(c.ends(), func(e end) bool { return e.labelled(f.selector, labels) })
 	})
 }
 
@@ -208,7 +219,7 @@ func readConversations(data *branch) []conversation {
 			Client: readEnd(b.in("client", "state")), Server: readEnd(b.in("server", "state")),
 			First: s.instant("first-seen"), Last: b.in("counters").instant("last-seen"),
 		}
-		c.Handshake = readHandshake(b.in("handshake", "state"))
+		c.Handshake, c.Legs = readHandshake(b.in("handshake", "state")), readLegs(b)
 		c.Forward, c.Reverse = readDirection(b, "forward"), readDirection(b, "reverse")
 		c.setTuples(s)
 		list = append(list, c)
@@ -233,7 +244,7 @@ func readDirection(b *branch, name string) direction {
 			continue
 		}
 		one := hop{
-			Switch: s.text("switch"), Port: s.text("interface"), Number: s.number("port-number"),
+			Switch: s.text("switch"), Port: s.text("interface"), Number: s.number("port-number"), Out: s.texts("out-interface"),
 			Outer:   outer{Kind: word(s.text("encapsulation")), Src: s.text("outer-source"), Dst: s.text("outer-destination")},
 			Packets: h.in("counters").number("pkts"), Bytes: h.in("counters").number("octets"),
 			First: s.instant("first-seen"), Last: h.in("counters").instant("last-seen"),
@@ -305,9 +316,29 @@ func (c conversation) portText() string {
 	return fmt.Sprint(c.Server.Port)
 }
 
-// route gives the hops of a direction.
+// route gives the hops of a direction: of each the port in and the ports out.
 func (d direction) route() string {
-	return strings.Join(strings.Split(joined(d.Hops, func(h hop) string { return h.Switch + "/" + h.Port }), ","), ">")
+	hops := make([]string, len(d.Hops))
+	for i, h := range d.Hops {
+		hops[i] = h.Switch + "/" + h.Port
+		if len(h.Out) > 0 {
+			hops[i] += "→" + strings.Join(h.Out, "|")
+		}
+	}
+	return strings.Join(hops, ">")
+}
+
+// over gives something of both legs of a connection that is shown as one.
+func (c conversation) over(of func(conversation) string) string {
+	front := of(c)
+	if c.behind == nil {
+		return front
+	}
+	back := of(*c.behind)
+	if front == "" && back == "" {
+		return ""
+	}
+	return front + "+" + back
 }
 
 // overlay gives the encapsulations that the conversation travelled in.
@@ -332,7 +363,7 @@ func flowColumns(o *options) []column[conversation] {
 		column[conversation]{"PACKETS←", func(c conversation) string { return count(c.Reverse.Packets) }},
 		column[conversation]{"BYTES←", func(c conversation) string { return size(c.Reverse.Bytes) }},
 		column[conversation]{"HOPS", func(c conversation) string {
-			return fmt.Sprintf("%d/%d", len(c.Forward.Hops), len(c.Reverse.Hops))
+			return c.over(func(c conversation) string { return fmt.Sprintf("%d/%d", len(c.Forward.Hops), len(c.Reverse.Hops)) })
 		}},
 		column[conversation]{"LOST", conversation.lost},
 		column[conversation]{"HANDSHAKE", func(c conversation) string { return c.Handshake.short() }},
@@ -341,8 +372,8 @@ func flowColumns(o *options) []column[conversation] {
 
 func flowEnds() []column[conversation] {
 	return []column[conversation]{
-		{"CLIENT", func(c conversation) string { return c.Client.String() }},
-		{"SERVER", func(c conversation) string { return c.Server.String() }},
+		{"CLIENT", conversation.clientText},
+		{"SERVER", conversation.serverText},
 		{"PROTO", func(c conversation) string { return cmp.Or(c.Opaque, c.ProtocolName) }},
 		{"PORT", conversation.portText},
 	}
@@ -357,11 +388,11 @@ func flowColumnsWide() []column[conversation] {
 		column[conversation]{"BYTES→", exact(func(c conversation) uint64 { return c.Forward.Bytes })},
 		column[conversation]{"PACKETS←", exact(func(c conversation) uint64 { return c.Reverse.Packets })},
 		column[conversation]{"BYTES←", exact(func(c conversation) uint64 { return c.Reverse.Bytes })},
-		column[conversation]{"HOPS→", func(c conversation) string { return c.Forward.route() }},
-		column[conversation]{"HOPS←", func(c conversation) string { return c.Reverse.route() }},
+		column[conversation]{"HOPS→", func(c conversation) string { return c.over(func(c conversation) string { return c.Forward.route() }) }},
+		column[conversation]{"HOPS←", func(c conversation) string { return c.over(func(c conversation) string { return c.Reverse.route() }) }},
 		column[conversation]{"LOST", conversation.lostWhere},
 		column[conversation]{"HANDSHAKE", func(c conversation) string { return c.Handshake.String() }},
-		column[conversation]{"OVERLAY", conversation.overlay},
+		column[conversation]{"OVERLAY", func(c conversation) string { return c.over(conversation.overlay) }},
 		column[conversation]{"CLIENT-ADDRESS", func(c conversation) string { return c.Client.Address }},
 		column[conversation]{"SERVER-ADDRESS", func(c conversation) string { return c.Server.Address }},
 		column[conversation]{"FIRST", func(c conversation) string { return stamp(c.First) }},

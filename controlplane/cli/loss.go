@@ -14,8 +14,10 @@ type segment struct {
 	In          []string `json:"in"`
 	Packets     uint64   `json:"packets"`
 	Lost        uint64   `json:"lost"`
-	Uncertainty uint64   `json:"uncertainty"` // packets
+	Extra       uint64   `json:"extra,omitempty"` // packets that arrived and did not leave
+	Uncertainty uint64   `json:"uncertainty"`     // packets
 	Final       bool     `json:"final"`
+	Incomplete  bool     `json:"incomplete,omitempty"` // a report was lost: nothing is known
 }
 
 func readSegments(b *branch, direction string) []segment {
@@ -26,7 +28,7 @@ func readSegments(b *branch, direction string) []segment {
 		}
 		s, c := e.in("state"), e.in("counters")
 		segments = append(segments, segment{s.text("switch"), s.texts("out-interface"), s.texts("in-interface"),
-			c.number("pkts"), c.number("lost-pkts"), c.number("uncertainty"), c.truth("final")})
+			c.number("pkts"), c.number("lost-pkts"), c.number("extra-pkts"), c.number("uncertainty"), c.truth("final"), c.truth("incomplete")})
 	}
 	return segments // the server sends them in order
 }
@@ -34,7 +36,11 @@ func readSegments(b *branch, direction string) []segment {
 // lossy says that packets were lost for certain.
 func (s segment) lossy() bool { return s.Lost > s.Uncertainty }
 
-// String gives the loss and the cable, or the switch behind which nothing arrived.
+// notable says that the segment is not as it should be, for certain.
+func (s segment) notable() bool { return s.lossy() || s.Extra > s.Uncertainty || s.Incomplete }
+
+// String gives the loss and the cable, or the switch behind which nothing arrived. More that
+// arrived has a plus, and what is not known a question mark.
 func (s segment) String() string {
 	where := "behind " + s.Switch
 	if len(s.In) > 0 {
@@ -44,29 +50,47 @@ func (s segment) String() string {
 	if !s.Final {
 		about = "~"
 	}
+	switch {
+	case s.Incomplete:
+		return "?@" + where
+	case s.Extra > 0:
+		return fmt.Sprintf("%s+%d/%d@%s", about, s.Extra, s.Packets, where)
+	}
 	return fmt.Sprintf("%s%d/%d@%s", about, s.Lost, s.Packets, where)
 }
 
-func (c conversation) lossySegments() []segment {
-	return slices.DeleteFunc(slices.Concat(c.Forward.Segments, c.Reverse.Segments), func(s segment) bool { return !s.lossy() })
+// notableSegments are those of both directions, and of what stands behind the conversation.
+func (c conversation) notableSegments() []segment {
+	all := slices.Concat(c.Forward.Segments, c.Reverse.Segments)
+	if c.behind != nil {
+		all = slices.Concat(all, c.behind.Forward.Segments, c.behind.Reverse.Segments)
+	}
+	return slices.DeleteFunc(all, func(s segment) bool { return !s.notable() })
 }
 
 // lost gives how many packets of both directions were lost, and the greatest part of a direction.
 func (c conversation) lost() string {
 	var lost uint64
 	var worst float64
-	for _, s := range c.lossySegments() {
+	unknown := ""
+	for _, s := range c.notableSegments() {
+		if s.Incomplete {
+			unknown = "?"
+		}
+		if !s.lossy() {
+			continue
+		}
 		lost += s.Lost
 		worst = max(worst, 100*float64(s.Lost)/float64(max(1, s.Packets)))
 	}
 	if lost == 0 {
-		return ""
+		return unknown
 	}
-	return fmt.Sprintf("%s (%.2g%%)", count(lost), worst)
+	return fmt.Sprintf("%s (%.2g%%)%s", count(lost), worst, unknown)
 }
 
 func (c conversation) lostWhere() string {
-	return joined(c.lossySegments(), segment.String)
+	return joined(c.notableSegments(), segment.String)
 }
 
 // handshake is TCP's, as the first switch on the client's side saw it.

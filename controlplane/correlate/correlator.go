@@ -197,13 +197,15 @@ func (c *Correlator) Record(changes ...inventory.Change) {
 // it proves.
 func (c *Correlator) complete(conv *flow.Conversation) []inventory.Change {
 	there, back := c.index.path(conv.ForwardHops), c.index.path(conv.ReverseHops)
-	conv.ForwardHops, conv.ReverseHops = there.hops, back.hops
 	conv.Forward, conv.Reverse = there.entered(), back.entered()
 	attached := c.identify(conv, &there, &back)
 	if conv.Protocol != flow.ARP { // which switches answer themselves
+		there.leave(&conv.Server.Identity)
+		back.leave(&conv.Client.Identity)
 		conv.ForwardSegments = c.index.segments(there, conv.Server.Identity.Switch)
 		conv.ReverseSegments = c.index.segments(back, conv.Client.Identity.Switch)
 	}
+	conv.ForwardHops, conv.ReverseHops = there.hops, back.hops
 	for _, id := range []*flow.Identity{&conv.Client.Identity, &conv.Server.Identity} {
 		if id.Pod == "" && id.Node == "" && id.Service == "" {
 			c.unresolved.Inc()

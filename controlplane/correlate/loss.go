@@ -60,6 +60,9 @@ func (x *index) segment(p path, stage int, sw, destination string) (s flow.Segme
 	if !arrived && (destination == "" || destination == sw) {
 		return s, false
 	}
+	if arrived && slices.ContainsFunc(hops, func(h *flow.Hop) bool { return h.Incomplete }) {
+		return flow.Segment{Switch: sw, Incomplete: true}, true
+	}
 	if s, ok = compare(sw, hops[:up], hops[up:], hops); !ok || !arrived && !s.Final {
 		return s, false
 	}
@@ -110,7 +113,8 @@ func compare(sw string, up, down, all []*flow.Hop) (s flow.Segment, ok bool) {
 		return s, false
 	}
 	entered, arrived := countAt(up, epoch), countAt(down, epoch)
-	s = flow.Segment{Switch: sw, Packets: entered, Lost: entered - min(entered, arrived), Final: epoch == flow.OpenEpoch}
+	both := min(entered, arrived)
+	s = flow.Segment{Switch: sw, Packets: entered, Lost: entered - both, Extra: arrived - both, Final: epoch == flow.OpenEpoch}
 	if !s.Final {
 		s.Within = uncertainty(up, all)
 	}

@@ -1,6 +1,7 @@
 package correlate
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -46,7 +47,7 @@ func TestSegments(t *testing.T) {
 	type want struct {
 		at      string // switch, or the cable's far end
 		packets uint64
-		lost    uint64
+		lost    int64 // less than 0 for more that arrived
 		lossy   bool
 		final   bool
 	}
@@ -83,6 +84,10 @@ func TestSegments(t *testing.T) {
 			[]flow.Hop{silent(hop("leaf1", "3", 7)), silent(hop("spine1", "1", 7))},
 			[]want{{"spine1/1", 7, 0, false, true}, {"leaf2/1", 7, 7, true, true}},
 		},
+		"more arrived than left": {
+			[]flow.Hop{silent(hop("leaf1", "3", 5)), silent(hop("spine1", "1", 5)), silent(hop("leaf2", "1", 7))},
+			[]want{{"spine1/1", 5, 0, false, true}, {"leaf2/1", 5, -2, false, true}},
+		},
 		"nothing arrived yet": {[]flow.Hop{hop("leaf1", "3", 7)}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -101,7 +106,7 @@ func TestSegments(t *testing.T) {
 				if at == "" {
 					at = s.Switch
 				}
-				if g := (want{at, s.Packets, s.Lost, s.Lossy(), s.Final}); g != c.want[i] {
+				if g := (want{at, s.Packets, int64(s.Lost) - int64(s.Extra), s.Lossy(), s.Final}); g != c.want[i] {
 					t.Errorf("segment %d: got %+v, want %+v", i, g, c.want[i])
 				}
 			}
@@ -112,10 +117,36 @@ func TestSegments(t *testing.T) {
 // A hop of which a report was lost has no snapshots: what it does not know is not held against others.
 func TestNoLossIsSaidOfWhatIsNotKnown(t *testing.T) {
 	broken := silent(hop("spine1", "1", 2))
-	broken.Snapshots = nil
+	broken.Snapshots, broken.Incomplete = nil, true
 	x := leafSpine()
 	got := x.segments(x.path([]flow.Hop{silent(hop("leaf1", "3", 5)), broken, silent(hop("leaf2", "1", 5))}), "leaf2")
-	if len(got) != 0 {
-		t.Errorf("got %+v, want none", got)
+	for i, at := range []string{"leaf1/1>spine1/1", "spine1/2>leaf2/1"} {
+		if i >= len(got) || !got[i].Incomplete || got[i].Lost+got[i].Packets != 0 || got[i].Out[0].String()+">"+got[i].In[0].String() != at {
+			t.Fatalf("got %+v, want an incomplete segment at %s", got, at)
+		}
+	}
+}
+
+// TestOutPorts names the ports that packets left by, on two ways, and at the end of the way.
+func TestOutPorts(t *testing.T) {
+	x := leafSpine()
+	given := []flow.Hop{hop("leaf2", "1", 6), hop("leaf2", "2", 1), hop("leaf1", "3", 10), hop("spine1", "1", 6), hop("spine2", "1", 4)}
+	p := x.path(given)
+	p.leave(&flow.Identity{Switch: "leaf2", Port: "7"})
+	want := map[string]string{"leaf1/3": "1|2", "spine1/1": "2", "spine2/1": "2", "leaf2/1": "7", "leaf2/2": "7"}
+	for _, h := range p.hops {
+		if at := h.Switch + "/" + h.Port; strings.Join(h.Out, "|") != want[at] {
+			t.Errorf("%s: out by %v, want %s", at, h.Out, want[at])
+		}
+	}
+	for _, h := range given {
+		if h.Out != nil {
+			t.Errorf("the list that was given has changed: %+v", h)
+		}
+	}
+	lost := x.path([]flow.Hop{hop("leaf1", "3", 10)})
+	lost.leave(&flow.Identity{Switch: "leaf2", Port: "7"})
+	if len(lost.hops[0].Out) != 0 {
+		t.Errorf("nothing arrived, and it left by %v", lost.hops[0].Out)
 	}
 }

@@ -61,6 +61,32 @@ func (p *path) move(i, to int) {
 	p.hops[to], p.from[to] = h, f
 }
 
+// leave notes by which ports packets left the switch of each hop: those that the hops behind are
+// linked to, and at the switch of the end that the packets are for the port that it sits behind.
+func (p *path) leave(end *flow.Identity) {
+	out := make([]string, 0, len(p.hops)+1)
+	for i := range p.ends {
+		for k, last := p.stage(i); k < last; k++ {
+			begin := len(out)
+			for n, behind := p.stage(i + 1); n < behind; n++ {
+				if p.from[n].Switch == p.hops[k].Switch && !slices.Contains(out[begin:], p.from[n].Port) {
+					out = append(out, p.from[n].Port)
+				}
+			}
+			if len(out) == begin && p.hops[k].Switch == end.Switch {
+				out = append(out, end.Port)
+			}
+			if len(out) == begin {
+				continue
+			}
+			if !p.cloned {
+				p.hops, p.cloned = slices.Clone(p.hops), true
+			}
+			p.hops[k].Out = out[begin:len(out):len(out)]
+		}
+	}
+}
+
 // edge says that what a hop counted entered the fabric there.
 func (p *path) edge(i int) bool { return p.from[i].Switch == "" }
 

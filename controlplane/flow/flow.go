@@ -195,6 +195,7 @@ type Hop struct {
 	Switch   string    `json:"switch"`
 	Port     string    `json:"port"` // ingress
 	Number   uint32    `json:"number"`
+	Out      []string  `json:"out,omitempty"` // ports of the switch that the packets left it by, as far as known
 	Outer    Outer     `json:"outer"`
 	Counters           // exact up to Last
 	First    time.Time `json:"first"`

@@ -6,13 +6,18 @@ import "github.com/fabricscope/fabricscope/controlplane/inventory"
 // entered the one to where they entered the other. What is lost in a switch is lost in the
 // segment that begins there.
 type Segment struct {
-	Switch  string              `json:"switch"`        // where the segment begins
-	Out     []inventory.PortRef `json:"out,omitempty"` // ports that the packets left it by
-	In      []inventory.PortRef `json:"in,omitempty"`  // ports that they entered the next by; none if nothing arrived
-	Packets uint64              `json:"packets"`       // that entered the switch
-	Lost    uint64              `json:"lost"`          // of these, within the uncertainty
-	Within  uint64              `json:"within"`        // by how many packets Lost may be off: those under way when both ends were counted
-	Final   bool                `json:"final"`         // both ends have counted their last packet
+	Switch  string              `json:"switch"`          // where the segment begins
+	Out     []inventory.PortRef `json:"out,omitempty"`   // ports that the packets left it by
+	In      []inventory.PortRef `json:"in,omitempty"`    // ports that they entered the next by; none if nothing arrived
+	Packets uint64              `json:"packets"`         // that entered the switch
+	Lost    uint64              `json:"lost"`            // fewer arrived
+	Extra   uint64              `json:"extra,omitempty"` // more arrived: some were there twice
+	Within  uint64              `json:"within"`          // by how many packets Lost or Extra may be off: those under way when both ends were counted
+	Final   bool                `json:"final"`           // both ends have counted their last packet
+
+	// Incomplete says that a report of a switch at one of the ends was lost: what passed there is
+	// not known, and the counts here are 0.
+	Incomplete bool `json:"incomplete,omitempty"`
 }
 
 // Lossy says that packets were lost for certain.

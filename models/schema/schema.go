@@ -23,7 +23,7 @@ type Node struct {
 func Modules() []Module {
 	return []Module{
 		{Name: "fabricscope-fabric", Organization: "The Fabricscope authors", Version: "0.2.0"},
-		{Name: "fabricscope-flows", Organization: "The Fabricscope authors", Version: "0.2.0"},
+		{Name: "fabricscope-flows", Organization: "The Fabricscope authors", Version: "0.3.0"},
 		{Name: "fabricscope-interfaces", Organization: "The Fabricscope authors", Version: "0.1.0"},
 		{Name: "fabricscope-kubernetes", Organization: "The Fabricscope authors", Version: "0.1.0"},
 		{Name: "fabricscope-types", Organization: "The Fabricscope authors", Version: "0.1.0"},
@@ -194,6 +194,7 @@ func Root() []Node {
 								{Name: "index", Module: "fabricscope-flows", OnChange: true},
 								{Name: "interface", Module: "fabricscope-flows", OnChange: true},
 								{Name: "last-syn", Module: "fabricscope-flows", Wide: true, OnChange: true},
+								{Name: "out-interface", Module: "fabricscope-flows", OnChange: true},
 								{Name: "outer-destination", Module: "fabricscope-flows", OnChange: true},
 								{Name: "outer-source", Module: "fabricscope-flows", OnChange: true},
 								{Name: "port-number", Module: "fabricscope-flows", OnChange: true},
@@ -204,10 +205,39 @@ func Root() []Node {
 						}},
 					}},
 					{Name: "id", Module: "fabricscope-flows", OnChange: true},
+					{Name: "legs", Module: "fabricscope-flows", Children: []Node{
+						{Name: "leg", Module: "fabricscope-flows", Keys: []string{"id"}, Children: []Node{
+							{Name: "end", Module: "fabricscope-flows", Children: []Node{
+								{Name: "state", Module: "fabricscope-flows", OnChange: true, Children: []Node{
+									{Name: "address", Module: "fabricscope-flows", OnChange: true},
+									{Name: "cluster", Module: "fabricscope-flows", OnChange: true},
+									{Name: "interface", Module: "fabricscope-flows", OnChange: true},
+									{Name: "namespace", Module: "fabricscope-flows", OnChange: true},
+									{Name: "node", Module: "fabricscope-flows", OnChange: true},
+									{Name: "pod", Module: "fabricscope-flows", OnChange: true},
+									{Name: "pod-uid", Module: "fabricscope-flows", OnChange: true},
+									{Name: "port", Module: "fabricscope-flows", OnChange: true},
+									{Name: "reason", Module: "fabricscope-flows", OnChange: true},
+									{Name: "service", Module: "fabricscope-flows", OnChange: true},
+									{Name: "switch", Module: "fabricscope-flows", OnChange: true},
+								}},
+							}},
+							{Name: "id", Module: "fabricscope-flows", OnChange: true},
+							{Name: "state", Module: "fabricscope-flows", OnChange: true, Children: []Node{
+								{Name: "candidates", Module: "fabricscope-flows", OnChange: true},
+								{Name: "confidence", Module: "fabricscope-flows", OnChange: true},
+								{Name: "id", Module: "fabricscope-flows", OnChange: true},
+								{Name: "reason", Module: "fabricscope-flows", OnChange: true},
+								{Name: "side", Module: "fabricscope-flows", OnChange: true},
+							}},
+						}},
+					}},
 					{Name: "segments", Module: "fabricscope-flows", Children: []Node{
 						{Name: "segment", Module: "fabricscope-flows", Keys: []string{"direction", "index"}, Children: []Node{
 							{Name: "counters", Module: "fabricscope-flows", Children: []Node{
+								{Name: "extra-pkts", Module: "fabricscope-flows", Wide: true},
 								{Name: "final", Module: "fabricscope-flows"},
+								{Name: "incomplete", Module: "fabricscope-flows"},
 								{Name: "lost-pkts", Module: "fabricscope-flows", Wide: true},
 								{Name: "pkts", Module: "fabricscope-flows", Wide: true},
 								{Name: "uncertainty", Module: "fabricscope-flows", Wide: true},

@@ -43,6 +43,26 @@ func conversationLeaves(e inventory.Entry, w *writer) {
 		segmentLeaves("FORWARD", c.ForwardSegments, w)
 		segmentLeaves("REVERSE", c.ReverseSegments, w)
 	})
+	w.in("legs", func() { legLeaves(c.Legs, w) })
+}
+
+func legLeaves(legs []flow.Leg, w *writer) {
+	for _, l := range legs {
+		w.entry("leg", []value{str(l.ID)}, func() {
+			w.in("state", func() {
+				w.leaf("id", str(l.ID))
+				w.leaf("side", str(strings.ToUpper(string(l.Side))))
+				confidence := "GUESS"
+				if l.Exact {
+					confidence = "EXACT"
+				}
+				w.leaf("confidence", str(confidence))
+				w.leaf("candidates", num(uint32(l.Candidates)))
+				w.leaf("reason", str(l.Reason))
+			})
+			w.in("end", func() { endLeaves(l.End, w) })
+		})
+	}
 }
 
 func endLeaves(end flow.End, w *writer) {
@@ -94,6 +114,7 @@ func hopStateLeaves(h flow.Hop, w *writer) {
 	w.leaf("switch", str(h.Switch))
 	w.leaf("interface", str(h.Port))
 	w.leaf("port-number", num(h.Number))
+	w.leaf("out-interface", value{kind: texts, list: h.Out})
 	if h.Outer.Kind <= flow.InGRE {
 		w.leaf("encapsulation", str(strings.ToUpper(h.Outer.Kind.String())))
 	}
@@ -152,8 +173,12 @@ func segmentLeaves(direction string, segments []flow.Segment, w *writer) {
 			w.in("counters", func() {
 				w.leaf("pkts", num(s.Packets))
 				w.leaf("lost-pkts", num(s.Lost))
+				w.leaf("extra-pkts", num(s.Extra))
 				w.leaf("uncertainty", num(s.Within))
 				w.leaf("final", flag(s.Final))
+				if s.Incomplete {
+					w.leaf("incomplete", flag(true))
+				}
 			})
 		})
 	}

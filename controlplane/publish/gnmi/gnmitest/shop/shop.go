@@ -139,7 +139,8 @@ func conversations() []flow.Conversation {
 		return flow.Outer{Kind: flow.VXLAN, VNI: 1, Src: addr(src), Dst: addr(dst)}
 	}
 	hop := func(sw, port string, n uint32, o flow.Outer, packets, bytes uint64) flow.Hop {
-		return flow.Hop{Switch: sw, Port: port, Number: n, Outer: o, Counters: flow.Counters{Packets: packets, Bytes: bytes},
+		out := map[string][]string{"leaf1 swp3": {"swp1"}, "spine1 swp1": {"swp2"}, "spine1 swp2": {"swp1"}, "leaf2 swp3": {"swp1"}}[sw+" "+port]
+		return flow.Hop{Switch: sw, Port: port, Number: n, Out: out, Outer: o, Counters: flow.Counters{Packets: packets, Bytes: bytes},
 			First: Epoch(), Last: Epoch().Add(2 * time.Minute)}
 	}
 	shaken := func(h flow.Hop) flow.Hop {
@@ -147,7 +148,9 @@ func conversations() []flow.Conversation {
 		return h
 	}
 	there, back := tunnel("172.16.1.11", "172.16.2.12"), tunnel("172.16.2.12", "172.16.1.11")
-	return []flow.Conversation{{
+	unknown := segment("leaf2", "swp1", "spine1", "swp2", 0, 0)
+	unknown.Final, unknown.Incomplete = false, true
+	return append(translated(hop, back, unknown), []flow.Conversation{{
 		ID: "c0ffee", Protocol: flow.TCP,
 		Client: flow.End{Address: addr("10.244.1.5"), Port: 40001, Identity: flow.Identity{Cluster: "blue", Namespace: "shop",
 			Pod: "frontend-5d9c-aaaaa", PodUID: "uid-frontend-1", Service: "shop/frontend", Node: "worker1", Switch: "leaf1", Port: "swp3"}},
@@ -185,5 +188,27 @@ func conversations() []flow.Conversation {
 		ForwardHops: []flow.Hop{hop("leaf1", "swp3", 3,
 			flow.Outer{Kind: flow.InGRE, VNI: 7, Src: addr("203.0.113.1"), Dst: addr("198.51.100.2")}, 2, 300)},
 		First: Epoch(), Last: Epoch().Add(time.Second),
-	}}
+	}}...)
+}
+
+// translated are the two legs of a connection to the load balancer's address of the frontend, and
+// a question by UDP of which the other leg is a guess, and gone.
+func translated(hop func(string, string, uint32, flow.Outer, uint64, uint64) flow.Hop, tunnel flow.Outer, unknown flow.Segment) []flow.Conversation {
+	addr := netip.MustParseAddr
+	client := flow.End{Address: addr("203.0.113.9"), Port: 50000, Identity: flow.Identity{Why: "outside every cluster", Switch: "leaf2", Port: "swp4"}}
+	service := flow.End{Address: addr("198.51.100.5"), Port: 80, Identity: flow.Identity{Cluster: "blue", Service: "shop/frontend", Why: "virtual address"}}
+	node := flow.End{Address: addr("10.244.2.0"), Port: 61000, Identity: flow.Identity{Cluster: "blue", Node: "worker2", Switch: "leaf2", Port: "swp3"}}
+	pod := flow.End{Address: addr("10.244.1.5"), Port: 8000, Identity: flow.Identity{Cluster: "blue", Namespace: "shop", Pod: "frontend-5d9c-aaaaa",
+		PodUID: "uid-frontend-1", Service: "shop/frontend", Node: "worker1", Switch: "leaf1", Port: "swp3"}}
+	front := flow.Conversation{ID: "1e6f", Protocol: flow.TCP, Client: client, Server: service, Forward: flow.Counters{Packets: 6, Bytes: 600},
+		ForwardHops: []flow.Hop{hop("leaf2", "swp4", 4, flow.Outer{}, 6, 600)}, First: Epoch(), Last: Epoch().Add(time.Second),
+		Legs: []flow.Leg{{ID: "1e6b", Side: flow.Back, Exact: true, Candidates: 1, End: pod}}}
+	back := flow.Conversation{ID: "1e6b", Protocol: flow.TCP, Client: node, Server: pod, Forward: flow.Counters{Packets: 6, Bytes: 900},
+		ForwardHops: []flow.Hop{hop("leaf2", "swp3", 3, tunnel, 6, 900), hop("spine1", "swp2", 2, tunnel, 6, 900)},
+		First:       Epoch(), Last: Epoch().Add(time.Second), ForwardSegments: []flow.Segment{unknown},
+		Legs: []flow.Leg{{ID: "1e6f", Side: flow.Front, Exact: true, Candidates: 1, End: client}}}
+	guess := flow.Conversation{ID: "1e60", Protocol: flow.UDP, Client: client, Server: service, Forward: flow.Counters{Packets: 1, Bytes: 100},
+		ForwardHops: []flow.Hop{hop("leaf2", "swp4", 4, flow.Outer{}, 1, 100)}, First: Epoch(), Last: Epoch(),
+		Legs: []flow.Leg{{ID: "90ee", Side: flow.Back, Candidates: 2, Reason: "only by service, node and time", End: pod}}}
+	return []flow.Conversation{front, back, guess}
 }
