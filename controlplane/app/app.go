@@ -44,12 +44,13 @@ type Daemon struct {
 	watcher    *kube.Watcher
 	gnmi       *gnmi.Server
 	http       *httpServer
+	cfg        config.Config // what runs; see Reload
 }
 
 // New puts a daemon together and opens its history. Nothing is connected before Run; a daemon
 // that is not run leaves its history locked.
 func New(cfg config.Config, log *slog.Logger) (*Daemon, error) {
-	d := &Daemon{log: log}
+	d := &Daemon{log: log, cfg: cfg}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	var err error
@@ -236,12 +237,4 @@ func (t portTable) numbers() map[string][]uint32 {
 		out[sw] = slices.Sorted(maps.Keys(ports))
 	}
 	return out
-}
-
-func newWatcher(cfg config.Config, store *history.Store, log *slog.Logger, r prometheus.Registerer) (*kube.Watcher, error) {
-	c := kube.DefaultConfig()
-	for _, cluster := range cfg.Clusters {
-		c.Clusters = append(c.Clusters, kube.Cluster{Name: cluster.Name, Kubeconfig: cluster.Kubeconfig})
-	}
-	return kube.New(c, kube.Deps{Sink: store, Log: log, Registerer: r})
 }

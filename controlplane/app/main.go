@@ -19,6 +19,8 @@ usage: fabricscoped --config FILE [--check]
 
   --config FILE   configuration (docs/CONFIGURATION.md)
   --check         say whether the configuration is good, and end
+
+SIGHUP reads the configuration again: clusters come and go without a restart.
 `
 
 // Main is the daemon's command. It gives the exit status: 0 after SIGTERM or SIGINT and for a
@@ -47,14 +49,14 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, cfg, stderr); err != nil {
+	if err := run(ctx, cfg, *path, stderr); err != nil {
 		fmt.Fprintln(stderr, "fabricscoped:", err)
 		return 1
 	}
 	return 0
 }
 
-func run(ctx context.Context, cfg config.Config, stderr io.Writer) error {
+func run(ctx context.Context, cfg config.Config, path string, stderr io.Writer) error {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(cfg.LogLevel)); err != nil {
 		return err
@@ -65,5 +67,17 @@ func run(ctx context.Context, cfg config.Config, stderr io.Writer) error {
 		return err
 	}
 	log.Info("fabricscoped runs", "clusters", len(cfg.Clusters), "switches", len(cfg.Switches), "state", cfg.StateDir)
-	return d.Run(ctx)
+	ctx, cancel := context.WithCancel(ctx)
+	asked := make(chan os.Signal, 1)
+	signal.Notify(asked, syscall.SIGHUP)
+	defer signal.Stop(asked)
+	reloading := make(chan struct{})
+	go func() {
+		defer close(reloading)
+		d.reloadOn(ctx, asked, path)
+	}()
+	err = d.Run(ctx)
+	cancel()
+	<-reloading
+	return err
 }

@@ -42,10 +42,15 @@ type HTTP struct {
 	Listen string `yaml:"listen"`
 }
 
-// Cluster is one Kubernetes API, by its kubeconfig.
+// Cluster is one Kubernetes API: by a kubeconfig, or by its server, a file with a token and one with its CA.
 type Cluster struct {
-	Name       string `yaml:"name"`
-	Kubeconfig string `yaml:"kubeconfig"`
+	Name       string   `yaml:"name"`
+	Kubeconfig string   `yaml:"kubeconfig"`
+	Context    string   `yaml:"context"` // in the kubeconfig; its current one if empty
+	Server     string   `yaml:"server"`  // https://host:port
+	TokenFile  string   `yaml:"token-file"`
+	CAFile     string   `yaml:"ca-file"` // the system's CAs if empty
+	VNIs       []uint32 `yaml:"vnis"`    // overlay identifiers that are this cluster's alone
 }
 
 // Switch is one P4Runtime target.

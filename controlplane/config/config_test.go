@@ -39,7 +39,7 @@ func TestParse(t *testing.T) {
 func TestErrorsNameLineOrField(t *testing.T) {
 	for _, c := range []struct{ old, new, want string }{
 		{"state-dir", "state-dri", `line 2: unknown key "state-dri" (did you mean "state-dir"?)`},
-		{"kubeconfig: blue", "xyzzy: blue", `line 4: unknown key "xyzzy" (known here: name, kubeconfig)`},
+		{"kubeconfig: blue", "xyzzy: blue", `line 4: unknown key "xyzzy" (known here: name, kubeconfig, context, server, token-file, ca-file, vnis)`},
 		{"device-id: 1", "device-id: one", "line 8: cannot unmarshal"},
 		{"device-id: 1", "device-id: 0", "switches[0].device-id: must not be 0"},
 		{"127.0.0.1:50051", "127.0.0.1", `switches[0].address: "127.0.0.1" is not host:port`},
@@ -50,6 +50,11 @@ func TestErrorsNameLineOrField(t *testing.T) {
 		{"switch: leaf1", "switch: leaf9", `fabric.gateways[0].switch: "leaf9" is not one of the switches`},
 		{"[leaf1-eth1]", "[leaf1-eth2]", `fabric.gateways[0].ports: leaf1 has no port "leaf1-eth2"`},
 		{"10.1.1.1/24", "10.1.1.1", "line 14: "},
+		{"kubeconfig: blue.kubeconfig", "context: c", "clusters[0].kubeconfig: must not be empty, unless there is a server"},
+		{"kubeconfig: blue.kubeconfig", "server: 'https://h:1'", "clusters[0].token-file: must not be empty with a server"},
+		{"kubeconfig: blue.kubeconfig", "kubeconfig: b, ca-file: c", "clusters[0].kubeconfig: excludes server"},
+		{"kubeconfig: blue.kubeconfig", "kubeconfig: b, vnis: [1, 16777216]", "clusters[0].vnis[1]: 16777216 does not fit 24 bits"},
+		{"switches:", "  - {name: green, kubeconfig: g, vnis: [7, 7]}\nswitches:", "clusters[1].vnis[1]: 7 is one of green already"},
 		{"name: blue,", "name: \"b l\",", `clusters[0].name: "b l" must be`},
 		{"idle-timeout: 3s", "idle-timeout: 3", "line 15: cannot unmarshal !!int `3` as a duration, like 5s"},
 		{"flows: {", "  geneve-ports: [6081, 6081]\nflows: {", "fabric.geneve-ports[1]: 6081 is 0 or there twice"},

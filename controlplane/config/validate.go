@@ -82,12 +82,29 @@ func (p *problems) positive(field string, d time.Duration) {
 }
 
 func (p *problems) clusters(clusters []Cluster) {
-	seen := map[string]bool{}
+	seen, owners := map[string]bool{}, map[uint32]string{}
 	for i, c := range clusters {
 		field := fmt.Sprintf("clusters[%d]", i)
 		p.named(field+".name", c.Name, seen)
-		if c.Kubeconfig == "" {
-			p.add(field+".kubeconfig", "must not be empty")
+		switch {
+		case c.Kubeconfig == "" && c.Server == "":
+			p.add(field+".kubeconfig", "must not be empty, unless there is a server")
+		case c.Kubeconfig != "" && c.Server+c.TokenFile+c.CAFile != "":
+			p.add(field+".kubeconfig", "excludes server, token-file and ca-file")
+		case c.Server != "" && c.TokenFile == "":
+			p.add(field+".token-file", "must not be empty with a server")
+		case c.Server != "" && c.Context != "":
+			p.add(field+".context", "is of a kubeconfig")
+		}
+		for j, vni := range c.VNIs {
+			at := fmt.Sprintf("%s.vnis[%d]", field, j)
+			if vni >= 1<<24 {
+				p.add(at, "%d does not fit 24 bits", vni)
+			}
+			if other, taken := owners[vni]; taken {
+				p.add(at, "%d is one of %s already", vni, other)
+			}
+			owners[vni] = c.Name
 		}
 	}
 }

@@ -55,3 +55,10 @@ func (s *Store) reached(t time.Time) bool {
 	defer s.mu.Unlock()
 	return s.failure == nil || t.Before(s.failedFrom)
 }
+
+// Until gives the commit time of the last change, in this run or the one before it; the zero time when there was none.
+func (s *Store) Until() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lastCommit
+}

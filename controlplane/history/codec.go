@@ -45,6 +45,12 @@ func kindOf(f inventory.Fact) inventory.Kind {
 		return inventory.KindService
 	case inventory.Member:
 		return inventory.KindMember
+	case inventory.Entrance:
+		return inventory.KindEntrance
+	case inventory.Event:
+		return inventory.KindEvent
+	case inventory.Gap:
+		return inventory.KindGap
 	case inventory.Attachment:
 		return inventory.KindAttachment
 	case inventory.Switch:
@@ -78,6 +84,12 @@ func decode(k inventory.Kind, text []byte) (inventory.Fact, error) {
 		return decodeAs[inventory.Service](text)
 	case inventory.KindMember:
 		return decodeAs[inventory.Member](text)
+	case inventory.KindEntrance:
+		return decodeAs[inventory.Entrance](text)
+	case inventory.KindEvent:
+		return decodeAs[inventory.Event](text)
+	case inventory.KindGap:
+		return decodeAs[inventory.Gap](text)
 	case inventory.KindAttachment:
 		return decodeAs[inventory.Attachment](text)
 	case inventory.KindSwitch:

@@ -7,14 +7,27 @@ import (
 
 // Cluster is one Kubernetes API that Fabricscope watches.
 type Cluster struct {
-	Name    string `json:"name"`
-	Server  string `json:"server"`            // URL of the API server
-	State   string `json:"state"`             // connecting, synced or unreachable
-	Message string `json:"message,omitempty"` // the last error while not synced
+	Name    string   `json:"name"`
+	Server  string   `json:"server"`            // URL of the API server
+	VNIs    []uint32 `json:"vnis,omitempty"`    // overlay identifiers that are the cluster's alone, as configured
+	State   string   `json:"state"`             // connecting, synced or unreachable
+	Message string   `json:"message,omitempty"` // the last error while not synced
+	Denied  []string `json:"denied,omitempty"`  // resources that the credentials may not read, and that can be done without
 }
 
 // Ref has the name as its ID.
 func (c Cluster) Ref() Ref { return Ref{Kind: KindCluster, Cluster: c.Name, ID: c.Name} }
+
+// Gap is a time for which it is not known what happened in a cluster: states in it are those from before,
+// and what came and went was not seen. It ends when everything was listed again.
+type Gap struct {
+	Cluster string    `json:"cluster"`
+	Since   time.Time `json:"since"` // when the API was last heard
+	Why     string    `json:"why"`
+}
+
+// Ref has the cluster's name as its ID: a cluster has one gap at a time.
+func (g Gap) Ref() Ref { return Ref{Kind: KindGap, Cluster: g.Cluster, ID: g.Cluster} }
 
 // Namespace is a Kubernetes namespace.
 type Namespace struct {
@@ -28,13 +41,23 @@ func (n Namespace) Ref() Ref { return Ref{Kind: KindNamespace, Cluster: n.Cluste
 
 // Node is a Kubernetes node.
 type Node struct {
-	Cluster   string            `json:"cluster"`
-	Name      string            `json:"name"`
-	Labels    map[string]string `json:"labels,omitempty"`
-	Addresses []netip.Addr      `json:"addresses,omitempty"` // internal and external IPs
-	PodCIDRs  []netip.Prefix    `json:"pod-cidrs,omitempty"`
-	Ready     bool              `json:"ready"`
-	Created   time.Time         `json:"created"`
+	Cluster       string            `json:"cluster"`
+	Name          string            `json:"name"`
+	Labels        map[string]string `json:"labels,omitempty"`
+	Addresses     []netip.Addr      `json:"addresses,omitempty"` // internal and external IPs
+	PodCIDRs      []netip.Prefix    `json:"pod-cidrs,omitempty"`
+	Overlay       Overlay           `json:"overlay,omitzero"`
+	Ready         bool              `json:"ready"`
+	Unschedulable bool              `json:"unschedulable,omitempty"`
+	Problems      []string          `json:"problems,omitempty"` // types of other conditions that are true, as DiskPressure
+	Created       time.Time         `json:"created"`
+}
+
+// Overlay is what a node's network plugin publishes of its end of an overlay; empty where it says nothing.
+type Overlay struct {
+	Addresses []netip.Addr `json:"addresses,omitempty"` // outer addresses of its tunnels, beside the node's own
+	Inner     []netip.Addr `json:"inner,omitempty"`     // the node's own addresses inside
+	VNIs      []uint32     `json:"vnis,omitempty"`      // identifiers on the wire
 }
 
 // Ref has the name as its ID.
@@ -55,11 +78,13 @@ type Pod struct {
 	Ready       bool              `json:"ready"`
 	Terminating bool              `json:"terminating,omitempty"`
 	Restarts    int32             `json:"restarts,omitempty"`
+	Reason      string            `json:"reason,omitempty"` // why a container does not run or last ended, as OOMKilled
 	Created     time.Time         `json:"created"`
 	ReadySince  time.Time         `json:"ready-since,omitzero"` // last transition of the Ready condition to true
 }
 
-// Workload is what a pod belongs to, by its controlling owner; empty for a bare pod.
+// Workload is what a pod belongs to, by its controlling owner: the Deployment of a ReplicaSet and the
+// CronJob of a Job; empty for a bare pod.
 type Workload struct {
 	Kind string `json:"kind,omitempty"`
 	Name string `json:"name,omitempty"`
@@ -78,6 +103,7 @@ type Service struct {
 	Labels    map[string]string `json:"labels,omitempty"`
 	Selector  map[string]string `json:"selector,omitempty"`
 	VIPs      []VIP             `json:"vips,omitempty"`
+	Hostnames []string          `json:"hostnames,omitempty"` // of load balancers without an address, and of ExternalName
 	Ports     []ServicePort     `json:"ports,omitempty"`
 	Created   time.Time         `json:"created"`
 }
@@ -101,6 +127,52 @@ type ServicePort struct {
 func (s Service) Ref() Ref {
 	return Ref{Kind: KindService, Cluster: s.Cluster, ID: s.Namespace + "/" + s.Name}
 }
+
+// Kinds of entrances.
+const (
+	EntranceIngress = "ingress"
+	EntranceGateway = "gateway"
+)
+
+// Entrance is an Ingress, or a Gateway of the Gateway API with its routes: addresses behind which a
+// proxy chooses between services.
+type Entrance struct {
+	Cluster   string       `json:"cluster"`
+	Kind      string       `json:"kind"` // ingress or gateway
+	Namespace string       `json:"namespace"`
+	Name      string       `json:"name"`
+	Class     string       `json:"class,omitempty"` // of the Ingress or the Gateway
+	Addresses []netip.Addr `json:"addresses,omitempty"`
+	Hostnames []string     `json:"hostnames,omitempty"` // addresses that are names
+	Ports     []uint16     `json:"ports,omitempty"`
+	Services  []string     `json:"services,omitempty"` // namespace/name, sorted
+}
+
+// Ref has kind/namespace/name as its ID.
+func (e Entrance) Ref() Ref {
+	return Ref{Kind: KindEntrance, Cluster: e.Cluster, ID: e.Kind + "/" + e.Namespace + "/" + e.Name}
+}
+
+// Event is a Kubernetes Event: what a component of the cluster found worth telling of an object. The
+// API server keeps it for a while (an hour by default).
+type Event struct {
+	Cluster   string    `json:"cluster"`
+	UID       string    `json:"uid"`
+	Type      string    `json:"type"` // Normal or Warning
+	Reason    string    `json:"reason"`
+	Message   string    `json:"message,omitempty"` // at most 512 bytes of it
+	Source    string    `json:"source,omitempty"`  // the component
+	Kind      string    `json:"kind"`              // of the object, as Pod
+	Namespace string    `json:"namespace,omitempty"`
+	Name      string    `json:"name"`
+	ObjectUID string    `json:"object-uid,omitempty"`
+	Count     int32     `json:"count"`
+	First     time.Time `json:"first"`
+	Last      time.Time `json:"last"`
+}
+
+// Ref has the event's UID as its ID.
+func (e Event) Ref() Ref { return Ref{Kind: KindEvent, Cluster: e.Cluster, ID: e.UID} }
 
 // Member is one address behind a service, from its EndpointSlices.
 type Member struct {
@@ -146,7 +218,8 @@ type Attachment struct {
 	PortName   string    `json:"port-name"`
 	Since      time.Time `json:"since"`
 	How        string    `json:"how"`
-	Confidence uint8     `json:"confidence"` // percent
+	Confidence uint8     `json:"confidence"`         // percent
+	Conflict   string    `json:"conflict,omitempty"` // what speaks against it
 }
 
 // Ref has pod-uid/switch/port-name as its ID: a pod on a multi-homed node has several.

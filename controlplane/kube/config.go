@@ -2,9 +2,13 @@
 // inventory, what exists there: namespaces, nodes, pods, services and what stands behind them.
 //
 // Of each object only the fact is kept, and only by the sink; the package itself remembers
-// nothing but the endpoint slices, since one member can be spread over several of them. An API server
-// may be down at any time, also at the start: the cluster's own fact says so, and its other facts
-// stay as they were last known until the server answers again.
+// nothing but what one fact is made of several objects of: endpoint slices, and gateways with their routes.
+// An API server may be down at any time, also at the start: the cluster's own fact says so, and its other
+// facts stay as they were last known until the server answers again. What happened in between and cannot be
+// told any more is not made up: a fact of its own says from when to when nothing was known.
+//
+// Clusters come and go while the watcher runs, see Watcher.Set. Those of two clusters never mix: every fact
+// carries the name of its cluster.
 //
 // Times of events are those of the API where it gives them (creation, transitions of
 // conditions), to its precision of a second, and else the time of receipt.
@@ -23,9 +27,10 @@ import (
 
 // Config says which clusters to watch.
 type Config struct {
-	Clusters []Cluster
+	Clusters []Cluster     // to begin with: see Watcher.Set
 	RetryMin time.Duration // first pause before a failed request is tried again
 	RetryMax time.Duration // longest such pause, before jitter of up to a half of it
+	Reread   time.Duration // between looks at the files of credentials, and for APIs that come and go
 }
 
 // Cluster is one Kubernetes API: by a kubeconfig, or by server, token and CA.
@@ -37,11 +42,13 @@ type Cluster struct {
 	Server    string // https://host:port
 	TokenFile string // read again when it changes
 	CAFile    string // PEM; empty for the system's CAs
+
+	VNIs []uint32 // overlay identifiers that are the cluster's alone; empty if they tell nothing
 }
 
-// DefaultConfig watches nothing, and tries again after 0.2 s to 5 s.
+// DefaultConfig watches nothing, tries again after 0.2 s to 5 s, and looks at files every 10 s.
 func DefaultConfig() Config {
-	return Config{RetryMin: 200 * time.Millisecond, RetryMax: 5 * time.Second}
+	return Config{RetryMin: 200 * time.Millisecond, RetryMax: 5 * time.Second, Reread: 10 * time.Second}
 }
 
 // Validate reports every field that cannot be used. It reads no files; New does.
@@ -54,8 +61,23 @@ func (c Config) Validate() error {
 	if c.RetryMax < c.RetryMin {
 		problem("retry-max: %v is less than retry-min, %v", c.RetryMax, c.RetryMin)
 	}
+	if c.Reread <= 0 {
+		problem("reread: %v is not positive", c.Reread)
+	}
+	if err := validateClusters(c.Clusters); err != nil {
+		errs = append(errs, err)
+	}
+	if len(errs) == 0 {
+		return nil
+	}
+	return fmt.Errorf("kube: %w", errors.Join(errs...))
+}
+
+func validateClusters(clusters []Cluster) error {
+	var errs []error
+	problem := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	names := map[string]bool{}
-	for i, cluster := range c.Clusters {
+	for i, cluster := range clusters {
 		at := fmt.Sprintf("clusters[%d]", i)
 		switch {
 		case cluster.Name == "":
@@ -73,10 +95,7 @@ func (c Config) Validate() error {
 			problem("%s (%s): server needs token-file", at, cluster.Name)
 		}
 	}
-	if len(errs) == 0 {
-		return nil
-	}
-	return fmt.Errorf("kube: %w", errors.Join(errs...))
+	return errors.Join(errs...)
 }
 
 // Sink takes the facts; history.Store is one. Its methods may be called from any goroutine.
@@ -87,6 +106,8 @@ type Sink interface {
 	Replace(kind inventory.Kind, cluster string, facts []inventory.Fact, at time.Time)
 	// Now gives what was recorded last, by which a change finds when it happened.
 	Now() inventory.View
+	// Until is when the last change was recorded, in this run or the one before; zero for none.
+	Until() time.Time
 }
 
 // Deps is what a Watcher uses of its surroundings. Sink is required.

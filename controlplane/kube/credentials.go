@@ -1,33 +1,74 @@
 package kube
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/url"
 	"os"
+	"slices"
 
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/clientcmd/api"
+	"k8s.io/client-go/transport"
 )
 
-// restConfig gives how to reach the API of c. Errors name the file and the field.
-func (c Cluster) restConfig() (*rest.Config, error) {
-	var cfg *rest.Config
+// access is how to reach a cluster, as its files had it when they were read.
+type access struct {
+	cluster     Cluster
+	rest        *rest.Config
+	fingerprint [sha256.Size]byte // of everything that client-go does not read again by itself
+	broken      string            // the last error of reading the files again
+}
+
+// same says whether both reach the same API with the same credentials.
+func (a access) same(o access) bool {
+	return a.fingerprint == o.fingerprint && slices.Equal(a.cluster.VNIs, o.cluster.VNIs)
+}
+
+// access reads the files that say how to reach the API of c. Errors name the file and the field.
+func (c Cluster) access() (access, error) {
+	a := access{cluster: c}
 	var err error
 	if c.Kubeconfig != "" {
-		cfg, err = fromKubeconfig(c.Kubeconfig, c.Context)
+		a.rest, err = fromKubeconfig(c.Kubeconfig, c.Context)
 	} else {
-		cfg, err = fromToken(c)
+		a.rest, err = fromToken(c)
 	}
 	if err != nil {
-		return nil, err
+		return a, err
 	}
-	cfg.UserAgent = "fabricscope"
-	cfg.WarningHandler = rest.NoWarnings{}
-	cfg.ContentType = "application/vnd.kubernetes.protobuf"
-	cfg.AcceptContentTypes = "application/vnd.kubernetes.protobuf,application/json"
-	return cfg, nil
+	a.rest.UserAgent = "fabricscope"
+	a.rest.WarningHandler = rest.NoWarnings{}
+	a.fingerprint, err = fingerprint(a.rest)
+	rereadToken(a.rest)
+	return a, err
+}
+
+// rereadToken has the file of a token read every minute, and also when the server refuses the one that was read:
+// client-go by itself would go on with that for the rest of the minute.
+func rereadToken(cfg *rest.Config) {
+	if file := cfg.BearerTokenFile; file != "" {
+		cfg.BearerToken, cfg.BearerTokenFile = "", ""
+		cfg.Wrap(transport.ResettableTokenSourceWrapTransport(transport.NewCachedFileTokenSource(file)))
+	}
+}
+
+// fingerprint sums up a configuration. A token that has a file counts by the file's name: see rereadToken.
+func fingerprint(cfg *rest.Config) (sum [sha256.Size]byte, err error) {
+	loaded := rest.CopyConfig(cfg)
+	if err := rest.LoadTLSFiles(loaded); err != nil {
+		return sum, err
+	}
+	token := loaded.BearerToken
+	if loaded.BearerTokenFile != "" {
+		token = "file " + loaded.BearerTokenFile
+	}
+	tls := loaded.TLSClientConfig
+	text := fmt.Sprintf("%q", []any{loaded.Host, loaded.APIPath, token, loaded.Username, loaded.Password, loaded.Impersonate,
+		loaded.ExecProvider, loaded.AuthProvider, tls.Insecure, tls.ServerName, tls.CAData, tls.CertData, tls.KeyData})
+	return sha256.Sum256([]byte(text)), nil
 }
 
 func fromToken(c Cluster) (*rest.Config, error) {

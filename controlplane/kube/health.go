@@ -4,10 +4,12 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"net/http"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/fabricscope/fabricscope/controlplane/inventory"
 )
@@ -27,18 +29,21 @@ type health struct {
 	now   func() time.Time
 	gauge prometheus.Gauge
 
-	order []string // resources, in the order in which their errors are told
-
 	mu     sync.Mutex
+	order  []string            // guarded by mu; resources, in the order in which their errors are told
 	of     map[string]*request // guarded by mu; by resource
 	before string              // guarded by mu; the last state told
+	gap    gap                 // guarded by mu
 	closed bool                // guarded by mu
 }
 
 // request is how the last request for a resource went.
 type request struct {
-	listed bool
-	err    error
+	optional bool
+	listed   bool
+	denied   bool // the credentials may not read it
+	err      error
+	heard    time.Time // when it was last certain that nothing was missed
 	// resumed runs while a watch that goes on after an outage may still turn out to have a gap.
 	resumed *time.Timer
 }
@@ -47,18 +52,36 @@ type request struct {
 // nothing happens. A server says so at once.
 const certain = time.Second
 
-func newHealth(c *cluster, resources []string) *health {
+func newHealth(c *cluster, resources []resource) *health {
 	h := &health{
-		fact: inventory.Cluster{Name: c.name, Server: c.rest.Host}, sink: c.sink, log: c.log, now: c.now,
-		gauge: c.metrics.synced.WithLabelValues(c.name), of: map[string]*request{}, order: resources,
+		fact: inventory.Cluster{Name: c.name, Server: c.rest.Host, VNIs: c.vnis}, sink: c.sink, log: c.log, now: c.now,
+		gauge: c.metrics.synced.WithLabelValues(c.name), of: map[string]*request{},
+		gap: gap{cluster: c.name, sink: c.sink, closed: c.metrics.gaps.WithLabelValues(c.name)},
 	}
 	for _, r := range resources {
-		h.of[r] = &request{}
+		h.order = append(h.order, r.name)
+		h.of[r.name] = &request{optional: r.optional}
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.gap.resume(h.now())
 	h.tell()
 	return h
+}
+
+// extra adds a resource that comes and goes with its API. It is no condition for the cluster's being synced.
+func (h *health) extra(resource string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.of[resource] = &request{optional: true}
+}
+
+// drop takes such a resource out again.
+func (h *health) drop(resource string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.of[resource].settle()
+	delete(h.of, resource)
 }
 
 // update changes the state of one resource and tells the cluster's.
@@ -68,14 +91,19 @@ func (h *health) update(resource string, change func(*request)) {
 	if h.closed {
 		return
 	}
-	change(h.of[resource])
-	h.tell()
+	if r := h.of[resource]; r != nil {
+		change(r)
+		h.tell()
+	}
 }
 
-// failed notes an error of a request.
+// failed notes an error of a request. That the credentials may not read what can be done without is none.
 func (h *health) failed(resource string, err error) {
 	h.update(resource, func(r *request) {
-		r.err = err
+		r.denied = r.optional && forbidden(err)
+		if !r.denied {
+			r.err = err
+		}
 		r.settle()
 	})
 }
@@ -83,6 +111,9 @@ func (h *health) failed(resource string, err error) {
 // listing notes that the resource has to be listed anew.
 func (h *health) listing(resource string) {
 	h.update(resource, func(r *request) {
+		if r.listed {
+			h.gap.lost()
+		}
 		r.listed = false
 		r.settle()
 	})
@@ -98,11 +129,16 @@ func (h *health) answered(resource string) {
 	})
 }
 
-// followed notes that a watch goes on where it broke off.
+// followed notes that a watch goes on, after an outage from where it broke off.
 func (h *health) followed(resource string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if r := h.of[resource]; r.resumed != nil && !h.closed {
+	r := h.of[resource]
+	if r == nil || h.closed {
+		return
+	}
+	r.heard = h.now()
+	if r.resumed != nil {
 		r.settle()
 		h.tell()
 	}
@@ -112,7 +148,7 @@ func (h *health) followed(resource string) {
 func (h *health) complete(resource string) {
 	h.update(resource, func(r *request) {
 		r.settle()
-		*r = request{listed: true}
+		*r = request{optional: r.optional, listed: true, heard: h.now()}
 	})
 }
 
@@ -134,19 +170,34 @@ func (h *health) close() {
 	}
 }
 
-// tell records the cluster's fact. h.mu is held, so that states are recorded in order.
+// tell records the cluster's fact, and the gap if there is one. h.mu is held, so that states are
+// recorded in order.
 func (h *health) tell() {
 	fact := h.fact
 	fact.State = synced
+	heard, why := h.now(), ""
 	for _, name := range h.order {
 		r := h.of[name]
-		if r.err != nil {
+		switch {
+		case r.denied:
+			fact.Denied = append(fact.Denied, name)
+			continue
+		case r.err != nil && fact.State != unreachable:
 			fact.State, fact.Message = unreachable, plain(r.err)
-			break
+			why = fact.Message
+		case !r.listed || r.resumed != nil:
+			if fact.State == synced {
+				fact.State, why = connecting, name+": listed anew, the watch could not go on"
+			}
 		}
-		if !r.listed || r.resumed != nil {
-			fact.State = connecting
+		if (r.err != nil || !r.listed) && !r.heard.IsZero() && r.heard.Before(heard) {
+			heard = r.heard
 		}
+	}
+	if fact.State == synced {
+		h.gap.end(h.now())
+	} else {
+		h.gap.begin(heard, why)
 	}
 	h.sink.Record(inventory.Became(fact, h.now()))
 	if fact.State == h.before {
@@ -163,6 +214,12 @@ func (h *health) tell() {
 	default:
 		h.log.Info("connecting to cluster", "server", fact.Server)
 	}
+}
+
+// forbidden says whether an error is about rights.
+func forbidden(err error) bool {
+	var status *statusError
+	return apierrors.IsForbidden(err) || errors.As(err, &status) && status.code == http.StatusForbidden
 }
 
 // plain is the text of an error without what differs from try to try: the URL's

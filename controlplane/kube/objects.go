@@ -2,6 +2,7 @@ package kube
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -49,6 +50,14 @@ func (nodes) fact(cluster string, object runtime.Object) (inventory.Fact, bool) 
 		}
 	}
 	n.Ready, _ = nodeReady(o)
+	n.Unschedulable = o.Spec.Unschedulable
+	for _, c := range o.Status.Conditions {
+		if c.Type != corev1.NodeReady && c.Status == corev1.ConditionTrue {
+			n.Problems = append(n.Problems, string(c.Type))
+		}
+	}
+	slices.Sort(n.Problems)
+	n.Overlay = overlay(o.Annotations)
 	return n, true
 }
 
@@ -83,6 +92,14 @@ func (services) fact(cluster string, object runtime.Object) (inventory.Fact, boo
 	s := inventory.Service{
 		Cluster: cluster, Namespace: o.Namespace, Name: o.Name, UID: string(o.UID), Type: string(o.Spec.Type),
 		Labels: o.Labels, Selector: o.Spec.Selector, VIPs: vips(o), Created: o.CreationTimestamp.UTC(),
+	}
+	if o.Spec.Type == corev1.ServiceTypeExternalName {
+		s.Hostnames = append(s.Hostnames, o.Spec.ExternalName)
+	}
+	for _, at := range o.Status.LoadBalancer.Ingress {
+		if at.IP == "" && at.Hostname != "" {
+			s.Hostnames = append(s.Hostnames, at.Hostname)
+		}
 	}
 	for _, p := range o.Spec.Ports {
 		target := p.TargetPort.String()

@@ -2,7 +2,6 @@ package kube
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"sync"
 
@@ -29,12 +28,21 @@ func (o *observer) RoundTrip(request *http.Request) (*http.Response, error) {
 	case err != nil:
 		o.failed(request.Context(), err)
 	case answer.StatusCode >= http.StatusBadRequest:
-		o.failed(request.Context(), fmt.Errorf("%s: %s", o.resource, answer.Status))
+		o.failed(request.Context(), &statusError{o.resource, answer.StatusCode, answer.Status})
 	default:
 		o.cluster.health.answered(o.resource)
 	}
 	return answer, err
 }
+
+// statusError is the HTTP status that a request was refused with.
+type statusError struct {
+	resource string
+	code     int
+	text     string
+}
+
+func (e *statusError) Error() string { return e.resource + ": " + e.text }
 
 // WrappedRoundTripper lets client-go reach the transport below.
 func (o *observer) WrappedRoundTripper() http.RoundTripper { return o.next }
@@ -59,13 +67,15 @@ func (o *observed) ListWithContext(ctx context.Context, options metav1.ListOptio
 	list, err := o.ListWatch.ListWithContext(ctx, options)
 	if err != nil {
 		o.observer.failed(ctx, err)
+		return nil, err
 	}
-	return list, err
+	slimList(list)
+	return list, nil
 }
 
 // WatchWithContext implements cache.WatcherWithContext.
 func (o *observed) WatchWithContext(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
-	if options.SendInitialEvents != nil && *options.SendInitialEvents {
+	if initial(options) {
 		o.observer.cluster.health.listing(o.observer.resource)
 	}
 	w, err := o.ListWatch.WatchWithContext(ctx, options)
@@ -93,6 +103,9 @@ func newWatched(w watch.Interface, o *observer) *watched {
 		for e := range w.ResultChan() {
 			switch {
 			case e.Type != watch.Error:
+				if e.Type != watch.Bookmark { // whose annotations tell the end of a list
+					slim(e.Object)
+				}
 				o.cluster.health.followed(o.resource)
 			case forgotten(e):
 				o.cluster.health.listing(o.resource)

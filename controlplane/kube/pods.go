@@ -2,6 +2,7 @@ package kube
 
 import (
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 
@@ -35,6 +36,7 @@ func (pods) fact(cluster string, object runtime.Object) (inventory.Fact, bool) {
 	for _, c := range o.Status.ContainerStatuses {
 		p.Restarts += c.RestartCount
 	}
+	p.Reason = reason(o)
 	return p, o.Status.Phase != corev1.PodSucceeded && o.Status.Phase != corev1.PodFailed
 }
 
@@ -47,8 +49,29 @@ func podReady(o *corev1.Pod) (bool, time.Time) {
 	return false, time.Time{}
 }
 
-// workload gives the controlling owner. The ReplicaSet of a Deployment is named by the Deployment and the
-// hash of the pod template, which its pods carry as a label.
+// reason is why a container does not run, or else why one last ended; a pod that was evicted has its own.
+func reason(o *corev1.Pod) string {
+	if o.Status.Reason != "" {
+		return o.Status.Reason
+	}
+	last := ""
+	for _, c := range o.Status.ContainerStatuses {
+		switch {
+		case c.State.Waiting != nil && c.State.Waiting.Reason != "":
+			return c.State.Waiting.Reason
+		case c.State.Terminated != nil && c.State.Terminated.Reason != "":
+			last = c.State.Terminated.Reason
+		case c.LastTerminationState.Terminated != nil && last == "":
+			last = c.LastTerminationState.Terminated.Reason
+		}
+	}
+	return last
+}
+
+// workload gives the controlling owner, and the owner of that where its name tells, so that nobody has to let
+// Fabricscope read ReplicaSets and Jobs. The ReplicaSet of a Deployment is named by the Deployment and the
+// hash of the pod template, which its pods carry as a label. The Job of a CronJob is named by the CronJob and
+// the minute that it was due, counted since 1970; a number that is no minute of this week is part of a name.
 func workload(o *corev1.Pod) inventory.Workload {
 	owner := metav1.GetControllerOfNoCopy(o)
 	if owner == nil {
@@ -59,7 +82,22 @@ func workload(o *corev1.Pod) inventory.Workload {
 			return inventory.Workload{Kind: "Deployment", Name: name}
 		}
 	}
+	if name, minute, ok := cutLast(owner.Name); ok && owner.Kind == "Job" {
+		n, err := strconv.ParseInt(minute, 10, 64)
+		if late := o.CreationTimestamp.Sub(time.Unix(n*60, 0)); err == nil && late > -time.Minute && late < 7*24*time.Hour {
+			return inventory.Workload{Kind: "CronJob", Name: name}
+		}
+	}
 	return inventory.Workload{Kind: owner.Kind, Name: owner.Name}
+}
+
+// cutLast splits a name at its last dash.
+func cutLast(s string) (before, after string, ok bool) {
+	i := strings.LastIndexByte(s, '-')
+	if i <= 0 {
+		return s, "", false
+	}
+	return s[:i], s[i+1:], true
 }
 
 // event: creation, the transition of readiness, or the request to delete, whichever the

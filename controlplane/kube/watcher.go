@@ -5,31 +5,25 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"k8s.io/client-go/rest"
+
+	"github.com/fabricscope/fabricscope/controlplane/inventory"
 )
 
 // Watcher watches clusters.
 type Watcher struct {
-	clusters []*cluster
-}
-
-// cluster is one API and what is watched of it.
-type cluster struct {
-	name    string
-	rest    *rest.Config
-	retry   retry
-	sink    Sink
-	log     *slog.Logger
-	now     func() time.Time
+	cfg     Config
+	deps    Deps
 	metrics *metrics
-	health  *health
-}
+	wake    chan struct{} // holds one when wanted may have changed
 
-type retry struct{ min, max time.Duration }
+	mu     sync.Mutex
+	wanted []access // guarded by mu
+}
 
 // New checks the credentials of every cluster and makes a watcher that Run starts. It reaches no
 // API server.
@@ -50,48 +44,153 @@ func New(cfg Config, deps Deps) (*Watcher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("kube: metrics: %w", err)
 	}
-	w := &Watcher{}
-	var errs []error
-	for _, c := range cfg.Clusters {
-		r, err := c.restConfig()
-		if err != nil {
-			errs = append(errs, fmt.Errorf("cluster %s: %w", c.Name, err))
-			continue
-		}
-		w.clusters = append(w.clusters, &cluster{
-			name: c.Name, rest: r, retry: retry{cfg.RetryMin, cfg.RetryMax}, sink: deps.Sink,
-			log: deps.Log.With("cluster", c.Name), now: deps.Now, metrics: m,
-		})
-	}
-	if len(errs) > 0 {
-		return nil, fmt.Errorf("kube: %w", errors.Join(errs...))
-	}
-	return w, nil
+	w := &Watcher{cfg: cfg, deps: deps, metrics: m, wake: make(chan struct{}, 1)}
+	return w, w.Set(cfg.Clusters)
 }
 
-// Run watches until ctx ends. The state of a cluster whose API does not answer is in its
-// fact; Run's own error is nil, or that a client could not be made of the credentials.
-func (w *Watcher) Run(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var running sync.WaitGroup
-	errs := make([]error, len(w.clusters))
-	for i, c := range w.clusters {
-		running.Go(func() {
-			if err := c.run(ctx); err != nil {
-				errs[i] = fmt.Errorf("kube: cluster %s: %w", c.name, err)
-				cancel()
-			}
-		})
+// Set makes clusters those that are watched, now or once Run runs. The facts of one that is not among them
+// any more end, as of a time that is not known better than by this call; one whose access changed is connected
+// anew, and keeps its facts. After an error, which names every cluster, field and file that cannot
+// be used, all is as before.
+func (w *Watcher) Set(clusters []Cluster) error {
+	if err := validateClusters(clusters); err != nil {
+		return fmt.Errorf("kube: %w", err)
 	}
-	running.Wait()
-	return errors.Join(errs...)
+	var errs []error
+	wanted := make([]access, 0, len(clusters))
+	for _, c := range clusters {
+		a, err := c.access()
+		if err != nil {
+			errs = append(errs, fmt.Errorf("cluster %s: %w", c.Name, err))
+		}
+		wanted = append(wanted, a)
+	}
+	if len(errs) > 0 {
+		return fmt.Errorf("kube: %w", errors.Join(errs...))
+	}
+	w.mu.Lock()
+	w.wanted = wanted
+	w.mu.Unlock()
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// running is a cluster that is watched.
+type running struct {
+	access access
+	cancel context.CancelFunc
+	ended  chan struct{}
+}
+
+func (r *running) stop() {
+	r.cancel()
+	<-r.ended
+}
+
+// Run watches until ctx ends. The state of a cluster whose API does not answer is in its fact.
+func (w *Watcher) Run(ctx context.Context) error {
+	all := map[string]*running{}
+	defer func() {
+		for _, r := range all {
+			r.cancel()
+		}
+		for _, r := range all {
+			<-r.ended
+		}
+	}()
+	look := time.NewTicker(w.cfg.Reread)
+	defer look.Stop()
+	for {
+		w.reconcile(ctx, all)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-w.wake:
+		case <-look.C:
+			w.reread()
+		}
+	}
+}
+
+// reconcile starts and stops clusters until those that run are the wanted ones.
+func (w *Watcher) reconcile(ctx context.Context, all map[string]*running) {
+	w.mu.Lock()
+	wanted := slices.Clone(w.wanted)
+	w.mu.Unlock()
+	for name, r := range all {
+		i := slices.IndexFunc(wanted, func(a access) bool { return a.cluster.Name == name })
+		if i >= 0 && wanted[i].same(r.access) {
+			continue
+		}
+		r.stop()
+		delete(all, name)
+	}
+	for e := range w.deps.Sink.Now().All(inventory.KindCluster) {
+		name := e.Fact.(inventory.Cluster).Name
+		if !slices.ContainsFunc(wanted, func(a access) bool { return a.cluster.Name == name }) {
+			w.forget(name)
+		}
+	}
+	for _, a := range wanted {
+		if all[a.cluster.Name] == nil {
+			all[a.cluster.Name] = w.start(ctx, a)
+		}
+	}
+}
+
+func (w *Watcher) start(ctx context.Context, a access) *running {
+	ctx, cancel := context.WithCancel(ctx)
+	r := &running{access: a, cancel: cancel, ended: make(chan struct{})}
+	c := &cluster{
+		name: a.cluster.Name, vnis: a.cluster.VNIs, rest: a.rest, retry: retry{w.cfg.RetryMin, w.cfg.RetryMax},
+		look: w.cfg.Reread, sink: w.deps.Sink, log: w.deps.Log.With("cluster", a.cluster.Name), now: w.deps.Now, metrics: w.metrics,
+	}
+	go func() {
+		defer close(r.ended)
+		c.run(ctx)
+	}()
+	return r
+}
+
+// forget ends every fact of a cluster that is not watched any more.
+func (w *Watcher) forget(name string) {
+	at := w.deps.Now()
+	kinds := []inventory.Kind{inventory.KindEvent, inventory.KindEntrance, inventory.KindMember, inventory.KindService,
+		inventory.KindPod, inventory.KindNode, inventory.KindNamespace, inventory.KindGap, inventory.KindCluster}
+	for _, k := range kinds {
+		w.deps.Sink.Replace(k, name, nil, at)
+	}
+	w.metrics.synced.DeleteLabelValues(name)
+	w.deps.Log.Info("cluster is not watched any more", "cluster", name)
+}
+
+// reread looks whether files with credentials say something new. What cannot be used is said and left alone.
+func (w *Watcher) reread() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i, old := range w.wanted {
+		a, err := old.cluster.access()
+		switch {
+		case err != nil && err.Error() != old.broken:
+			w.deps.Log.Warn("credentials cannot be read; the cluster is watched with the last ones", "cluster", old.cluster.Name, "error", err)
+			w.wanted[i].broken = err.Error()
+		case err == nil && !a.same(old):
+			w.deps.Log.Info("credentials changed", "cluster", old.cluster.Name)
+			w.wanted[i] = a
+		case err == nil:
+			w.wanted[i].broken = ""
+		}
+	}
 }
 
 // metrics are of all clusters.
 type metrics struct {
 	events   *prometheus.CounterVec // cluster, resource, event
 	failures *prometheus.CounterVec // cluster, resource
+	gaps     *prometheus.CounterVec // cluster
 	synced   *prometheus.GaugeVec   // cluster
 }
 
@@ -101,11 +200,13 @@ func newMetrics(to prometheus.Registerer) (*metrics, error) {
 			Help: "Watch events received, and lists as a whole (event list)."}, []string{"cluster", "resource", "event"}),
 		failures: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "fabricscope_kube_failures_total",
 			Help: "List and watch requests that failed."}, []string{"cluster", "resource"}),
+		gaps: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "fabricscope_kube_gaps_total",
+			Help: "Times after which everything had to be listed again, since changes could have been missed."}, []string{"cluster"}),
 		synced: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "fabricscope_kube_synced",
 			Help: "1 while everything of the cluster is known and followed."}, []string{"cluster"}),
 	}
 	if to == nil {
 		return m, nil
 	}
-	return m, errors.Join(to.Register(m.events), to.Register(m.failures), to.Register(m.synced))
+	return m, errors.Join(to.Register(m.events), to.Register(m.failures), to.Register(m.gaps), to.Register(m.synced))
 }

@@ -39,6 +39,9 @@ type world struct {
 	server *apiServer
 	proxy  *proxy
 	store  *history.Store
+
+	watcher  *kube.Watcher
+	clusters []kube.Cluster
 }
 
 // TestWatch goes through the life of a watcher: a server that is down at first, objects that come,
@@ -57,6 +60,11 @@ func TestWatch(t *testing.T) {
 	w.settled("after creation")
 	w.lives()
 	w.outage()
+	w.compaction()
+	w.entrances()
+	w.events()
+	w.rights()
+	w.removal()
 }
 
 func (w *world) run() {
@@ -68,19 +76,21 @@ func (w *world) run() {
 		w.Fatal(err)
 	}
 	watch := kube.DefaultConfig()
-	watch.RetryMax = 500 * time.Millisecond
-	watch.Clusters = []kube.Cluster{
+	watch.RetryMax, watch.Reread = 500*time.Millisecond, 100*time.Millisecond
+	w.clusters = []kube.Cluster{
 		{Name: "blue", Kubeconfig: w.server.kubeconfig(w.proxy.url())},
 		{Name: "green", Server: w.server.url(), TokenFile: w.server.file("token"), CAFile: w.server.file("serving.crt")},
 	}
-	watcher, err := kube.New(watch, kube.Deps{Sink: w.store, Log: log})
-	if err != nil {
+	watch.Clusters = w.clusters[:1]
+	if w.watcher, err = kube.New(watch, kube.Deps{Sink: w.store, Log: log}); err != nil {
 		w.Fatal(err)
 	}
+	// The second comes while the first is watched.
+	w.must(w.watcher.Set(w.clusters))
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 2)
 	go func() { ended <- w.store.Run(ctx) }()
-	go func() { ended <- watcher.Run(ctx) }()
+	go func() { ended <- w.watcher.Run(ctx) }()
 	w.Cleanup(func() {
 		cancel()
 		if err := errors.Join(<-ended, <-ended); err != nil {
@@ -322,6 +332,7 @@ func (w *world) outage() {
 	w.state("blue", "unreachable", w.proxy.listen)
 	view, feed := w.store.Subscribe()
 	defer feed.Close()
+	cut := time.Now()
 
 	gone, err := api.Get(ctx, podName(3), metav1.GetOptions{})
 	w.must(err)
@@ -344,9 +355,25 @@ func (w *world) outage() {
 	updates, err := feed.Next(ctx)
 	w.must(err)
 	for _, u := range updates {
-		if id := u.Ref.ID; u.Ref.Kind != inventory.KindCluster && id != string(gone.UID) && id != string(came.UID) {
+		if id := u.Ref.ID; u.Ref.Kind != inventory.KindCluster && u.Ref.Kind != inventory.KindGap && id != string(gone.UID) && id != string(came.UID) {
 			w.Errorf("changed over the outage: %v", u.Ref)
 		}
+	}
+	w.gap(cut, true)
+	w.gap(time.Now(), false)
+}
+
+// gap checks whether nothing was known of blue at a time, as far as is known now.
+func (w *world) gap(at time.Time, want bool) {
+	w.Helper()
+	v, err := w.store.At(context.Background(), at, history.ByEvent)
+	w.must(err)
+	e, ok := v.Get(inventory.Gap{Cluster: "blue"}.Ref())
+	if ok != want {
+		w.Errorf("at %v: gap %v, want %v", at, ok, want)
+	}
+	if f, _ := e.Fact.(inventory.Gap); ok && (f.Since.After(at) || f.Why == "") {
+		w.Errorf("gap %+v at %v", f, at)
 	}
 }
 
