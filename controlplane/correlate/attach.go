@@ -1,8 +1,10 @@
 package correlate
 
 import (
-	"net/netip"
+	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/fabricscope/fabricscope/controlplane/inventory"
@@ -10,19 +12,28 @@ import (
 
 // Confidence in percent, by how an attachment is known. A node's own address at a port says
 // where its pods are while the node is not multi-homed; a pod's own address says it of the
-// one pod, but an address can be forged or stale; both together leave no doubt.
+// one pod, but an address can be forged or stale; both together leave no doubt. Where the two
+// speak for different ports, neither is worth much.
 const (
-	confidenceInner = 80
-	confidenceNode  = 90
-	confidenceBoth  = 100
+	confidenceInner    = 80
+	confidenceNode     = 90
+	confidenceBoth     = 100
+	confidenceConflict = 50
 )
+
+// stale is for how long a pod's address may not have been seen at one port, while it was at others, before the
+// port counts as left.
+const stale = 30 * time.Second
 
 // attachments keeps where every pod sits.
 type attachments struct {
 	index *index
-	inner map[inventory.Ref]map[place]time.Time    // pods by where their own address entered, since when
+	inner map[inventory.Ref]map[place]sighting     // pods by where their own address entered
 	known map[inventory.Ref][]inventory.Attachment // by pod
 }
+
+// sighting is when an address was seen at a port.
+type sighting struct{ first, last time.Time }
 
 type place struct {
 	sw     string
@@ -31,7 +42,7 @@ type place struct {
 }
 
 func newAttachments(x *index) *attachments {
-	return &attachments{index: x, inner: map[inventory.Ref]map[place]time.Time{}, known: map[inventory.Ref][]inventory.Attachment{}}
+	return &attachments{index: x, inner: map[inventory.Ref]map[place]sighting{}, known: map[inventory.Ref][]inventory.Attachment{}}
 }
 
 // update brings the attachments up to a change that the index has taken already.
@@ -55,27 +66,38 @@ func (a *attachments) load(f inventory.Attachment) {
 	pod := inventory.Ref{Kind: inventory.KindPod, Cluster: f.Cluster, ID: f.PodUID}
 	a.known[pod] = append(a.known[pod], f)
 	if f.How != inventory.ByNodeAddress {
-		a.sighted(pod, place{f.Switch, f.PortName, f.Port}, f.Since)
+		a.sighted(pod, place{f.Switch, f.PortName, f.Port}, f.Since, f.Since)
 	}
 }
 
-// saw notes that a pod's own address entered the fabric at a port.
-func (a *attachments) saw(pod inventory.Ref, p place, at time.Time) []inventory.Change {
-	if _, lives := a.index.pods[pod]; !lives || !a.sighted(pod, p, at) {
+// saw notes that a pod's own address entered the fabric at a port from a time to another.
+func (a *attachments) saw(pod inventory.Ref, p place, from, to time.Time) []inventory.Change {
+	if _, lives := a.index.pods[pod]; !lives || !a.sighted(pod, p, from, to) {
 		return nil
 	}
-	return a.pod(pod, at)
+	return a.pod(pod, to)
 }
 
-func (a *attachments) sighted(pod inventory.Ref, p place, at time.Time) (news bool) {
+// sighted says whether it is news: a port where the pod was not seen yet, or that others are left for.
+func (a *attachments) sighted(pod inventory.Ref, p place, from, to time.Time) (news bool) {
 	if a.inner[pod] == nil {
-		a.inner[pod] = map[place]time.Time{}
+		a.inner[pod] = map[place]sighting{}
 	}
-	if _, ok := a.inner[pod][p]; ok {
-		return false
+	s, known := a.inner[pod][p]
+	if !known {
+		s.first = from
 	}
-	a.inner[pod][p] = at
-	return true
+	if to.After(s.last) {
+		s.last = to
+	}
+	a.inner[pod][p] = s
+	for other, o := range a.inner[pod] {
+		if o.last.Add(stale).Before(s.last) {
+			delete(a.inner[pod], other)
+			news = true
+		}
+	}
+	return news || !known
 }
 
 func (a *attachments) podsOf(match func(*podSpan) bool, at time.Time) []inventory.Change {
@@ -120,37 +142,89 @@ func (a *attachments) places(r inventory.Ref) []inventory.Attachment {
 	if !lives {
 		return nil
 	}
+	node := a.index.nodePlaces(a.index.nodeOfPod(p))
+	inner := a.inner[r]
+	astray := maps.Clone(inner) // where the pod was seen and its node was not
+	maps.DeleteFunc(astray, func(at place, _ sighting) bool { _, known := node[at]; return known })
 	var out []inventory.Attachment
-	node := a.index.nodes[inventory.Ref{Kind: inventory.KindNode, Cluster: p.Cluster, ID: p.Node}]
-	add := func(at place, since time.Time, how string, confidence uint8) {
+	add := func(at place, since time.Time, how string, confidence uint8, conflict string) {
 		if p.from.After(since) {
 			since = p.from
 		}
+		if conflict != "" {
+			confidence = confidenceConflict
+		}
 		out = append(out, inventory.Attachment{Cluster: p.Cluster, PodUID: p.UID, Switch: at.sw, Port: at.number,
-			PortName: at.port, Since: since.UTC(), How: how, Confidence: confidence})
+			PortName: at.port, Since: since.UTC(), How: how, Confidence: confidence, Conflict: conflict})
 	}
-	for at, since := range a.nodePlaces(node.Addresses) {
-		if _, both := a.inner[r][at]; both {
-			add(at, since, inventory.ByBoth, confidenceBoth)
-		} else {
-			add(at, since, inventory.ByNodeAddress, confidenceNode)
+	for at, since := range node {
+		twice := a.index.twice(a.index.nodeOfPod(p), at)
+		switch _, both := inner[at]; {
+		case both:
+			add(at, since, inventory.ByBoth, confidenceBoth, twice)
+		case twice != "":
+			add(at, since, inventory.ByNodeAddress, confidenceNode, twice)
+		default:
+			add(at, since, inventory.ByNodeAddress, confidenceNode, elsewhere(a.index, astray, at, "packets of the pod enter at"))
 		}
 	}
-	if len(out) == 0 {
-		for at, since := range a.inner[r] {
-			add(at, since, inventory.ByInnerAddress, confidenceInner)
-		}
+	for at, s := range astray {
+		add(at, s.first, inventory.ByInnerAddress, confidenceInner, elsewhere(a.index, node, at, "the node's address is at"))
 	}
 	slices.SortFunc(out, func(a, b inventory.Attachment) int { return a.Ref().Compare(b.Ref()) })
 	return out
 }
 
-// nodePlaces are the ports at which addresses were learned, and since when.
-func (a *attachments) nodePlaces(addresses []netip.Addr) map[place]time.Time {
+// elsewhere tells of evidence that speaks for other ports than at, none of which has the same
+// neighbour: the ports of a LAG do not contradict each other.
+func elsewhere[T any](x *index, evidence map[place]T, at place, what string) string {
+	if len(evidence) == 0 {
+		return ""
+	}
+	var others []string
+	for other := range evidence {
+		if x.together(at, other) {
+			return ""
+		}
+		others = append(others, other.sw+"/"+other.port)
+	}
+	slices.Sort(others)
+	return what + " " + strings.Join(others, ", ")
+}
+
+// together says whether two ports lead to the same machine, as configured.
+func (x *index) together(a, b place) bool {
+	peer := x.peers[portKey{a.sw, a.port}]
+	return a == b || peer != "" && peer == x.peers[portKey{b.sw, b.port}]
+}
+
+// twice tells of another machine that has an address which a node has at a port.
+func (x *index) twice(n node, at place) string {
+	for _, address := range n.outer() {
+		here, there := inventory.Endpoint{}, []inventory.Endpoint{}
+		for _, r := range x.seenAt[address] {
+			f := x.endpoints[r].Fact.(inventory.Endpoint)
+			if f.Switch == at.sw && f.Port == at.port {
+				here = f
+			} else if !x.together(at, place{f.Switch, f.Port, f.Number}) {
+				there = append(there, f)
+			}
+		}
+		for _, f := range there {
+			if here.MAC != "" && f.MAC != "" && f.MAC != here.MAC {
+				return fmt.Sprintf("%s is %s's, too, at %s/%s", address, f.MAC, f.Switch, f.Port)
+			}
+		}
+	}
+	return ""
+}
+
+// nodePlaces are the ports at which addresses of a node were learned, and since when.
+func (x *index) nodePlaces(n node) map[place]time.Time {
 	out := map[place]time.Time{}
-	for _, address := range addresses {
-		for _, r := range a.index.seenAt[address] {
-			e := a.index.endpoints[r]
+	for _, address := range n.outer() {
+		for _, r := range x.seenAt[address] {
+			e := x.endpoints[r]
 			f := e.Fact.(inventory.Endpoint)
 			at := place{f.Switch, f.Port, f.Number}
 			if since, ok := out[at]; !ok || e.Event.Before(since) {

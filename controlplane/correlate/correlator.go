@@ -126,7 +126,7 @@ func (c *Correlator) load(view inventory.View) {
 		c.attachments.load(e.Fact.(inventory.Attachment))
 	}
 	var changes []inventory.Change
-	kinds := []inventory.Kind{inventory.KindLink, inventory.KindEndpoint, inventory.KindNode,
+	kinds := []inventory.Kind{inventory.KindCluster, inventory.KindPort, inventory.KindEntrance, inventory.KindLink, inventory.KindEndpoint, inventory.KindNode,
 		inventory.KindService, inventory.KindMember, inventory.KindPod}
 	for _, k := range kinds {
 		for e := range view.All(k) {
@@ -218,11 +218,7 @@ func (c *Correlator) complete(conv *flow.Conversation) []inventory.Change {
 func (c *Correlator) identify(conv *flow.Conversation, there, back *path) []inventory.Change {
 	client := side{party: party{address: conv.Client.Address, port: conv.Client.Port, protocol: conv.Protocol}, from: conv.First, to: conv.Last}
 	server := side{party: party{address: conv.Server.Address, port: conv.Server.Port, protocol: conv.Protocol}, from: conv.First, to: conv.Last, server: true}
-	if o, ok := there.outer(); ok {
-		client.node, server.node = o.Src, o.Dst
-	} else if o, ok := back.outer(); ok {
-		client.node, server.node = o.Dst, o.Src
-	}
+	evidence(&client, &server, there, back)
 	before, _ := c.memory.get(conv.ID)
 	asked := c.memory.hash(question{client: client.party, server: server.party,
 		clientVersion: c.index.touched[client.address], serverVersion: c.index.touched[server.address],
@@ -240,10 +236,9 @@ func (c *Correlator) identify(conv *flow.Conversation, there, back *path) []inve
 	if before.address != conv.Client.Address { // who began is known better by now
 		was[0], was[1] = was[1], was[0]
 	}
-	clientNow, clientStays := c.index.resolve(client)
-	serverNow, serverStays := c.index.resolve(server)
+	clientNow, serverNow, final := c.index.resolveBoth(client, server)
 	conv.Client.Identity, conv.Server.Identity = better(was[0], clientNow), better(was[1], serverNow)
-	if !clientStays || !serverStays {
+	if !final {
 		asked = 0
 	}
 	c.memory.put(conv.ID, known{conv.Client.Address, unique.Make(conv.Client.Identity), unique.Make(conv.Server.Identity), asked})
@@ -270,22 +265,28 @@ func better(before, now flow.Identity) flow.Identity {
 }
 
 // sightings are the attachments that a conversation proves of the side that the packets of a path
-// came from: the own address of a pod entered the fabric at the first hop.
+// came from: the own address of a pod entered the fabric at the first hop, in a way that is its cluster's.
 func (c *Correlator) sightings(s side, p *path) []inventory.Change {
 	var changes []inventory.Change
 	for i := range p.hops {
 		h := &p.hops[i]
-		if !p.edge(i) || h.Outer.Kind == flow.Native {
+		if !p.edge(i) {
 			continue
 		}
-		node, nodeKnown := c.index.nodeOf(h.Outer.Src)
-		for _, span := range c.index.byAddress[s.address] {
-			if nodeKnown && (node.Cluster != span.Cluster || node.ID != span.Node) {
+		at := place{h.Switch, h.Port, h.Number}
+		seen := side{party: party{address: s.address}, entered: []place{at}}
+		if h.Outer.Kind != flow.Native {
+			seen.tunnel = tunnelEnd{address: h.Outer.Src, vni: h.Outer.VNI, kind: h.Outer.Kind}
+		}
+		spans, shown := c.index.narrow(c.index.byAddress[s.address], seen)
+		for _, span := range spans {
+			if !shown || !span.to.IsZero() || span.from.After(h.Last.Add(slack)) {
 				continue
 			}
-			if span.to.IsZero() && !span.from.After(h.Last.Add(slack)) {
-				changes = append(changes, c.attachments.saw(span.Ref(), place{h.Switch, h.Port, h.Number}, h.First)...)
+			if h.Outer.Kind == flow.Native && !c.index.nodeIsAt(span, at) {
+				continue // an address alone may be anybody's
 			}
+			changes = append(changes, c.attachments.saw(span.Ref(), at, h.First, h.Last)...)
 		}
 	}
 	return changes

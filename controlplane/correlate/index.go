@@ -11,18 +11,21 @@ import (
 // index finds what stands behind an address. It is kept up to date by the updates of a
 // store's feed, and has one owner at a time.
 type index struct {
+	clusters  map[string]inventory.Cluster
 	pods      map[inventory.Ref]*podSpan
 	byAddress map[netip.Addr][]*podSpan // newest last
 	gone      []*podSpan                // ended, by the time they ended
-	nodes     map[inventory.Ref]inventory.Node
-	nodeAt    map[netip.Addr][]inventory.Ref
+	nodes     map[inventory.Ref]node
+	nodeAt    map[netip.Addr][]inventory.Ref // by own and outer addresses
 	members   map[inventory.Ref]inventory.Member
 	memberAt  map[netip.Addr][]inventory.Ref
 	services  map[inventory.Ref]inventory.Service
-	vipAt     map[netip.Addr][]inventory.Ref
+	gates     map[inventory.Ref]inventory.Entrance
+	vipAt     map[netip.Addr][]inventory.Ref // services and entrances
 	nodePorts map[nodePort][]inventory.Ref
 	endpoints map[inventory.Ref]inventory.Entry
 	seenAt    map[netip.Addr][]inventory.Ref // endpoints by address
+	peers     map[portKey]string             // what the configuration says is behind a port
 	uplinks   map[portKey]inventory.PortRef  // ports behind which another switch is, and its port
 
 	// An answer of the index stays as long as these do. Pods and members, which come and go,
@@ -38,6 +41,27 @@ type podSpan struct {
 	from, to time.Time // to is zero while it lives
 }
 
+// node is a node with its addresses sorted by what they are for.
+type node struct{ inventory.Node }
+
+// outer are the addresses that a node's packets have outside of any overlay, each once.
+func (n node) outer() []netip.Addr {
+	all := slices.Clone(n.Addresses)
+	for _, a := range n.Overlay.Addresses {
+		if !slices.Contains(all, a) {
+			all = append(all, a)
+		}
+	}
+	return all
+}
+
+// has says whether an address inside the overlay is the node's own: one that its network plugin published, or the
+// network address of its pods, which flannel gives to its device.
+func (n node) has(a netip.Addr) bool {
+	return slices.Contains(n.Overlay.Inner, a) ||
+		slices.ContainsFunc(n.PodCIDRs, func(p netip.Prefix) bool { return p.Masked().Addr() == a })
+}
+
 type nodePort struct {
 	cluster string
 	port    uint16
@@ -48,7 +72,8 @@ type portKey struct{ sw, port string }
 func newIndex() *index {
 	return &index{
 		pods: map[inventory.Ref]*podSpan{}, byAddress: map[netip.Addr][]*podSpan{},
-		nodes: map[inventory.Ref]inventory.Node{}, nodeAt: map[netip.Addr][]inventory.Ref{},
+		clusters: map[string]inventory.Cluster{}, gates: map[inventory.Ref]inventory.Entrance{}, peers: map[portKey]string{},
+		nodes: map[inventory.Ref]node{}, nodeAt: map[netip.Addr][]inventory.Ref{},
 		members: map[inventory.Ref]inventory.Member{}, memberAt: map[netip.Addr][]inventory.Ref{},
 		services: map[inventory.Ref]inventory.Service{}, vipAt: map[netip.Addr][]inventory.Ref{},
 		nodePorts: map[nodePort][]inventory.Ref{},
@@ -72,20 +97,27 @@ func (x *index) touch(addresses ...netip.Addr) {
 // update takes one change. Kinds that identify nobody are ignored.
 func (x *index) update(r inventory.Ref, e inventory.Entry) {
 	switch r.Kind {
-	case inventory.KindNode, inventory.KindService, inventory.KindEndpoint, inventory.KindLink:
+	case inventory.KindCluster, inventory.KindNode, inventory.KindService, inventory.KindEntrance, inventory.KindEndpoint,
+		inventory.KindPort, inventory.KindLink:
 		x.changes++
 		x.version = x.changes
 	}
 	switch r.Kind {
 	case inventory.KindPod:
 		x.updatePod(r, e)
+	case inventory.KindCluster:
+		delete(x.clusters, r.ID)
+		if c, ok := e.Fact.(inventory.Cluster); ok {
+			x.clusters[r.ID] = c
+		}
 	case inventory.KindNode:
 		old := x.nodes[r]
-		replace(x.nodeAt, r, old.Addresses, nil)
+		replace(x.nodeAt, r, old.outer(), nil)
 		delete(x.nodes, r)
-		if n, ok := e.Fact.(inventory.Node); ok {
+		if f, ok := e.Fact.(inventory.Node); ok {
+			n := node{f}
 			x.nodes[r] = n
-			replace(x.nodeAt, r, nil, n.Addresses)
+			replace(x.nodeAt, r, nil, n.outer())
 		}
 	case inventory.KindMember:
 		old := x.members[r].Address
@@ -99,6 +131,17 @@ func (x *index) update(r inventory.Ref, e inventory.Entry) {
 		x.touch(old)
 	case inventory.KindService:
 		x.updateService(r, e)
+	case inventory.KindEntrance:
+		replace(x.vipAt, r, x.gates[r].Addresses, nil)
+		delete(x.gates, r)
+		if g, ok := e.Fact.(inventory.Entrance); ok {
+			x.gates[r] = g
+			replace(x.vipAt, r, nil, g.Addresses)
+		}
+	case inventory.KindPort:
+		if p, ok := e.Fact.(inventory.Port); ok {
+			x.peers[portKey{p.Switch, p.Name}] = p.Peer
+		}
 	case inventory.KindEndpoint:
 		if old, ok := x.endpoints[r]; ok {
 			replace(x.seenAt, r, []netip.Addr{old.Fact.(inventory.Endpoint).Address}, nil)

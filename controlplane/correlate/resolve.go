@@ -21,48 +21,72 @@ type side struct {
 	party
 	server   bool
 	from, to time.Time
+	entered  []place // where its packets entered the fabric
+	peer     string  // the cluster of the other end, where this is asked about after it
 }
 
 // party is what does not change while the conversation goes on.
 type party struct {
 	address  netip.Addr
-	node     netip.Addr // the outer address of its node, when it speaks from inside an overlay
+	tunnel   tunnelEnd // of its node, when it speaks from inside an overlay
 	port     uint16
 	protocol flow.Protocol
 }
 
-// resolve says who was behind one end of a conversation. The answer stays while the conversation
-// goes on and the index does not change, unless it is not final.
+// resolveBoth says who was behind the ends of a conversation. What cannot be told of one of them by itself may
+// be told by the other one's cluster. The answer stays while the conversation goes on and the index does
+// not change, unless it is not final.
+func (x *index) resolveBoth(client, server side) (c, s flow.Identity, final bool) {
+	c, clientFinal := x.resolve(client)
+	s, serverFinal := x.resolve(server)
+	switch {
+	case c.Cluster == "" && s.Cluster != "":
+		client.peer = s.Cluster
+		c, clientFinal = x.resolve(client)
+	case s.Cluster == "" && c.Cluster != "":
+		server.peer = c.Cluster
+		s, serverFinal = x.resolve(server)
+	}
+	return c, s, clientFinal && serverFinal
+}
+
+// resolve says who was behind one end of a conversation, and whether that is final.
 func (x *index) resolve(s side) (id flow.Identity, final bool) {
-	nodeRef, nodeKnown := x.nodeOf(s.node)
-	spans := slices.Clone(x.byAddress[s.address])
-	if nodeKnown {
-		spans = slices.DeleteFunc(spans, func(p *podSpan) bool {
-			return p.Cluster != nodeRef.Cluster || (p.Node != "" && p.Node != nodeRef.ID)
-		})
-	}
-	if id, ok := x.pod(spans, s); ok {
-		return id, len(spans) == 1
-	}
+	nodes := x.nodesAt(s.tunnel)
+	spans, shown := x.narrow(x.byAddress[s.address], s)
 	// A pod that had the address at another time may turn out to be the one.
-	final = len(spans) == 0
-	if ref, ok := x.nodeOf(s.address); ok {
-		return x.node(ref, s), final
+	final = len(spans) < 2
+	fit, why, ok := x.oneCluster(x.alive(spans, s), s, shown)
+	if len(fit) > 0 {
+		return x.pod(fit, s), final
 	}
-	if refs := x.vipAt[s.address]; len(refs) > 0 {
-		return flow.Identity{Cluster: refs[0].Cluster, Service: refs[0].ID, Why: "virtual address"}, final
+	final = len(spans) == 0
+	if id, is := x.node(s); is {
+		return id, final
+	}
+	if id, is := x.virtual(s); is {
+		return id, final
 	}
 	id = flow.Identity{Why: "address is of no known pod, node or service"}
+	if !ok {
+		id.Why = why
+	}
 	x.locate(&id, s.address)
-	if nodeKnown {
-		id.Cluster, id.Node = nodeRef.Cluster, nodeRef.ID
+	if id.Switch == "" && len(s.entered) == 1 {
+		id.Switch, id.Port = s.entered[0].sw, s.entered[0].port
+	}
+	if len(nodes) == 1 {
+		id.Cluster, id.Node = nodes[0].Cluster, nodes[0].ID
 		id.Why = "address inside the overlay is of no known pod"
+		if x.nodes[nodes[0]].has(s.address) {
+			id.Why = "" // it is the node's own in there
+		}
 	}
 	return id, final
 }
 
-// pod picks the pod that had the address when the packets passed.
-func (x *index) pod(spans []*podSpan, s side) (flow.Identity, bool) {
+// alive keeps the pods that were there when the packets passed.
+func (x *index) alive(spans []*podSpan, s side) []*podSpan {
 	var fit []*podSpan
 	for _, p := range spans {
 		began := s.to.IsZero() || !p.from.After(s.to.Add(slack))
@@ -71,9 +95,11 @@ func (x *index) pod(spans []*podSpan, s side) (flow.Identity, bool) {
 			fit = append(fit, p)
 		}
 	}
-	if len(fit) == 0 {
-		return flow.Identity{}, false
-	}
+	return fit
+}
+
+// pod picks one of the pods that had the address when the packets passed.
+func (x *index) pod(fit []*podSpan, s side) flow.Identity {
 	// Of several, the one that lived while packets passed, not just within the slack.
 	slices.SortStableFunc(fit, func(a, b *podSpan) int {
 		return cmp.Compare(b.overlap(s.from, s.to), a.overlap(s.from, s.to))
@@ -86,14 +112,12 @@ func (x *index) pod(spans []*podSpan, s side) (flow.Identity, bool) {
 			id.Why = fmt.Sprintf("a guess: the address was also that of %s/%s", others[0].Namespace, others[0].Name)
 		}
 	}
-	if n, ok := x.nodes[inventory.Ref{Kind: inventory.KindNode, Cluster: p.Cluster, ID: p.Node}]; ok {
-		for _, a := range n.Addresses {
-			if x.locate(&id, a) {
-				break
-			}
+	for _, a := range x.nodeOfPod(p).Addresses {
+		if x.locate(&id, a) {
+			break
 		}
 	}
-	return id, true
+	return id
 }
 
 // overlap is for how long the pod lived within the given time.
@@ -124,20 +148,86 @@ func (x *index) servicesOf(p *podSpan, s side) string {
 	return strings.Join(slices.Compact(names), ",")
 }
 
-func (x *index) node(ref inventory.Ref, s side) flow.Identity {
-	id := flow.Identity{Cluster: ref.Cluster, Node: ref.ID}
-	x.locate(&id, s.address)
-	if !s.server {
-		return id
+// node says which node an address is of. Where nodes of several clusters have it, the one counts that
+// answers on the port, or else that of the other end's cluster.
+func (x *index) node(s side) (flow.Identity, bool) {
+	refs := x.nodeAt[s.address]
+	if len(refs) == 0 {
+		return flow.Identity{}, false
 	}
-	for _, r := range x.nodePorts[nodePort{ref.Cluster, s.port}] {
+	if len(refs) > 1 {
+		fit := slices.DeleteFunc(slices.Clone(refs), func(r inventory.Ref) bool {
+			return r.Cluster != s.peer && !(s.server && len(x.behindNodePort(r.Cluster, s)) > 0)
+		})
+		if len(fit) != 1 {
+			id := flow.Identity{Why: "nodes of several clusters have the address"}
+			x.locate(&id, s.address)
+			return id, true
+		}
+		refs = fit
+	}
+	id := flow.Identity{Cluster: refs[0].Cluster, Node: refs[0].ID}
+	x.locate(&id, s.address)
+	if s.server {
+		id.Service = strings.Join(x.behindNodePort(id.Cluster, s), ",")
+	}
+	return id, true
+}
+
+// nodeOf gives the one node that has an address.
+func (x *index) nodeOf(a netip.Addr) (inventory.Ref, bool) {
+	refs := x.nodeAt[a]
+	if len(refs) != 1 {
+		return inventory.Ref{}, false
+	}
+	return refs[0], true
+}
+
+// behindNodePort names the services of a cluster that a port of its nodes leads to.
+func (x *index) behindNodePort(cluster string, s side) []string {
+	var names []string
+	for _, r := range x.nodePorts[nodePort{cluster, s.port}] {
 		for _, p := range x.services[r].Ports {
 			if p.NodePort == s.port && strings.EqualFold(p.Protocol, s.protocol.String()) {
-				id.Service = r.ID
+				names = append(names, r.ID)
 			}
 		}
 	}
-	return id
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// virtual says which service, Ingress or gateway a virtual address is of. Cluster IPs are private to their cluster,
+// as pods' addresses are.
+func (x *index) virtual(s side) (flow.Identity, bool) {
+	refs := x.vipAt[s.address]
+	if len(refs) == 0 {
+		return flow.Identity{}, false
+	}
+	peer := s.peer
+	if nodes := x.nodesAt(s.tunnel); len(nodes) == 1 {
+		peer = nodes[0].Cluster
+	}
+	if len(x.clusters) > 1 {
+		refs = slices.DeleteFunc(slices.Clone(refs), func(r inventory.Ref) bool { return r.Cluster != peer && (peer != "" || x.private(r, s.address)) })
+	}
+	switch {
+	case len(refs) == 0:
+		return flow.Identity{Why: "nothing but the address speaks for a service that has it inside its cluster"}, true
+	case slices.ContainsFunc(refs, func(r inventory.Ref) bool { return r.Cluster != refs[0].Cluster }):
+		return flow.Identity{Why: "services of several clusters have the virtual address"}, true
+	}
+	id := flow.Identity{Cluster: refs[0].Cluster, Service: refs[0].ID, Why: "virtual address"}
+	if e, ok := x.gates[refs[0]]; ok {
+		id.Service = strings.Join(e.Services, ",")
+		id.Why = fmt.Sprintf("address of %s %s/%s", e.Kind, e.Namespace, e.Name)
+	}
+	return id, true
+}
+
+// private says whether a service has an address as a cluster IP.
+func (x *index) private(r inventory.Ref, a netip.Addr) bool {
+	return slices.ContainsFunc(x.services[r].VIPs, func(v inventory.VIP) bool { return v.Address == a && v.Kind == "cluster-ip" })
 }
 
 // locate fills in where on the fabric an address was learned.
@@ -153,14 +243,6 @@ func (x *index) locate(id *flow.Identity, a netip.Addr) bool {
 	e := x.endpoints[newest].Fact.(inventory.Endpoint)
 	id.Switch, id.Port = e.Switch, e.Port
 	return true
-}
-
-func (x *index) nodeOf(a netip.Addr) (inventory.Ref, bool) {
-	refs := x.nodeAt[a]
-	if len(refs) != 1 {
-		return inventory.Ref{}, false
-	}
-	return refs[0], true
 }
 
 // answers says that a member serves a port of a protocol.
