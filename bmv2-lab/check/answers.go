@@ -39,8 +39,20 @@ type ServiceAnswer struct {
 type Flow struct {
 	ID       string    `json:"id"`
 	LastSeen time.Time `json:"last-seen"`
+	Client   End       `json:"client"`
+	Server   End       `json:"server"`
 	Forward  Direction `json:"forward"`
 	Reverse  Direction `json:"reverse"`
+}
+
+// End is who is said to be at one end of a conversation.
+type End struct {
+	Address netip.Addr `json:"address"`
+	Cluster string     `json:"cluster"`
+	Pod     string     `json:"pod"`
+	PodUID  string     `json:"pod-uid"`
+	Node    string     `json:"node"`
+	Reason  string     `json:"reason"`
 }
 
 // Direction is one direction of a conversation.

@@ -135,8 +135,14 @@ func text(v *gpb.TypedValue) string {
 	return v.String()
 }
 
-// Key is the value of a list key on a path, of the last list that has such a key.
-func Key(path, key string) string {
+// Key is the value of a list key on a path, of the last list that has such a key; of the list with a
+// name, if one is given.
+func Key(path, key string, list ...string) string {
+	for _, name := range list {
+		_, after, _ := strings.Cut(path, "/"+name+"[")
+		element, _, _ := strings.Cut(after, "]/")
+		path = "[" + element + "]"
+	}
 	i := strings.LastIndex(path, "["+key+"=")
 	if i < 0 {
 		return ""

@@ -29,6 +29,17 @@ func (l Leaves) List(name string) map[string]Leaves {
 	return entries
 }
 
+// Of gives the leaves of one cluster.
+func (l Leaves) Of(cluster string) Leaves {
+	of := Leaves{}
+	for path, value := range l {
+		if Key(path, "name", "cluster") == cluster {
+			of[path] = value
+		}
+	}
+	return of
+}
+
 // Pods are the pods in the leaves of /kubernetes, with their attachments.
 func (l Leaves) Pods() []PodAnswer {
 	var pods []PodAnswer

@@ -32,6 +32,13 @@ type Config struct {
 	StopGrace    time.Duration // between SIGTERM and SIGKILL
 }
 
+// Green is the lab's second cluster. Its pods and services have the same addresses as blue's.
+func Green() Config {
+	c := DefaultConfig()
+	c.Name, c.Port = "green", c.Port+10
+	return c
+}
+
 // DefaultConfig is the lab's cluster blue. Directory and Binaries are to be set.
 func DefaultConfig() Config {
 	return Config{

@@ -82,11 +82,12 @@ func (c *Cluster) writeKubeconfig(user User, who identity) error {
 	name, path := c.config.Name, c.Kubeconfig(user)
 	config := clientcmdapi.NewConfig()
 	config.Clusters[name] = &clientcmdapi.Cluster{Server: c.config.URL(), CertificateAuthorityData: c.authority.pem}
-	config.AuthInfos[string(user)] = &clientcmdapi.AuthInfo{
+	account := name + "-" + string(user) // several clusters' files can be given to kubectl together
+	config.AuthInfos[account] = &clientcmdapi.AuthInfo{
 		ClientCertificateData: signed.certificate,
 		ClientKeyData:         signed.key,
 	}
-	config.Contexts[name] = &clientcmdapi.Context{Cluster: name, AuthInfo: string(user)}
+	config.Contexts[name] = &clientcmdapi.Context{Cluster: name, AuthInfo: account}
 	config.CurrentContext = name
 	content, err := clientcmd.Write(*config)
 	if err != nil {

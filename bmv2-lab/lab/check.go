@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"time"
 
 	"github.com/fabricscope/fabricscope/bmv2-lab/check"
-	"github.com/fabricscope/fabricscope/bmv2-lab/cluster"
 	"github.com/fabricscope/fabricscope/bmv2-lab/workload"
 )
 
@@ -22,13 +20,12 @@ const (
 // checked is a run of the checks.
 type checked struct {
 	*Lab
-	report  check.Report
-	kubectl check.Kubectl
-	gnmi    *check.GNMI
-	stream  *stream
-	before  moment // the rolling update
-	lost    uint64 // frames that the faulty cable lost
-	flows   []check.Flow
+	report check.Report
+	gnmi   *check.GNMI
+	stream *stream
+	before moment // the rolling update
+	lost   uint64 // frames that the faulty cable lost
+	flows  []check.Flow
 }
 
 // moment is what kubectl said at a time.
@@ -44,12 +41,13 @@ func (l *Lab) check(ctx context.Context) error {
 	if err := l.Start(ctx); err != nil {
 		return err
 	}
-	c := &checked{Lab: l, report: check.Report{Output: l.Config.Progress},
-		kubectl: check.Kubectl{Path: filepath.Join(l.Config.Kubernetes, cluster.Kubectl), Kubeconfig: l.Cluster.Kubeconfig(cluster.UserAdmin)}}
+	c := &checked{Lab: l, report: check.Report{Output: l.Config.Progress}}
 	steps := []step{
 		{"gNMI subscription", c.subscribe},
-		{"the shop and its traffic", l.startTraffic},
-		{"first answers", l.firstAnswers},
+		{"the shop and its traffic", func() error { return l.startTraffic(l.blue) }},
+		{"first answers", func() error { return l.firstAnswers(l.blue) }},
+		{"cluster green joins", l.joinGreen},
+		{"the shop of green", func() error { return c.startGreen() }},
 		{"traffic", func() error { return l.pause(trafficBefore) }},
 		{"rolling update of catalog", c.rollingUpdate},
 		{"traffic", func() error { return l.pause(trafficAfter) }},
@@ -61,7 +59,10 @@ func (l *Lab) check(ctx context.Context) error {
 		}
 	}
 	c.checkLosing()
-	c.checkNow()
+	c.checkNow(l.blue)
+	c.checkNow(l.green)
+	c.stream.noteDelays(&c.report)
+	c.checkClusters("no conversation is credited to the wrong cluster", func() ([]check.Flow, error) { return ask[check.Flow](l, "flows") })
 	c.checkPast("the pods of catalog before the rolling update")
 	for _, s := range []step{{"end of all traffic", c.freeze}, {"end of the capture", l.endCapture}} {
 		if err := l.Step(s.name, s.do); err != nil {
@@ -69,6 +70,7 @@ func (l *Lab) check(ctx context.Context) error {
 		}
 	}
 	c.checkFlows()
+	c.checkClusters("the same when all has ended", func() ([]check.Flow, error) { return c.flows, nil })
 	if err := l.Step("kill -9 of fabricscoped, and a new one", c.restart); err != nil {
 		return err
 	}
@@ -86,6 +88,17 @@ func (l *Lab) pause(d time.Duration) error {
 	}
 }
 
+// startGreen follows the pods of green from before the first, and starts its shop.
+func (c *checked) startGreen() error {
+	if err := c.followPods(c.green); err != nil {
+		return err
+	}
+	if err := c.startTraffic(c.green); err != nil {
+		return err
+	}
+	return c.firstAnswers(c.green)
+}
+
 // rollingUpdate replaces every pod of catalog, and remembers who they were.
 func (c *checked) rollingUpdate() error {
 	pods, err := c.catalog()
@@ -93,7 +106,7 @@ func (c *checked) rollingUpdate() error {
 		return err
 	}
 	c.before = moment{time.Now(), pods}
-	client, err := c.Cluster.Client()
+	client, err := c.blue.Client()
 	if err != nil {
 		return err
 	}
@@ -116,7 +129,7 @@ func (c *checked) rollingUpdate() error {
 
 // catalog are the pods of that service.
 func (c *checked) catalog() (map[string]check.Pod, error) {
-	all, err := c.kubectl.Pods(c.ctx)
+	all, err := c.kubectl(c.blue).Pods(c.ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -134,14 +147,16 @@ func (c *checked) catalog() (map[string]check.Pod, error) {
 
 // freeze ends all traffic and waits until everything is accounted for.
 func (c *checked) freeze() error {
-	client, err := c.Cluster.Client()
-	if err != nil {
-		return err
+	for _, t := range []*tenant{c.blue, c.green} {
+		client, err := t.Client()
+		if err != nil {
+			return err
+		}
+		if err := workload.Quiesce(c.ctx, client); err != nil {
+			return err
+		}
+		t.client.Stop(stopGrace)
 	}
-	if err := workload.Quiesce(c.ctx, client); err != nil {
-		return err
-	}
-	c.client.Stop(stopGrace)
 	if err := c.unplug(); err != nil {
 		return err
 	}

@@ -27,60 +27,81 @@ func (c *checked) settles(name string, compare func() (string, []string, error))
 	})
 }
 
-// checkNow holds the present against kubectl and the topology, over the command line and gNMI.
-func (c *checked) checkNow() {
-	c.settles("pods and addresses as kubectl has them", func() (string, []string, error) {
-		said, want, err := c.pods()
+// checkNow holds the present of a cluster against kubectl and the topology, over the command line and gNMI.
+func (c *checked) checkNow(t *tenant) {
+	c.settles(t.name()+": pods and addresses as kubectl has them", func() (string, []string, error) {
+		said, want, err := c.pods(t)
 		return fmt.Sprintf("%d pods", len(want)), check.Pods(said, want), err
 	})
-	c.settles("switch and port of each pod as in the topology", func() (string, []string, error) {
-		said, want, err := c.pods()
+	c.settles(t.name()+": switch and port of each pod as in the topology", func() (string, []string, error) {
+		said, want, err := c.pods(t)
 		return fmt.Sprintf("%d pods", len(want)), check.Locations(said, want, c.Topology), err
 	})
-	c.settles("services and members as kubectl has them", func() (string, []string, error) {
-		want, err := c.kubectl.Members(c.ctx)
+	c.settles(t.name()+": services and members as kubectl has them", func() (string, []string, error) {
+		want, err := c.kubectl(t).Members(c.ctx)
 		if err != nil {
 			return "", nil, err
 		}
-		said, err := ask[check.ServiceAnswer](c.Lab, "services")
+		said, err := ask[check.ServiceAnswer](c.Lab, "services", "--cluster", t.name())
 		return fmt.Sprintf("%d services", len(want)), check.Members(said, want), err
 	})
-	c.settles("gNMI ONCE of pods, ports and members", func() (string, []string, error) {
+	c.settles(t.name()+": gNMI ONCE of pods, ports and members", func() (string, []string, error) {
 		leaves, err := c.gnmi.Once(c.ctx, "/kubernetes")
 		if err != nil {
 			return "", nil, err
 		}
-		return c.compareLeaves(leaves)
+		return c.compareLeaves(t, leaves)
 	})
-	c.settles("gNMI STREAM since before the first pod", func() (string, []string, error) {
-		return c.compareLeaves(c.stream.now("/kubernetes"))
+	c.settles(t.name()+": gNMI STREAM since before the first pod", func() (string, []string, error) {
+		return c.compareLeaves(t, c.stream.now("/kubernetes"))
 	})
-	c.stream.noteDelays(&c.report)
 }
 
-func (c *checked) pods() (said []check.PodAnswer, want map[string]check.Pod, err error) {
-	if want, err = c.kubectl.Pods(c.ctx); err == nil {
-		said, err = ask[check.PodAnswer](c.Lab, "pods")
+func (c *checked) pods(t *tenant) (said []check.PodAnswer, want map[string]check.Pod, err error) {
+	if want, err = c.kubectl(t).Pods(c.ctx); err == nil {
+		said, err = ask[check.PodAnswer](c.Lab, "pods", "--cluster", t.name())
 	}
 	return said, want, err
 }
 
-func (c *checked) compareLeaves(leaves check.Leaves) (string, []string, error) {
-	pods, err := c.kubectl.Pods(c.ctx)
+func (c *checked) compareLeaves(t *tenant, leaves check.Leaves) (string, []string, error) {
+	leaves = leaves.Of(t.name())
+	pods, err := c.kubectl(t).Pods(c.ctx)
 	if err != nil {
 		return "", nil, err
 	}
-	members, err := c.kubectl.Members(c.ctx)
+	members, err := c.kubectl(t).Members(c.ctx)
 	said := leaves.Pods()
 	differences := append(check.Pods(said, pods), check.Locations(said, pods, c.Topology)...)
 	differences = append(differences, check.SameMembers(leaves.Members(), members)...)
 	return fmt.Sprintf("%d leaves, %d pods, %d services", len(leaves), len(pods), len(members)), differences, err
 }
 
+// checkClusters holds who the ends of every conversation are said to be against what shows it from outside:
+// the addresses of the hosts outside of overlays, and the addresses of pods as the APIs told them all along.
+func (c *checked) checkClusters(name string, flows func() ([]check.Flow, error)) {
+	c.settles(name, func() (string, []string, error) {
+		said, err := flows()
+		if err != nil {
+			return "", nil, err
+		}
+		inside, differences := check.Clusters(said, c.Topology, c.stream.pods(),
+			map[string]time.Time{c.blue.name(): c.blue.known, c.green.name(): c.green.known})
+		detail := ""
+		for _, t := range []*tenant{c.blue, c.green} {
+			detail += fmt.Sprintf("%d inside of %s, ", inside[t.name()], t.name())
+			if inside[t.name()] == 0 {
+				differences = append(differences, "no conversation inside of "+t.name())
+			}
+		}
+		return fmt.Sprintf("%s%d in all", detail, len(said)), differences, nil
+	})
+}
+
 // checkPast asks who catalog was before the rolling update.
 func (c *checked) checkPast(name string) {
 	c.settles(name, func() (string, []string, error) {
-		said, err := ask[check.PodAnswer](c.Lab, "pods", "--service", "catalog", "--at", c.before.at.UTC().Format(time.RFC3339Nano))
+		said, err := ask[check.PodAnswer](c.Lab, "pods", "--cluster", c.blue.name(), "--service", "catalog", "--at", c.before.at.UTC().Format(time.RFC3339Nano))
 		differences := append(check.Pods(said, c.before.pods), check.Locations(said, c.before.pods, c.Topology)...)
 		return fmt.Sprintf("%d pods", len(c.before.pods)), differences, err
 	})

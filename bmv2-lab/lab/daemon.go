@@ -65,12 +65,12 @@ type daemonGateway struct {
 	Ports   []string `yaml:"ports"`
 }
 
-// writeDaemonConfig writes the configuration for a topology and one cluster, and gives its path.
-func writeDaemonConfig(directory string, t *topology.Topology, cluster, kubeconfig string) (string, error) {
+// writeDaemonConfig writes the configuration for a topology and clusters, and gives its path.
+func writeDaemonConfig(directory string, t *topology.Topology, clusters []daemonCluster) (string, error) {
 	c := daemonConfig{
 		StateDir: filepath.Join(directory, "state"),
 		GNMI:     listen{GNMIAddress}, HTTP: listen{HTTPAddress},
-		Clusters: []daemonCluster{{cluster, kubeconfig}},
+		Clusters: clusters,
 		// The checks compare whole runs, so nothing may leave the screen before their end.
 		Flows: map[string]string{"idle-timeout": "3s", "linger": "1h"},
 	}
@@ -109,5 +109,6 @@ func cliEnvironment(directory string) []string {
 	return []string{
 		"FABRICSCOPE_ADDRESS=" + GNMIAddress,
 		"FABRICSCOPE_TLS_CA=" + filepath.Join(directory, "state", "gnmi.crt"),
+		"FABRICSCOPE_TIMEOUT=1m", // everything of the lab shares the machine's processors
 	}
 }

@@ -13,9 +13,6 @@ import (
 	"golang.org/x/sync/errgroup"
 	"k8s.io/klog/v2"
 
-	"github.com/fabricscope/fabricscope/bmv2-lab/cluster"
-	"github.com/fabricscope/fabricscope/bmv2-lab/cluster/process"
-	"github.com/fabricscope/fabricscope/bmv2-lab/node"
 	"github.com/fabricscope/fabricscope/bmv2-lab/topology"
 )
 
@@ -23,15 +20,14 @@ import (
 type Lab struct {
 	Config   Config
 	Topology *topology.Topology
-	Cluster  *cluster.Cluster
+
+	blue, green *tenant
 
 	log      *slog.Logger
 	begin    time.Time
 	network  *network
 	daemon   *daemon
 	captures []*capture
-	client   *process.Process // outside of the cluster
-	agents   []*node.Agent
 	group    *errgroup.Group
 	ctx      context.Context // ends when a part of the lab fails
 	cancel   context.CancelFunc
@@ -76,16 +72,17 @@ func (l *Lab) Start(ctx context.Context) error {
 	if err := l.reapDaemon(); err != nil {
 		return err
 	}
-	if err := l.startCluster(); err != nil {
+	if err := l.makeTenants(); err != nil {
 		return err
 	}
+	l.launch(l.blue)
 	steps := []step{
 		{"fabric of 5 switches in Mininet", l.startNetwork},
-		{"Kubernetes control plane", func() error { return l.await(l.Cluster.Ready(), "the control plane") }},
+		{"Kubernetes control plane", func() error { return l.await(l.blue.Ready(), "the control plane") }},
 		{"fabricscoped", l.startDaemon},
 		{"pipelines and links", l.awaitFabric},
 		{"hosts", l.plug},
-		{"nodes", l.startNodes},
+		{"nodes", func() error { return l.startNodes(l.blue) }},
 	}
 	if l.Config.Capture {
 		steps = slices.Insert(steps, slices.IndexFunc(steps, func(s step) bool { return s.name == "hosts" }), step{"capture", l.startCapture})
@@ -95,6 +92,7 @@ func (l *Lab) Start(ctx context.Context) error {
 			return err
 		}
 	}
+	l.launch(l.green) // which joins when blue's shop runs: see joinGreen
 	return nil
 }
 

@@ -9,10 +9,7 @@ import (
 
 	"github.com/fabricscope/fabricscope/bmv2-lab/cluster"
 	"github.com/fabricscope/fabricscope/bmv2-lab/cluster/process"
-	"github.com/fabricscope/fabricscope/bmv2-lab/node"
 	"github.com/fabricscope/fabricscope/bmv2-lab/node/netns"
-	"github.com/fabricscope/fabricscope/bmv2-lab/topology"
-	"github.com/fabricscope/fabricscope/bmv2-lab/workload"
 )
 
 // stopGrace is how long a process may take to end before it is killed.
@@ -25,24 +22,11 @@ func (l *Lab) reapDaemon() error {
 	return process.Reap(l.daemonPIDFile(), filepath.Join(l.Config.Binaries, "fabricscoped"))
 }
 
-// startCluster begins to start the control plane; Cluster.Ready says when it is there.
-func (l *Lab) startCluster() error {
-	c := cluster.DefaultConfig()
-	c.Directory, c.Binaries = filepath.Join(l.Config.Directory, c.Name), l.Config.Kubernetes
-	c.Port = 16443 // away from the default, which a cluster of the machine's own may have
-	var err error
-	if l.Cluster, err = cluster.New(c, cluster.Deps{Logger: l.log}); err != nil {
-		return err
-	}
-	l.group.Go(func() error { return l.Cluster.Run(l.ctx) })
-	return nil
-}
-
 func (l *Lab) startNetwork() error {
 	spec := networkSpec{script: l.Config.Script, topology: filepath.Join(l.Config.Directory, "topology.json"),
 		program: l.Config.Switch, logs: filepath.Join(l.Config.Directory, "log"), stdin: os.Stdin,
 		environment: append(cliEnvironment(l.Config.Directory), "PATH="+l.Config.Binaries+":"+l.Config.Kubernetes+":"+os.Getenv("PATH"),
-			"KUBECONFIG="+l.Cluster.Kubeconfig(cluster.UserAdmin))}
+			"KUBECONFIG="+l.blue.Kubeconfig(cluster.UserAdmin)+":"+l.green.Kubeconfig(cluster.UserAdmin))}
 	var err error
 	if l.network, err = startNetwork(l.ctx, spec); err != nil {
 		return err
@@ -51,9 +35,19 @@ func (l *Lab) startNetwork() error {
 	return nil
 }
 
-// startDaemon starts fabricscoped and what starts it again, and waits until it serves.
+// writeDaemonConfig writes the daemon's configuration with these clusters.
+func (l *Lab) writeDaemonConfig(tenants ...*tenant) (string, error) {
+	var clusters []daemonCluster
+	for _, t := range tenants {
+		clusters = append(clusters, daemonCluster{t.name(), t.Kubeconfig(cluster.UserFabricscope)})
+	}
+	return writeDaemonConfig(l.Config.Directory, l.Topology, clusters)
+}
+
+// startDaemon starts fabricscoped and what starts it again, and waits until it serves. It knows
+// blue alone to begin with.
 func (l *Lab) startDaemon() error {
-	file, err := writeDaemonConfig(l.Config.Directory, l.Topology, l.Cluster.Config().Name, l.Cluster.Kubeconfig(cluster.UserFabricscope))
+	file, err := l.writeDaemonConfig(l.blue)
 	if err != nil {
 		return err
 	}
@@ -68,44 +62,6 @@ func (l *Lab) startDaemon() error {
 
 func (l *Lab) awaitDaemon() error {
 	return l.poll("fabricscoped to serve", func() error { return healthy(HTTPAddress) })
-}
-
-func (l *Lab) startNodes() error {
-	client, err := l.Cluster.Client()
-	if err != nil {
-		return err
-	}
-	for _, h := range l.Topology.Workers() {
-		a, err := l.agent(h)
-		if err != nil {
-			return err
-		}
-		l.agents = append(l.agents, a)
-		l.group.Go(func() error { return a.Run(l.ctx) })
-	}
-	for _, a := range l.agents {
-		if err := l.await(a.Ready(), "a node agent"); err != nil {
-			return err
-		}
-	}
-	return l.poll("the nodes to be ready", func() error { return nodesReady(l.ctx, client, len(l.agents)) })
-}
-
-func (l *Lab) agent(h topology.Host) (*node.Agent, error) {
-	kubeconfig, err := l.Cluster.NodeKubeconfig(h.Name)
-	if err != nil {
-		return nil, err
-	}
-	k := l.Cluster.Config()
-	c := node.DefaultConfig()
-	c.Name, c.Address = h.Name, h.Address.Addr()
-	c.Namespace = netns.PathOfPID(l.network.hosts[h.Name])
-	c.Kubeconfig, c.ProxyKubeconfig = kubeconfig, l.Cluster.Kubeconfig(cluster.UserKubeProxy)
-	c.KubeProxy = filepath.Join(l.Config.Kubernetes, cluster.KubeProxy)
-	c.Directory = filepath.Join(l.Config.Directory, "node", h.Name)
-	c.ClusterCIDR, c.ClusterDNS = k.PodCIDR, k.DNSAddress()
-	c.Images = map[string]string{workload.DefaultOptions().Image: filepath.Join(l.Config.Binaries, "shop")}
-	return node.New(c, node.Deps{Logger: l.log})
 }
 
 // inHost starts a program of the workload in the network namespace of a host.

@@ -19,13 +19,18 @@ func (l *Lab) show(ctx context.Context) error {
 	if err := l.Start(ctx); err != nil {
 		return err
 	}
-	if err := l.Step("the shop and its traffic", l.startTraffic); err != nil {
-		return err
+	for _, s := range []step{
+		{"the shop and its traffic", func() error { return l.startTraffic(l.blue) }},
+		{"first answers", func() error { return l.firstAnswers(l.blue) }},
+		{"cluster green joins", l.joinGreen},
+		{"the shop of green", func() error { return l.startTraffic(l.green) }},
+		{"its first answers", func() error { return l.firstAnswers(l.green) }},
+	} {
+		if err := l.Step(s.name, s.do); err != nil {
+			return err
+		}
 	}
-	if err := l.Step("first answers", l.firstAnswers); err != nil {
-		return err
-	}
-	for _, args := range [][]string{{"pods", "-n", "shop"}, {"services", "-n", "shop"}, {"links"}, {"flows", "--service", "catalog"}} {
+	for _, args := range [][]string{{"pods", "-n", "shop"}, {"services", "-n", "shop"}, {"links"}, {"flows", "--cluster", "green", "--service", "catalog"}} {
 		if err := l.cli(args...); err != nil {
 			return err
 		}
@@ -34,7 +39,7 @@ func (l *Lab) show(ctx context.Context) error {
 The lab runs. This is Mininet's prompt (help lists its commands); besides them:
   fabricscope ARGUMENTS     the operator's CLI: fabricscope pods --at 1m, fabricscope flows -o wide, ...
   impair PORT loss=0.02     lose, delay, repeat or reorder what a switch port sends (help impair); shut PORT, unshut PORT
-  kubectl ARGUMENTS         the cluster's own view: kubectl get pods -A -o wide
+  kubectl ARGUMENTS         a cluster's own view: kubectl get pods -A -o wide, kubectl --context green get nodes
   sh COMMAND                anything else: sh gnmic ..., sh tail `+filepath.Join(l.Config.Directory, "log", "fabricscoped.log")+`
 exit (or Ctrl-D) ends the lab and removes everything.
 `)
@@ -43,9 +48,9 @@ exit (or Ctrl-D) ends the lab and removes everything.
 
 // firstAnswers waits until the answers are there: every pod of the shop at its port, and a
 // conversation with the catalog in both directions.
-func (l *Lab) firstAnswers() error {
+func (l *Lab) firstAnswers(t *tenant) error {
 	return l.poll("the first answers", func() error {
-		pods, err := ask[check.PodAnswer](l, "pods", "-n", workload.Namespace)
+		pods, err := ask[check.PodAnswer](l, "pods", "--cluster", t.name(), "-n", workload.Namespace)
 		if err != nil {
 			return err
 		}
@@ -54,7 +59,7 @@ func (l *Lab) firstAnswers() error {
 				return fmt.Errorf("pod %s has no switch port yet", p.Name)
 			}
 		}
-		flows, err := ask[check.Flow](l, "flows", "--service", workload.Catalog)
+		flows, err := ask[check.Flow](l, "flows", "--cluster", t.name(), "--service", workload.Catalog)
 		if err != nil {
 			return err
 		}

@@ -13,7 +13,6 @@ import (
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
 
@@ -23,11 +22,14 @@ import (
 // stream follows the daemon over gNMI and the pods over the API from before the first pod, and
 // keeps when a pod was ready and when it had a location.
 type stream struct {
-	end func() // returns when everything has stopped
+	ctx     context.Context // ends with it
+	running sync.WaitGroup
+	end     func() // returns when everything has stopped
 
 	mu             sync.Mutex
 	leaves         map[string]check.Leaves // by subscribed path
 	ready, located map[string]time.Time    // by UID, as they were heard of here
+	seen           []check.Seen            // every pod with an address that there was
 }
 
 // subscribe begins to follow.
@@ -36,22 +38,19 @@ func (c *checked) subscribe() (err error) {
 		return err
 	}
 	c.undo(func() { c.gnmi.Close() })
-	client, err := c.Cluster.Client()
-	if err != nil {
-		return err
-	}
 	ctx, cancel := context.WithCancel(c.ctx)
-	var running sync.WaitGroup
-	s := &stream{leaves: map[string]check.Leaves{}, ready: map[string]time.Time{}, located: map[string]time.Time{}}
-	s.end = func() { cancel(); running.Wait() }
+	s := &stream{ctx: ctx, leaves: map[string]check.Leaves{}, ready: map[string]time.Time{}, located: map[string]time.Time{}}
+	s.end = func() { cancel(); s.running.Wait() }
 	c.stream = s
 	c.undo(s.end)
 	for _, path := range []string{"/kubernetes", "/flows"} {
-		c.follow(&running, func() error {
+		c.follow(func() error {
 			return c.gnmi.Stream(ctx, path, func(r *gpb.SubscribeResponse) { s.take(path, r.GetUpdate()) })
 		})
 	}
-	c.follow(&running, func() error { return s.watchPods(ctx, client) })
+	if err := c.followPods(c.blue); err != nil {
+		return err
+	}
 	return c.poll("the subscriptions' first answers", func() error {
 		if s.now("/kubernetes") == nil {
 			return errors.New("none came yet")
@@ -60,11 +59,21 @@ func (c *checked) subscribe() (err error) {
 	})
 }
 
+// followPods follows the pods of a cluster, as its API has them.
+func (c *checked) followPods(t *tenant) error {
+	client, err := t.Client()
+	if err != nil {
+		return err
+	}
+	c.follow(func() error { return c.stream.watchPods(t.name(), client) })
+	return nil
+}
+
 // follow runs a part whose failure is the lab's.
-func (c *checked) follow(running *sync.WaitGroup, run func() error) {
-	running.Add(1)
+func (c *checked) follow(run func() error) {
+	c.stream.running.Add(1)
 	c.group.Go(func() error {
-		defer running.Done()
+		defer c.stream.running.Done()
 		return run()
 	})
 }
@@ -93,8 +102,16 @@ func (s *stream) now(path string) check.Leaves {
 	return maps.Clone(s.leaves[path])
 }
 
-// watchPods notes when pods become ready, until ctx ends.
-func (s *stream) watchPods(ctx context.Context, client kubernetes.Interface) error {
+// pods are all that there were.
+func (s *stream) pods() []check.Seen {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.seen)
+}
+
+// watchPods notes when pods become ready and which address they have, until the stream ends.
+func (s *stream) watchPods(cluster string, client kubernetes.Interface) error {
+	ctx := s.ctx
 	w, err := client.CoreV1().Pods(metav1.NamespaceAll).Watch(ctx, metav1.ListOptions{})
 	if err != nil {
 		return fmt.Errorf("watch pods: %w", err)
@@ -102,7 +119,7 @@ func (s *stream) watchPods(ctx context.Context, client kubernetes.Interface) err
 	defer w.Stop()
 	for event := range w.ResultChan() {
 		if pod, ok := event.Object.(*corev1.Pod); ok && event.Type != watch.Deleted {
-			s.notePod(pod.UID, pod.Status.Conditions)
+			s.notePod(cluster, pod)
 		}
 	}
 	if ctx.Err() == nil {
@@ -111,13 +128,17 @@ func (s *stream) watchPods(ctx context.Context, client kubernetes.Interface) err
 	return nil
 }
 
-func (s *stream) notePod(uid types.UID, conditions []corev1.PodCondition) {
+func (s *stream) notePod(cluster string, pod *corev1.Pod) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, c := range conditions {
-		if _, found := s.ready[string(uid)]; !found && c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue {
-			s.ready[string(uid)] = time.Now()
+	for _, c := range pod.Status.Conditions {
+		if _, found := s.ready[string(pod.UID)]; !found && c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue {
+			s.ready[string(pod.UID)] = time.Now()
 		}
+	}
+	seen := check.Seen{Cluster: cluster, UID: string(pod.UID), IP: pod.Status.PodIP}
+	if seen.IP != "" && !slices.Contains(s.seen, seen) {
+		s.seen = append(s.seen, seen)
 	}
 }
 

@@ -66,6 +66,14 @@ func (d *daemon) supervise(ctx context.Context) error {
 	}
 }
 
+// reload lets the current process read its configuration again.
+func (d *daemon) reload() error {
+	if err := syscall.Kill(d.current().PID(), syscall.SIGHUP); err != nil {
+		return fmt.Errorf("tell fabricscoped to read its configuration: %w", err)
+	}
+	return nil
+}
+
 // kill ends the current process as kill -9 does, and returns when it has ended.
 func (d *daemon) kill() error {
 	p := d.current()

@@ -15,40 +15,20 @@ import (
 	"github.com/fabricscope/fabricscope/bmv2-lab/workload"
 )
 
-// startTraffic deploys the shop and starts the client outside of the cluster.
-func (l *Lab) startTraffic() error {
-	client, err := l.Cluster.Client()
-	if err != nil {
-		return err
-	}
-	options := workload.DefaultOptions()
-	options.DNSAddress = l.Cluster.Config().DNSAddress()
-	if err := workload.Apply(l.ctx, client, options); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(l.ctx, l.Config.Timeout)
-	defer cancel()
-	if err := workload.WaitReady(ctx, client); err != nil {
-		return err
-	}
-	return l.startClient(options)
-}
-
-// startClient runs the client against the NodePort of every worker.
-func (l *Lab) startClient(options workload.Options) error {
-	args := []string{"client", "--rate", "2"}
-	for _, w := range l.Topology.Workers() {
+// startClient runs the client against the NodePort of every worker of a cluster.
+func (l *Lab) startClient(t *tenant, options workload.Options) error {
+	args := []string{"client", "--rate", fmt.Sprint(min(t.rate, 2))}
+	for _, w := range l.Topology.Workers(t.name()) {
 		args = append(args, "--target", fmt.Sprintf("http://%s:%d/", w.Address.Addr(), options.NodePort), "--ping", w.Address.Addr().String())
 	}
 	host, err := l.host("client")
 	if err != nil {
 		return err
 	}
-	if l.client, err = l.inHost(host.Name, args...); err != nil {
+	if t.client, err = l.inHost(host.Name, args...); err != nil {
 		return err
 	}
-	client := l.client
-	l.undo(func() { client.Stop(stopGrace) })
+	l.undo(func() { t.client.Stop(stopGrace) })
 	return nil
 }
 

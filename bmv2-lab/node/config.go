@@ -33,8 +33,18 @@ type Config struct {
 	StopGrace     time.Duration // for pods and kube-proxy when the agent stops
 }
 
+// Plugin is the network plugin whose annotations and device names a node has.
+type Plugin string
+
+// The plugins that an agent can look like.
+const (
+	Flannel Plugin = "flannel"
+	Calico  Plugin = "calico"
+)
+
 // Overlay is the VXLAN that joins the pods of all nodes.
 type Overlay struct {
+	Plugin      Plugin
 	Device      string // the VXLAN device's name
 	VNI         uint32 // 24 bits
 	Port        uint16 // UDP destination
@@ -51,10 +61,15 @@ func DefaultConfig() Config {
 		ClusterCIDR:   netip.MustParsePrefix("10.244.0.0/16"),
 		ClusterDNS:    netip.MustParseAddr("10.96.0.10"),
 		ClusterDomain: "cluster.local",
-		Overlay:       Overlay{Device: "flannel.1", VNI: 1, Port: 8472, UnderlayMTU: 1500},
+		Overlay:       Overlay{Plugin: Flannel, Device: "flannel.1", VNI: 1, Port: 8472, UnderlayMTU: 1500},
 		LeaseInterval: 5 * time.Second,
 		StopGrace:     2 * time.Second,
 	}
+}
+
+// CalicoOverlay is that of the lab's cluster green, as Calico has it by default.
+func CalicoOverlay() Overlay {
+	return Overlay{Plugin: Calico, Device: "vxlan.calico", VNI: 4096, Port: 4789, UnderlayMTU: 1500}
 }
 
 // Validate names every field that cannot work.
@@ -77,6 +92,7 @@ func (c Config) Validate() error {
 	problem(c.ClusterCIDR.IsValid() && c.ClusterCIDR.Addr().Is4(), "ClusterCIDR %v is not an IPv4 prefix", c.ClusterCIDR)
 	problem(c.ClusterDNS.Is4(), "ClusterDNS %v is not an IPv4 address", c.ClusterDNS)
 	problem(c.ClusterDomain != "", "ClusterDomain is empty")
+	problem(c.Overlay.Plugin == Flannel || c.Overlay.Plugin == Calico, "Overlay.Plugin %q is not known", c.Overlay.Plugin)
 	problem(c.Overlay.Device != "" && len(c.Overlay.Device) <= 15, "Overlay.Device %q is not a device name of 1..15 bytes", c.Overlay.Device)
 	problem(c.Overlay.VNI < 1<<24, "Overlay.VNI %d does not fit 24 bits", c.Overlay.VNI)
 	problem(c.Overlay.Port != 0, "Overlay.Port is 0")

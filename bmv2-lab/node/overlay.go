@@ -24,6 +24,10 @@ const (
 	annotationManaged     = "flannel.alpha.coreos.com/kube-subnet-manager"
 )
 
+// annotationCalico is the one in which Calico's nodes publish their address. What else the peers need, Calico keeps in
+// a datastore of its own; here it follows from the address and the pod CIDR.
+const annotationCalico = "projectcalico.org/IPv4Address"
+
 // backendData is the JSON of annotationBackendData.
 type backendData struct {
 	VNI     uint32 `json:"VNI"`
@@ -48,6 +52,9 @@ type overlay struct {
 
 // overlayAnnotations say where a node's end of the overlay is.
 func overlayAnnotations(config Overlay, underlay netip.Addr) (map[string]string, error) {
+	if config.Plugin == Calico {
+		return map[string]string{annotationCalico: underlay.String() + "/24"}, nil
+	}
 	data, err := json.Marshal(backendData{VNI: config.VNI, VtepMAC: tunnelMAC(underlay)})
 	if err != nil {
 		return nil, fmt.Errorf("encode the overlay annotation: %w", err)
@@ -66,6 +73,9 @@ func tunnelMAC(underlay netip.Addr) string { return hardwareAddress(0x0e, 0x56, 
 // peerOf reads what a node says about its end. A node that has no pod CIDR or
 // no annotations yet is not a peer yet: false and no error.
 func peerOf(node *corev1.Node, vni uint32) (peer, bool, error) {
+	if address, calico := node.Annotations[annotationCalico]; calico && node.Spec.PodCIDR != "" {
+		return calicoPeer(node.Name, address, node.Spec.PodCIDR)
+	}
 	data, published := node.Annotations[annotationBackendData]
 	if !published || node.Spec.PodCIDR == "" {
 		return peer{}, false, nil
@@ -90,6 +100,18 @@ func peerOf(node *corev1.Node, vni uint32) (peer, bool, error) {
 		return peer{}, false, fmt.Errorf("node %s: spec.podCIDR: %w", node.Name, err)
 	}
 	return peer{underlay: underlay, mac: mac.String(), podCIDR: podCIDR}, true, nil
+}
+
+func calicoPeer(name, address, cidr string) (peer, bool, error) {
+	underlay, err := netip.ParsePrefix(address)
+	if err != nil {
+		return peer{}, false, fmt.Errorf("node %s: annotation %s: %w", name, annotationCalico, err)
+	}
+	podCIDR, err := netip.ParsePrefix(cidr)
+	if err != nil {
+		return peer{}, false, fmt.Errorf("node %s: spec.podCIDR: %w", name, err)
+	}
+	return peer{underlay: underlay.Addr(), mac: tunnelMAC(underlay.Addr()), podCIDR: podCIDR}, true, nil
 }
 
 // make makes the device, with the network address of the node's pod CIDR.

@@ -54,7 +54,8 @@ type Gateway struct {
 // Host is a machine behind a switch port.
 type Host struct {
 	Name    string       `json:"name"`
-	Role    string       `json:"role"` // worker or client
+	Role    string       `json:"role"`              // worker or client
+	Cluster string       `json:"cluster,omitempty"` // of a worker
 	Port    Port         `json:"port"`
 	Address netip.Prefix `json:"address"`
 }
@@ -121,9 +122,9 @@ func (t *Topology) Peers(sw string) []Peer {
 	return peers
 }
 
-// Workers are the hosts that run Kubernetes nodes.
-func (t *Topology) Workers() []Host {
-	return slices.DeleteFunc(slices.Clone(t.Hosts), func(h Host) bool { return h.Role != "worker" })
+// Workers are the hosts that run the nodes of a cluster.
+func (t *Topology) Workers(cluster string) []Host {
+	return slices.DeleteFunc(slices.Clone(t.Hosts), func(h Host) bool { return h.Role != "worker" || h.Cluster != cluster })
 }
 
 // Gateway is the address of a switch in its hosts' subnet; invalid without one.
@@ -161,6 +162,9 @@ func (t *Topology) validate() error {
 	}
 	for _, h := range t.Hosts {
 		cable(h.Port, "host "+h.Name)
+		if (h.Role == "worker") != (h.Cluster != "") {
+			bad("host %s: a worker, and nothing else, is in a cluster", h.Name)
+		}
 		if g := t.Gateway(h.Port.Switch); !g.IsValid() || g.Masked() != h.Address.Masked() {
 			bad("host %s: %s is not in the subnet of %s", h.Name, h.Address, h.Port.Switch)
 		}

@@ -10,11 +10,11 @@ func TestLab(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(lab.Workers()) != 4 || len(lab.Switches) != 5 {
-		t.Errorf("%d workers, %d switches", len(lab.Workers()), len(lab.Switches))
+	if len(lab.Workers("blue")) != 4 || len(lab.Workers("green")) != 2 || len(lab.Switches) != 5 {
+		t.Errorf("%d and %d workers, %d switches", len(lab.Workers("blue")), len(lab.Workers("green")), len(lab.Switches))
 	}
 	peers := lab.Peers("leaf1")
-	if len(peers) != 4 || peers[0].Name != "spine1" || peers[2].Name != "worker1" || !peers[2].Host {
+	if len(peers) != 5 || peers[0].Name != "spine1" || peers[2].Name != "worker1" || !peers[2].Host {
 		t.Errorf("leaf1 has %+v", peers)
 	}
 	if i := peers[2].Port.Interface(); i != "leaf1-eth3" {
