@@ -48,6 +48,9 @@ func (emptyView) Get(inventory.Ref) (inventory.Entry, bool) { return inventory.E
 func (emptyView) All(inventory.Kind) func(func(inventory.Entry) bool) {
 	return func(func(inventory.Entry) bool) {}
 }
+func (emptyView) Within(inventory.Kind, string, string) func(func(inventory.Entry) bool) {
+	return func(func(inventory.Entry) bool) {}
+}
 func (emptyView) Version() uint64                  { return 0 }
 func (w *world) Subscribe() (inventory.View, Feed) { return emptyView{}, w }
 func (w *world) Next(ctx context.Context) ([]inventory.Update, error) {

@@ -81,4 +81,8 @@ func (v view) All(k inventory.Kind) func(yield func(inventory.Entry) bool) {
 	}
 }
 
+func (v view) Within(inventory.Kind, string, string) func(yield func(inventory.Entry) bool) {
+	panic("not asked for here")
+}
+
 func (v view) Version() uint64 { return 1 }

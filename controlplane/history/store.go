@@ -220,6 +220,7 @@ func (s *Store) apply(it item, commit time.Time) {
 	it.Event = eventTime(it, commit)
 	s.version++
 	it.Version = s.version
+	it.Before = before.Entry
 	if it.Fact != nil {
 		s.current.set(it.Ref, record{Entry: it.Entry, sum: it.sum})
 	} else {
@@ -272,10 +273,16 @@ func (s *Store) Now() inventory.View {
 
 // Subscribe gives the current state and the feed of every update after it, without gap or
 // duplicate. The caller closes the feed.
-func (s *Store) Subscribe() (inventory.View, *Feed) {
+func (s *Store) Subscribe() (inventory.View, *Feed) { return s.subscribe(0) }
+
+// Follow is Subscribe for a reader that wants each change by itself: the feed does not merge
+// until its reader is thousands behind.
+func (s *Store) Follow() (inventory.View, *Feed) { return s.subscribe(keptApart) }
+
+func (s *Store) subscribe(apart int) (inventory.View, *Feed) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	f := newFeed(s.forget)
+	f := newFeed(s, apart)
 	if s.phase == Closed {
 		f.closed = true
 	} else {

@@ -86,6 +86,9 @@ type Update struct {
 	Version uint64
 	Ref     Ref
 	Entry
+	// Before is what whoever reads the stream knew until then; its Fact is nil when that was
+	// nothing.
+	Before Entry
 }
 
 // View is a consistent state of everything, for one moment.
@@ -94,6 +97,9 @@ type View interface {
 	Get(r Ref) (Entry, bool)
 	// All yields every fact of a kind, ordered by Ref.
 	All(k Kind) func(yield func(Entry) bool)
+	// Within yields every fact of a kind in a cluster, "" for the fabric, whose ID begins with
+	// prefix, ordered by Ref.
+	Within(k Kind, cluster, prefix string) func(yield func(Entry) bool)
 	// Version is the number of the last update the view includes; 0 for a past moment.
 	Version() uint64
 }
