@@ -12,11 +12,12 @@ import (
 )
 
 // Capabilities implements gNMI's Capabilities (specification, section 3.2).
-func (s *Server) Capabilities(context.Context, *gpb.CapabilityRequest) (*gpb.CapabilityResponse, error) {
-	resp := &gpb.CapabilityResponse{
-		SupportedEncodings: []gpb.Encoding{gpb.Encoding_JSON, gpb.Encoding_JSON_IETF, gpb.Encoding_PROTO},
-		GNMIVersion:        gnmiVersion(),
+func (s *Server) Capabilities(ctx context.Context, _ *gpb.CapabilityRequest) (*gpb.CapabilityResponse, error) {
+	if _, err := s.reader(ctx, "Capabilities"); err != nil {
+		s.metrics.rpcs.WithLabelValues("capabilities", status.Code(err).String()).Inc()
+		return nil, err
 	}
+	resp := &gpb.CapabilityResponse{SupportedEncodings: encodings(), GNMIVersion: gnmiVersion()}
 	for _, m := range models.Modules() {
 		resp.SupportedModels = append(resp.SupportedModels, &gpb.ModelData{Name: m.Name, Organization: m.Organization, Version: m.Version})
 	}

@@ -33,21 +33,37 @@ type Config struct {
 	SampleMinimum time.Duration
 	// SendTimeout is how long a subscriber may take nothing before it is cut off.
 	SendTimeout time.Duration
-	// MaxSubscribers bounds the Subscribe calls going on at once.
+	// Keepalive is how long a connection may be silent before the server asks whether the
+	// client is still there.
+	Keepalive time.Duration
+	// MaxSubscribers bounds the Subscribe calls going on at once, and MaxStreams the calls of
+	// one connection.
 	MaxSubscribers int
+	MaxStreams     int
 	// MaxPaths bounds the paths of one request.
 	MaxPaths int
+	// MaxRequestBytes bounds a message of a client, and MaxGetBytes an answer to Get.
+	MaxRequestBytes int
+	MaxGetBytes     int
+	// MaxBehind is how many changes a subscriber may not have taken yet before it is cut off.
+	// They are kept once for all subscribers who asked for the same.
+	MaxBehind int
 }
 
 // DefaultConfig listens on all addresses at gNMI's registered port; LabDir is left to be set.
 func DefaultConfig() Config {
 	return Config{
-		Address:        ":9339",
-		SampleDefault:  10 * time.Second,
-		SampleMinimum:  time.Second,
-		SendTimeout:    30 * time.Second,
-		MaxSubscribers: 1024,
-		MaxPaths:       256,
+		Address:         ":9339",
+		SampleDefault:   10 * time.Second,
+		SampleMinimum:   time.Second,
+		SendTimeout:     30 * time.Second,
+		Keepalive:       time.Minute,
+		MaxSubscribers:  4096,
+		MaxStreams:      1024,
+		MaxPaths:        256,
+		MaxRequestBytes: 1 << 20,
+		MaxGetBytes:     64 << 20,
+		MaxBehind:       1 << 18,
 	}
 }
 
@@ -73,12 +89,18 @@ func (c Config) Validate() error {
 	if c.SampleDefault < c.SampleMinimum {
 		errs = append(errs, fmt.Errorf("sample-default: %v is less than sample-minimum, %v", c.SampleDefault, c.SampleMinimum))
 	}
-	if c.MaxSubscribers < 1 {
-		errs = append(errs, fmt.Errorf("max-subscribers: %d is less than 1", c.MaxSubscribers))
+	positive("keepalive", c.Keepalive)
+	atLeast := func(field string, n, least int) {
+		if n < least {
+			errs = append(errs, fmt.Errorf("%s: %d is less than %d", field, n, least))
+		}
 	}
-	if c.MaxPaths < 1 {
-		errs = append(errs, fmt.Errorf("max-paths: %d is less than 1", c.MaxPaths))
-	}
+	atLeast("max-subscribers", c.MaxSubscribers, 1)
+	atLeast("max-streams", c.MaxStreams, 1)
+	atLeast("max-paths", c.MaxPaths, 1)
+	atLeast("max-request-bytes", c.MaxRequestBytes, 1024)
+	atLeast("max-get-bytes", c.MaxGetBytes, 1024)
+	atLeast("max-behind", c.MaxBehind, 1024)
 	if len(errs) == 0 {
 		return nil
 	}
@@ -91,8 +113,10 @@ type Source interface {
 	Now() inventory.View
 	// At gives the state of a past moment.
 	At(ctx context.Context, t time.Time, axis history.Axis) (inventory.View, error)
-	// Subscribe gives the current state and every update after it.
-	Subscribe() (inventory.View, *history.Feed)
+	// Follow gives the current state and every update after it, each by itself.
+	Follow() (inventory.View, *history.Feed)
+	// Replay gives what became known from one time until just before another.
+	Replay(ctx context.Context, from, until time.Time) (*history.Replay, error)
 }
 
 // Deps is what the server uses of its surroundings. Only Source is required.
@@ -102,4 +126,5 @@ type Deps struct {
 	Now        func() time.Time      // nil is time.Now
 	Registerer prometheus.Registerer // nil registers nowhere
 	Listener   net.Listener          // nil listens on Config.Address; Run closes it
+	Access     Access                // nil lets everybody see everything
 }

@@ -6,12 +6,13 @@ import (
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/fabricscope/fabricscope/controlplane/inventory"
 )
 
 // Get implements gNMI's Get (specification, section 3.3). With the JSON encodings each
-// node that a path leads to is one document; with PROTO each leaf is an update.
+// node that a path leads to is one document; with PROTO and ASCII each leaf is an update.
 func (s *Server) Get(ctx context.Context, req *gpb.GetRequest) (*gpb.GetResponse, error) {
 	resp, err := s.get(ctx, req)
 	s.metrics.rpcs.WithLabelValues("get", status.Code(err).String()).Inc()
@@ -19,15 +20,18 @@ func (s *Server) Get(ctx context.Context, req *gpb.GetRequest) (*gpb.GetResponse
 }
 
 func (s *Server) get(ctx context.Context, req *gpb.GetRequest) (*gpb.GetResponse, error) {
+	reader, err := s.reader(ctx, "Get")
+	if err != nil {
+		return nil, err
+	}
 	m, err := parseMoment(req.GetExtension())
 	if err != nil {
 		return nil, err
 	}
-	view, err := s.view(ctx, m)
-	if err != nil {
-		return nil, err
+	if m != nil && m.until != nil {
+		return nil, status.Error(codes.InvalidArgument, "a range of the past can only be asked for with Subscribe")
 	}
-	to, err := s.answer(view, req.GetPrefix(), req.GetEncoding(), len(req.GetUseModels()) > 0)
+	view, err := s.view(ctx, m)
 	if err != nil {
 		return nil, err
 	}
@@ -35,61 +39,155 @@ func (s *Server) get(ctx context.Context, req *gpb.GetRequest) (*gpb.GetResponse
 	if len(paths) == 0 {
 		paths = []*gpb.Path{{}}
 	}
-	requests, err := s.parseAll(&to.scope, req.GetPrefix(), paths)
+	a, err := s.answer(view, req.GetPrefix(), paths, req.GetEncoding(), req.GetUseModels())
 	if err != nil {
 		return nil, err
 	}
-	if req.GetType() == gpb.GetRequest_CONFIG {
-		return nil, status.Error(codes.NotFound, "type CONFIG: there is no configuration, only state")
+	a.reader = reader
+	requests, err := s.parseAll(a, req.GetPrefix(), paths)
+	if err != nil {
+		return nil, err
+	}
+	kind, err := dataType(req.GetType())
+	if err != nil {
+		return nil, err
 	}
 	at := s.now()
 	if m != nil {
 		at = m.at
 	}
+	return s.getAll(view, a, requests, kind, at.UnixNano())
+}
+
+// dataType gives the leaves of a type of data (specification, section 3.3.1): everything is STATE, and OPERATIONAL
+// what no configuration could have set.
+func dataType(t gpb.GetRequest_DataType) (filter, error) {
+	switch t {
+	case gpb.GetRequest_ALL, gpb.GetRequest_STATE:
+		return func(*node) bool { return true }, nil
+	case gpb.GetRequest_OPERATIONAL:
+		return func(n *node) bool { return !n.applied }, nil
+	case gpb.GetRequest_CONFIG:
+		return nil, status.Error(codes.NotFound, "type CONFIG: there is no configuration, only state")
+	}
+	return nil, status.Errorf(codes.InvalidArgument, "type %v is not known", t)
+}
+
+// getAll gives a notification for each path, and for each target that it leads to.
+func (s *Server) getAll(view inventory.View, a *answer, requests []request, kind filter, at int64) (*gpb.GetResponse, error) {
 	resp := &gpb.GetResponse{}
+	room := s.cfg.MaxGetBytes
 	for _, r := range requests {
-		n := s.getPath(view, to, r)
-		if len(n.Update) == 0 {
+		g := getting{part: compile(a, manner{}, []request{r}), room: room, byTarget: map[string]*gotten{}}
+		shown := g.filter
+		g.filter = func(n *node) bool { return kind(n) && (shown == nil || shown(n)) }
+		if err := g.read(view, r); err != nil {
+			return nil, err
+		}
+		notifications := g.notifications(at)
+		if len(notifications) == 0 {
 			return nil, status.Errorf(codes.NotFound, "path %s: nothing there", r.text)
 		}
-		n.Timestamp = at.UnixNano()
-		resp.Notification = append(resp.Notification, n)
+		resp.Notification = append(resp.Notification, notifications...)
+		if room = g.room; proto.Size(resp) > s.cfg.MaxGetBytes {
+			return nil, errTooLarge(s.cfg.MaxGetBytes)
+		}
 	}
 	return resp, nil
 }
 
-// getPath gives what one path leads to.
-func (s *Server) getPath(view inventory.View, to answer, r request) *gpb.Notification {
-	var p program
-	p.add(r.elems)
-	sel := newSelector(s.table(to.scope), to.scope.device, &p, []request{r})
-	n := &gpb.Notification{Prefix: to.prefix(nil)}
+func errTooLarge(limit int) error {
+	return status.Errorf(codes.ResourceExhausted,
+		"the answer has more than %d bytes (gnmi.max-get-bytes): ask for less, or use Subscribe with mode ONCE", limit)
+}
+
+// getting reads one path.
+type getting struct {
+	*part
+	room     int // bytes that the answer may still take, roughly
+	byTarget map[string]*gotten
+	targets  []string
+}
+
+// gotten is what the path leads to in one target.
+type gotten struct {
+	notification *gpb.Notification
+	documents    documents
+}
+
+func (g *getting) read(view inventory.View, r request) error {
 	depth := len(r.elems)
 	for _, e := range r.elems {
-		if e.deep || to.encoding == gpb.Encoding_PROTO {
-			depth = -1 // leaf by leaf
+		if e.deep {
+			depth = -1
 		}
 	}
-	documents := documents{depth: depth, index: map[string]*document{}}
-	sel.each(view, func(k *kind, e inventory.Entry) bool {
-		found, ok := k.render(e, &p, nil)
-		if !ok {
-			return true
-		}
-		for _, l := range found.leaves {
-			path := append(found.entry[:len(found.entry):len(found.entry)], l.path...)
-			if depth < 0 {
-				n.Update = append(n.Update, &gpb.Update{Path: &gpb.Path{Elem: protoPath(path)}, Val: l.value.typed(to.encoding, l.node.wide)})
-				continue
+	if e := g.answer.encoding; e == gpb.Encoding_PROTO || e == gpb.Encoding_ASCII {
+		depth = -1 // leaf by leaf
+	}
+	limit := g.room
+	for _, sel := range g.selectors {
+		var w writer
+		sel.each(view, func(k *kind, e inventory.Entry) bool {
+			if !g.answer.sees(e.Fact) {
+				return true
 			}
-			documents.put(path, l)
-		}
-		return true
-	})
-	for _, d := range documents.list {
-		n.Update = append(n.Update, &gpb.Update{Path: &gpb.Path{Elem: protoPath(d.path)}, Val: d.tree.document(to.encoding)})
+			if found, ok := sel.render(&w, k, e, g.filter); ok {
+				g.put(g.answer.targetOf(sel.space, e.Fact), found, depth)
+			}
+			return g.room > 0
+		})
 	}
-	return n
+	if g.room <= 0 {
+		return errTooLarge(limit)
+	}
+	return nil
+}
+
+// put adds the leaves of a fact, in documents of the nodes at depth; -1 leaves them alone.
+func (g *getting) put(target string, found rendered, depth int) {
+	to, ok := g.byTarget[target]
+	if !ok {
+		prefix := &gpb.Path{Target: target, Origin: g.answer.origin}
+		to = &gotten{&gpb.Notification{Prefix: prefix}, documents{depth: depth, index: map[string]*document{}}}
+		g.byTarget[target] = to
+		g.targets = append(g.targets, target)
+	}
+	entry := cloneElems(found.entry)
+	for _, l := range found.leaves {
+		path := append(entry[:len(entry):len(entry)], l.path()...)
+		g.room -= len(l.node.name) + l.value.size()
+		if depth < 0 {
+			to.notification.Update = append(to.notification.Update,
+				&gpb.Update{Path: &gpb.Path{Elem: protoPath(path)}, Val: l.value.typed(g.answer.encoding, l.node.wide)})
+			continue
+		}
+		to.documents.put(path, l)
+	}
+}
+
+// cloneElems gives a path that the writer does not change.
+func cloneElems(path []elem) []elem {
+	out := make([]elem, len(path))
+	for i, e := range path {
+		out[i] = elem{e.node, append([]string(nil), e.values...)}
+	}
+	return out
+}
+
+// notifications gives what was read.
+func (g *getting) notifications(at int64) []*gpb.Notification {
+	var out []*gpb.Notification
+	for _, target := range g.targets {
+		to := g.byTarget[target]
+		to.notification.Timestamp = at
+		for _, d := range to.documents.list {
+			to.notification.Update = append(to.notification.Update,
+				&gpb.Update{Path: &gpb.Path{Elem: protoPath(d.path)}, Val: d.tree.document(g.answer.encoding)})
+		}
+		out = append(out, to.notification)
+	}
+	return out
 }
 
 // documents collects leaves by the node at a certain depth above them.

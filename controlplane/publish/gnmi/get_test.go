@@ -21,7 +21,7 @@ func TestCapabilities(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := []gpb.Encoding{gpb.Encoding_JSON, gpb.Encoding_JSON_IETF, gpb.Encoding_PROTO}; !slices.Equal(resp.GetSupportedEncodings(), want) {
+	if want := []gpb.Encoding{gpb.Encoding_JSON, gpb.Encoding_JSON_IETF, gpb.Encoding_PROTO, gpb.Encoding_ASCII}; !slices.Equal(resp.GetSupportedEncodings(), want) {
 		t.Errorf("encodings %v", resp.GetSupportedEncodings())
 	}
 	var names []string
@@ -171,7 +171,7 @@ func TestGetErrors(t *testing.T) {
 		"not there":              {get(t, api.Path("/fabric/switches/switch[name=leaf9]")), codes.NotFound, []string{"leaf9"}},
 		"no such target":         {get(t, api.Target("leaf9"), api.Path("/interfaces")), codes.NotFound, []string{"leaf9"}},
 		"modelled, not provided": {get(t, api.Target("leaf1"), api.Path("/interfaces/interface/subinterfaces")), codes.Unimplemented, nil},
-		"encoding":               {get(t, api.EncodingASCII(), api.Path("/fabric")), codes.Unimplemented, []string{"ASCII"}},
+		"encoding":               {get(t, api.EncodingBYTES(), api.Path("/fabric")), codes.Unimplemented, []string{"BYTES"}},
 		"origin":                 {get(t, api.Path("cli:/fabric")), codes.Unimplemented, []string{"cli"}},
 		"configuration":          {get(t, api.DataTypeCONFIG(), api.Path("/fabric")), codes.NotFound, nil},
 		"empty element":          {&gpb.GetRequest{Path: []*gpb.Path{{Elem: []*gpb.PathElem{{}}}}}, codes.InvalidArgument, nil},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	gpb "github.com/openconfig/gnmi/proto/gnmi"
 	"github.com/openconfig/gnmi/proto/gnmi_ext"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -15,14 +16,15 @@ import (
 	"github.com/fabricscope/fabricscope/controlplane/inventory"
 )
 
-// moment is the past instant that a request asks about; nil for now.
+// moment is the past instant or range that a request asks about; nil for now.
 type moment struct {
-	at   time.Time
-	axis history.Axis
+	at    time.Time
+	until *time.Time // the end of a range; nil for an instant
+	axis  history.Axis
 }
 
 // parseMoment reads the extensions of a request. The history extension asks by commit time
-// (gNMI history extension, section 2.2.1); the registered extension EID_EXPERIMENTAL, whose
+// (gNMI history extension, section 2.2); the registered extension EID_EXPERIMENTAL, whose
 // message is a google.protobuf.Timestamp, asks by event time.
 func parseMoment(extensions []*gnmi_ext.Extension) (*moment, error) {
 	var m *moment
@@ -42,19 +44,7 @@ func parseMoment(extensions []*gnmi_ext.Extension) (*moment, error) {
 func readExtension(x *gnmi_ext.Extension) (*moment, error) {
 	switch x := x.GetExt().(type) {
 	case *gnmi_ext.Extension_History:
-		switch r := x.History.GetRequest().(type) {
-		case *gnmi_ext.History_SnapshotTime:
-			if r.SnapshotTime <= 0 {
-				return nil, status.Errorf(codes.InvalidArgument, "history extension: snapshot_time %d is not after 1970", r.SnapshotTime)
-			}
-			return &moment{time.Unix(0, r.SnapshotTime), history.ByCommit}, nil
-		case *gnmi_ext.History_Range:
-			if r.Range.GetStart() > r.Range.GetEnd() {
-				return nil, status.Error(codes.InvalidArgument, "history extension: the range starts after its end")
-			}
-			return nil, status.Error(codes.Unimplemented, "history extension: ranges are not provided; ask for a snapshot_time")
-		}
-		return nil, status.Error(codes.InvalidArgument, "history extension: neither snapshot_time nor range")
+		return readHistory(x.History)
 	case *gnmi_ext.Extension_RegisteredExt:
 		if id := x.RegisteredExt.GetId(); id != gnmi_ext.ExtensionID_EID_EXPERIMENTAL {
 			return nil, status.Errorf(codes.InvalidArgument, "registered extension %v is not known", id)
@@ -66,31 +56,84 @@ func readExtension(x *gnmi_ext.Extension) (*moment, error) {
 		if err := at.CheckValid(); err != nil {
 			return nil, status.Errorf(codes.InvalidArgument, "extension EID_EXPERIMENTAL: %v", err)
 		}
-		return &moment{at.AsTime(), history.ByEvent}, nil
+		return &moment{at: at.AsTime(), axis: history.ByEvent}, nil
 	case nil:
 		return nil, status.Error(codes.InvalidArgument, "extensions: an empty extension")
 	}
 	return nil, status.Errorf(codes.Unimplemented, "extension %T is not provided", x.GetExt())
 }
 
-// view gives the state that a request asks about.
+func readHistory(h *gnmi_ext.History) (*moment, error) {
+	switch r := h.GetRequest().(type) {
+	case *gnmi_ext.History_SnapshotTime:
+		if r.SnapshotTime <= 0 {
+			return nil, status.Errorf(codes.InvalidArgument, "history extension: snapshot_time %d is not after 1970", r.SnapshotTime)
+		}
+		return &moment{at: time.Unix(0, r.SnapshotTime), axis: history.ByCommit}, nil
+	case *gnmi_ext.History_Range:
+		start, end := r.Range.GetStart(), r.Range.GetEnd()
+		switch {
+		case start <= 0:
+			return nil, status.Errorf(codes.InvalidArgument, "history extension: the range starts at %d, not after 1970", start)
+		case start > end:
+			return nil, status.Errorf(codes.InvalidArgument, "history extension: the range starts at %d, after its end at %d", start, end)
+		}
+		until := time.Unix(0, end)
+		return &moment{at: time.Unix(0, start), until: &until, axis: history.ByCommit}, nil
+	}
+	return nil, status.Error(codes.InvalidArgument, "history extension: neither snapshot_time nor range")
+}
+
+// fits says whether a subscription of a mode can be about the moment.
+func (m *moment) fits(mode gpb.SubscriptionList_Mode) error {
+	switch {
+	case m == nil:
+	case m.until != nil && mode != gpb.SubscriptionList_STREAM:
+		return status.Errorf(codes.InvalidArgument, "a range of the past can only be asked for with mode STREAM, not %v", mode)
+	case m.until == nil && mode != gpb.SubscriptionList_ONCE:
+		return status.Errorf(codes.InvalidArgument, "a past moment can only be asked for with mode ONCE, not %v", mode)
+	}
+	return nil
+}
+
+// goesOn says whether the moment is a range that is not over.
+func (m *moment) goesOn(now time.Time) bool { return m.until != nil && m.until.After(now) }
+
+// view gives the state that a request asks about; of a range, that at its end, or now.
 func (s *Server) view(ctx context.Context, m *moment) (inventory.View, error) {
 	if m == nil {
 		return s.source.Now(), nil
 	}
 	if m.at.After(s.now()) {
-		return nil, status.Errorf(codes.Unimplemented, "%s is in the future", m.at.UTC().Format(time.RFC3339Nano))
+		return nil, future(m.at)
 	}
-	v, err := s.source.At(ctx, m.at, m.axis)
+	at := m.at
 	switch {
-	case err == nil:
-		return v, nil
-	case errors.Is(err, history.ErrBeforeRetention):
-		return nil, status.Error(codes.OutOfRange, err.Error())
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return nil, status.FromContextError(err).Err()
-	case errors.Is(err, history.ErrNotStored), errors.Is(err, history.ErrClosed):
-		return nil, status.Error(codes.Unavailable, err.Error())
+	case m.goesOn(s.now()):
+		return s.source.Now(), nil
+	case m.until != nil:
+		at = *m.until
 	}
-	return nil, status.Error(codes.Internal, err.Error())
+	v, err := s.source.At(ctx, at, m.axis)
+	if err != nil {
+		return nil, pastError(err)
+	}
+	return v, nil
+}
+
+func future(t time.Time) error {
+	return status.Errorf(codes.Unimplemented, "%s is in the future", t.UTC().Format(time.RFC3339Nano))
+}
+
+// pastError gives an error of the history its code.
+func pastError(err error) error {
+	switch {
+	case errors.Is(err, history.ErrBeforeRetention):
+		return status.Error(codes.OutOfRange, err.Error())
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return status.FromContextError(err).Err()
+	case errors.Is(err, history.ErrNotStored), errors.Is(err, history.ErrClosed):
+		return status.Error(codes.Unavailable, err.Error())
+	}
+	return status.Error(codes.Internal, err.Error())
 }

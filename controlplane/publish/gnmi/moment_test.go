@@ -1,6 +1,7 @@
 package gnmi_test
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -111,6 +112,9 @@ func TestMomentErrors(t *testing.T) {
 	snapshot := func(ns int64) *gnmi_ext.Extension {
 		return history(&gnmi_ext.History{Request: &gnmi_ext.History_SnapshotTime{SnapshotTime: ns}})
 	}
+	stretch := func(start, end int64) *gnmi_ext.Extension {
+		return history(&gnmi_ext.History{Request: &gnmi_ext.History_Range{Range: &gnmi_ext.TimeRange{Start: start, End: end}}})
+	}
 	past := atEvent(t, shop.Epoch())
 	for name, test := range map[string]struct {
 		mode       gpb.SubscriptionList_Mode
@@ -122,8 +126,14 @@ func TestMomentErrors(t *testing.T) {
 		"two moments":               {gpb.SubscriptionList_ONCE, []*gnmi_ext.Extension{past, snapshot(1)}, codes.InvalidArgument},
 		"no moment":                 {gpb.SubscriptionList_ONCE, []*gnmi_ext.Extension{history(&gnmi_ext.History{})}, codes.InvalidArgument},
 		"a snapshot before 1970":    {gpb.SubscriptionList_ONCE, []*gnmi_ext.Extension{snapshot(-5)}, codes.InvalidArgument},
-		"a range that ends early":   {gpb.SubscriptionList_STREAM, []*gnmi_ext.Extension{history(&gnmi_ext.History{Request: &gnmi_ext.History_Range{Range: &gnmi_ext.TimeRange{Start: 2, End: 1}}})}, codes.InvalidArgument},
-		"a range":                   {gpb.SubscriptionList_STREAM, []*gnmi_ext.Extension{history(&gnmi_ext.History{Request: &gnmi_ext.History_Range{Range: &gnmi_ext.TimeRange{Start: 1, End: 2}}})}, codes.Unimplemented},
+		"a range that ends early":   {gpb.SubscriptionList_STREAM, []*gnmi_ext.Extension{stretch(2, 1)}, codes.InvalidArgument},
+		"a range of long ago":       {gpb.SubscriptionList_STREAM, []*gnmi_ext.Extension{stretch(forgotten.UnixNano(), time.Now().UnixNano())}, codes.OutOfRange},
+		"a range all long ago":      {gpb.SubscriptionList_STREAM, []*gnmi_ext.Extension{stretch(1, 2)}, codes.OutOfRange},
+		"a range before 1970":       {gpb.SubscriptionList_STREAM, []*gnmi_ext.Extension{stretch(-2, 1)}, codes.InvalidArgument},
+		"a range of the future":     {gpb.SubscriptionList_STREAM, []*gnmi_ext.Extension{stretch(time.Now().Add(time.Hour).UnixNano(), math.MaxInt64)}, codes.Unimplemented},
+		"a range once":              {gpb.SubscriptionList_ONCE, []*gnmi_ext.Extension{stretch(1, 2)}, codes.InvalidArgument},
+		"a range polled":            {gpb.SubscriptionList_POLL, []*gnmi_ext.Extension{stretch(1, 2)}, codes.InvalidArgument},
+		"a range of nothing":        {gpb.SubscriptionList_STREAM, []*gnmi_ext.Extension{history(&gnmi_ext.History{Request: &gnmi_ext.History_Range{}})}, codes.InvalidArgument},
 		"no timestamp":              {gpb.SubscriptionList_ONCE, []*gnmi_ext.Extension{registered(gnmi_ext.ExtensionID_EID_EXPERIMENTAL, []byte("\xff\xff"))}, codes.InvalidArgument},
 		"a timestamp out of bounds": {gpb.SubscriptionList_ONCE, []*gnmi_ext.Extension{atEvent(t, time.Date(12000, 1, 1, 0, 0, 0, 0, time.UTC))}, codes.InvalidArgument},
 		"a strange registration":    {gpb.SubscriptionList_ONCE, []*gnmi_ext.Extension{registered(7, nil)}, codes.InvalidArgument},

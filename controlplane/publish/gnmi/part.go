@@ -19,14 +19,11 @@ const (
 	counterLeaves            // the others
 )
 
-func (c leafChoice) filter() filter {
-	switch c {
-	case eventLeaves:
-		return func(n *node) bool { return n.onChange }
-	case counterLeaves:
-		return func(n *node) bool { return !n.onChange }
+func (c leafChoice) filter(also filter) filter {
+	if c == allLeaves {
+		return also
 	}
-	return nil
+	return func(n *node) bool { return n.onChange == (c == eventLeaves) && (also == nil || also(n)) }
 }
 
 // manner is how a part sends.
@@ -37,25 +34,23 @@ type manner struct {
 	suppress  bool          // of a sample only what changed
 }
 
-// part is the paths of a subscription that are sent in one manner, each leaf once even
-// where they overlap.
+// part is the paths of a request that are sent in one manner, each leaf once even
+// where they overlap. It never changes.
 type part struct {
 	manner
-	*selector
-	filter filter
-	// sent has the state of each fact that the subscriber knows; nil when nobody will ask.
-	sent   map[inventory.Ref]inventory.Entry
-	sample time.Time // when the next sample is due
-	beat   time.Time // when the next heartbeat is due
+	answer    *answer
+	filter    filter
+	selectors []*selector
+	paths     []request
 }
 
 // newParts sorts the paths of a subscription list into parts.
-func (s *Server) newParts(to *scope, list *gpb.SubscriptionList) ([]*part, error) {
+func (s *Server) newParts(a *answer, list *gpb.SubscriptionList) ([]*part, error) {
 	paths := make([]*gpb.Path, len(list.GetSubscription()))
 	for i, sub := range list.GetSubscription() {
 		paths[i] = sub.GetPath()
 	}
-	requests, err := s.parseAll(to, list.GetPrefix(), paths)
+	requests, err := s.parseAll(a, list.GetPrefix(), paths)
 	if err != nil {
 		return nil, err
 	}
@@ -75,31 +70,34 @@ func (s *Server) newParts(to *scope, list *gpb.SubscriptionList) ([]*part, error
 	}
 	var parts []*part
 	for _, m := range order {
-		parts = append(parts, s.compile(*to, m, byManner[m])...)
+		parts = append(parts, compile(a, m, byManner[m]))
 	}
 	return parts, nil
 }
 
-// compile makes the parts for paths of one manner: one, unless they are too many for a
-// program.
-func (s *Server) compile(to scope, m manner, paths []request) []*part {
-	var parts []*part
-	for len(paths) > 0 {
-		var p program
-		n := 0
-		for n < len(paths) && p.room(len(paths[n].elems)) {
-			p.add(paths[n].elems)
-			n++
+// compile makes the part for paths of one manner.
+func compile(a *answer, m manner, paths []request) *part {
+	p := &part{manner: m, answer: a, filter: m.choice.filter(a.filter()), paths: paths}
+	for _, in := range a.spaces {
+		var earlier []*program
+		for rest := paths; len(rest) > 0; {
+			prog := &program{}
+			n := 0
+			for n < len(rest) && prog.room(len(rest[n].elems)) {
+				prog.add(rest[n].elems)
+				n++
+			}
+			s := newSelector(in, prog, rest[:n])
+			s.earlier = earlier[:len(earlier):len(earlier)]
+			p.selectors = append(p.selectors, s)
+			earlier = append(earlier, prog)
+			rest = rest[n:]
 		}
-		parts = append(parts, &part{
-			manner: m, filter: m.choice.filter(), selector: newSelector(s.table(to), to.device, &p, paths[:n]),
-		})
-		paths = paths[n:]
 	}
-	return parts
+	return p
 }
 
-// manners gives how one path of a subscription list is sent.
+// manners gives how one path of a subscription list is sent (specification, section 3.5.1.5.2).
 func (s *Server) manners(mode gpb.SubscriptionList_Mode, sub *gpb.Subscription) ([]manner, error) {
 	if mode != gpb.SubscriptionList_STREAM {
 		return []manner{{}}, nil
@@ -119,17 +117,25 @@ func (s *Server) manners(mode gpb.SubscriptionList_Mode, sub *gpb.Subscription) 
 		if interval == 0 {
 			interval = s.cfg.SampleMinimum
 		}
-		return []manner{{interval: interval, heartbeat: heartbeat, suppress: sub.GetSuppressRedundant()}}, nil
+		return []manner{sampled(allLeaves, interval, heartbeat, sub.GetSuppressRedundant())}, nil
 	case gpb.SubscriptionMode_TARGET_DEFINED:
-		if interval == 0 {
-			interval = s.cfg.SampleDefault
+		if interval != 0 {
+			return nil, status.Error(codes.InvalidArgument, "sample_interval: with mode TARGET_DEFINED the server chooses it; use SAMPLE")
 		}
 		return []manner{
 			{choice: eventLeaves, heartbeat: heartbeat},
-			{choice: counterLeaves, interval: interval, heartbeat: heartbeat, suppress: sub.GetSuppressRedundant()},
+			sampled(counterLeaves, s.cfg.SampleDefault, heartbeat, sub.GetSuppressRedundant()),
 		}, nil
 	}
 	return nil, status.Errorf(codes.InvalidArgument, "subscription mode %v is not known", sub.GetMode())
+}
+
+// sampled is the manner of samples. Where nothing is suppressed every sample is a heartbeat.
+func sampled(c leafChoice, interval, heartbeat time.Duration, suppress bool) manner {
+	if !suppress {
+		heartbeat = 0
+	}
+	return manner{choice: c, interval: interval, heartbeat: heartbeat, suppress: suppress}
 }
 
 // interval checks an interval in nanoseconds; 0 stays 0.
@@ -142,91 +148,84 @@ func (s *Server) interval(field string, ns uint64) (time.Duration, error) {
 	return d, nil
 }
 
-// sendAll sends everything of the part as view has it.
-func (p *part) sendAll(sub *subscription, view inventory.View) error {
+// all gives everything of the part as view has it, a message for each fact. The bytes are good until the next.
+func (p *part) all(view inventory.View, yield func([]byte) error) error {
+	var w writer
+	var buffer []byte
 	var err error
-	p.each(view, func(k *kind, e inventory.Entry) bool {
-		r, ok := k.render(e, p.program, p.filter)
-		if !ok {
-			return true
-		}
-		if err = sub.notify(sub.answer.all(r)); err == nil && p.sent != nil {
-			p.sent[e.Fact.Ref()] = e
-		}
-		return err == nil
-	})
-	return err
-}
-
-// learn notes what view has as known, for a subscriber that wants updates only.
-func (p *part) learn(view inventory.View) {
-	p.each(view, func(k *kind, e inventory.Entry) bool {
-		if _, ok := k.render(e, p.program, p.filter); ok {
-			p.sent[e.Fact.Ref()] = e
-		}
-		return true
-	})
-}
-
-// sendChanged sends what view has and the subscriber does not know yet.
-func (p *part) sendChanged(sub *subscription, view inventory.View) error {
-	seen := make(map[inventory.Ref]bool, len(p.sent))
-	var err error
-	p.each(view, func(k *kind, e inventory.Entry) bool {
-		ref := e.Fact.Ref()
-		seen[ref] = true
-		err = p.tell(sub, k, ref, e)
-		return err == nil
-	})
-	if err != nil {
-		return err
-	}
-	for ref := range p.sent {
-		if seen[ref] {
-			continue
-		}
-		gone := inventory.Entry{Event: sub.server.now()}
-		if err := p.tell(sub, p.of(ref), ref, gone); err != nil {
+	for _, s := range p.selectors {
+		s.each(view, func(k *kind, e inventory.Entry) bool {
+			if !p.answer.sees(e.Fact) {
+				return true
+			}
+			if r, ok := s.render(&w, k, e, p.filter); ok {
+				buffer = p.answer.all(buffer[:0], p.answer.targetOf(s.space, e.Fact), r, nil)
+				err = yield(buffer)
+			}
+			return err == nil
+		})
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// apply sends what an update changes.
-func (p *part) apply(sub *subscription, u inventory.Update) error {
-	k := p.of(u.Ref)
-	if k == nil || u.Fact != nil && !p.inTarget(u.Fact) {
-		return nil
+// difference gives what leads from before to now. at is the time of what is found missing, for which the views have none.
+func (p *part) difference(before, now inventory.View, at time.Time, yield func([]byte) error) error {
+	if err := p.ends(before, now, at, yield); err != nil {
+		return err
 	}
-	return p.tell(sub, k, u.Ref, u.Entry)
-}
-
-// tell sends the difference between what the subscriber knows of a fact and e, whose Fact
-// is nil when it ended.
-func (p *part) tell(sub *subscription, k *kind, ref inventory.Ref, e inventory.Entry) error {
-	var now, before rendered
-	is := false
-	if e.Fact != nil {
-		now, is = k.render(e, p.program, p.filter)
-	}
-	known, was := p.sent[ref]
-	if was {
-		before, _ = k.render(known, p.program, p.filter)
-	}
-	switch {
-	case is:
-		p.sent[ref] = e
-	case was:
-		delete(p.sent, ref)
-	}
-	switch {
-	case was && e.Fact != nil:
-		return sub.notify(sub.answer.change(before, now, e))
-	case was:
-		return sub.notify(sub.answer.end(before, e.Event.UnixNano()))
-	case is:
-		return sub.notify(sub.answer.all(now))
+	var err error
+	for _, s := range p.selectors {
+		s.each(now, func(k *kind, e inventory.Entry) bool {
+			known, _ := before.Get(e.Fact.Ref())
+			if known.Fact == nil || !known.Commit.Equal(e.Commit) {
+				err = s.yield(p, k, inventory.Update{Ref: e.Fact.Ref(), Entry: e, Before: known}, yield)
+			}
+			return err == nil
+		})
+		if err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// ends gives the ends of what before has and now has not.
+func (p *part) ends(before, now inventory.View, at time.Time, yield func([]byte) error) error {
+	var err error
+	for _, s := range p.selectors {
+		s.each(before, func(k *kind, e inventory.Entry) bool {
+			if _, there := now.Get(e.Fact.Ref()); !there {
+				gone := inventory.Update{Ref: e.Fact.Ref(), Entry: inventory.Entry{Event: at}, Before: e}
+				err = s.yield(p, k, gone, yield)
+			}
+			return err == nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *selector) yield(p *part, k *kind, u inventory.Update, yield func([]byte) error) error {
+	for _, m := range s.tell(p, k, []inventory.Update{u}) {
+		if err := yield(m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// changes gives what a chain of updates of one object changes, as if they were one.
+func (p *part) changes(chain []inventory.Update) [][]byte {
+	var out [][]byte
+	for _, s := range p.selectors {
+		if k := s.of(chain[0].Ref); k != nil {
+			out = append(out, s.tell(p, k, chain)...)
+		}
+	}
+	return out
 }

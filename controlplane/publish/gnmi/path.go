@@ -22,14 +22,15 @@ type request struct {
 	text  string // for messages
 }
 
-// parse joins a path to its prefix and checks it against the schema of the target. A path that is
+// parse joins a path to its prefix and checks it against the schemas of the target. A path that is
 // in no model is INVALID_ARGUMENT; one that a model has and the server does not give is
 // UNIMPLEMENTED.
-func parse(root *node, prefix, path *gpb.Path) (request, error) {
+func parse(spaces []*space, prefix, path *gpb.Path) (request, error) {
 	r := request{}
 	for _, p := range []*gpb.Path{prefix, path} {
+		// Some clients fill both forms of a path for servers older than gNMI 0.4: elem counts.
 		//nolint:staticcheck // Deprecated, and read to reject it.
-		if len(p.GetElement()) > 0 {
+		if len(p.GetElement()) > 0 && len(p.GetElem()) == 0 {
 			return r, status.Error(codes.InvalidArgument, "path: element is deprecated; use elem")
 		}
 		for _, e := range p.GetElem() {
@@ -50,7 +51,22 @@ func parse(root *node, prefix, path *gpb.Path) (request, error) {
 	if len(r.elems) >= maxPositions {
 		return r, status.Errorf(codes.InvalidArgument, "path: %d elements, more than %d", len(r.elems), maxPositions-1)
 	}
-	return r, r.check(root)
+	return r, r.checkAll(spaces)
+}
+
+// checkAll wants one of the spaces to serve the path; of their errors it gives the one that knows the path best.
+func (r request) checkAll(spaces []*space) error {
+	var worst error
+	for _, s := range spaces {
+		err := r.check(s.root)
+		if err == nil {
+			return nil
+		}
+		if worst == nil || status.Code(err) == codes.Unimplemented {
+			worst = err
+		}
+	}
+	return worst
 }
 
 // check looks for nodes of the schema that the path leads to.
@@ -157,24 +173,4 @@ func pathText(p *gpb.Path) string {
 		return "/"
 	}
 	return b.String()
-}
-
-// scope is what a request addresses: a target, and how to name it in answers.
-type scope struct {
-	target string // as asked; "" and "fabric" are the same
-	device string // the switch; empty for the fabric
-	origin string
-	root   *node
-}
-
-// originOf merges the origin of a path into that of the request; only one is served.
-func (s *scope) originOf(p *gpb.Path) error {
-	switch origin := p.GetOrigin(); {
-	case origin == "":
-	case origin != "openconfig":
-		return status.Errorf(codes.Unimplemented, "origin %q: only openconfig is provided", origin)
-	default:
-		s.origin = origin
-	}
-	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -102,9 +103,19 @@ func (f *fixed) Get(r inventory.Ref) (inventory.Entry, bool) {
 }
 
 func (f *fixed) All(k inventory.Kind) func(func(inventory.Entry) bool) {
+	return f.those(func(r inventory.Ref) bool { return r.Kind == k })
+}
+
+func (f *fixed) Within(k inventory.Kind, cluster, prefix string) func(func(inventory.Entry) bool) {
+	return f.those(func(r inventory.Ref) bool {
+		return r.Kind == k && r.Cluster == cluster && strings.HasPrefix(r.ID, prefix)
+	})
+}
+
+func (f *fixed) those(which func(inventory.Ref) bool) func(func(inventory.Entry) bool) {
 	return func(yield func(inventory.Entry) bool) {
 		for _, r := range slices.SortedFunc(maps.Keys(f.byRef), inventory.Ref.Compare) {
-			if r.Kind == k {
+			if which(r) {
 				f.reads++
 				if !yield(f.byRef[r]) {
 					return
@@ -118,9 +129,9 @@ func (f *fixed) All(k inventory.Kind) func(func(inventory.Entry) bool) {
 func selected(s *selector, v inventory.View) iter.Seq[[]elem] {
 	return func(yield func([]elem) bool) {
 		s.each(v, func(k *kind, e inventory.Entry) bool {
-			r, _ := k.render(e, s.program, nil)
+			r, _ := s.render(new(writer), k, e, nil)
 			for _, l := range r.leaves {
-				if !yield(slices.Concat(r.entry, l.path)) {
+				if !yield(slices.Concat(r.entry, l.path())) {
 					return false
 				}
 			}
@@ -137,11 +148,11 @@ func TestEachLeafCanBeAskedFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	view := newFixed(shop.Facts())
-	table := s.kinds(false)
+	in := &space{root: s.fabric, table: s.kinds(false)}
 	var everything program
 	everything.add(nil)
 	count := 0
-	for path := range selected(newSelector(table, "", &everything, []request{{}}), view) {
+	for path := range selected(newSelector(in, &everything, []request{{}}), view) {
 		count++
 		var r request
 		for _, e := range path {
@@ -156,7 +167,7 @@ func TestEachLeafCanBeAskedFor(t *testing.T) {
 		}
 		var p program
 		p.add(r.elems)
-		sel := newSelector(table, "", &p, []request{r})
+		sel := newSelector(in, &p, []request{r})
 		view.reads = 0
 		var got []string
 		for found := range selected(sel, view) {

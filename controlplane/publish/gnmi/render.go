@@ -1,6 +1,8 @@
 package gnmi
 
 import (
+	"slices"
+
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
 
 	"github.com/fabricscope/fabricscope/controlplane/inventory"
@@ -14,8 +16,11 @@ type kind struct {
 	name []string // the names in path, for the table
 	// keys appends the values of all keys on path.
 	keys func(f inventory.Fact, values []string) []string
-	// ref is the reverse of keys; device is the switch of the target.
-	ref func(device string, keys []string) inventory.Ref
+	// id gives the ID of the fact with the keys, or, when they are not all, what the IDs of all
+	// facts whose first keys they are begin with; device is the switch of the target. The first
+	// key of a clustered kind is the cluster of the Ref.
+	id        func(device string, keys []string, all bool) string
+	clustered bool
 	// leaves renders a fact.
 	leaves func(e inventory.Entry, w *writer)
 	// parent says that facts of other kinds appear beneath the entry.
@@ -78,15 +83,26 @@ func protoPath(elems []elem) []*gpb.PathElem {
 
 // leaf is a leaf with its place beneath the entry of its fact.
 type leaf struct {
-	path  []elem
+	in    []elem // the containers that it is in; never changed
 	node  *node
 	value value
+}
+
+// path gives the leaf's path beneath the entry.
+func (l *leaf) path() []elem { return append(l.in[:len(l.in):len(l.in)], elem{node: l.node}) }
+
+// at says whether two leaves are in the same place.
+func (l *leaf) at(o *leaf) bool {
+	return l.node == o.node && slices.EqualFunc(l.in, o.in, func(a, b elem) bool {
+		return a.node == b.node && slices.Equal(a.values, b.values)
+	})
 }
 
 // filter selects leaves by their node; nil selects all.
 type filter func(n *node) bool
 
-// rendered is a fact as its target shows it, as far as it was asked for.
+// rendered is a fact as its target shows it, as far as it was asked for. What it holds is good until the writer that
+// made it renders again.
 type rendered struct {
 	kind   *kind
 	entry  []elem // the path of the list entry
@@ -94,14 +110,17 @@ type rendered struct {
 	time   int64 // nanoseconds since the epoch
 }
 
-// writer collects the leaves of a fact that a program matches.
+// writer collects the leaves of a fact that a program matches. It can be used again.
 type writer struct {
 	program *program
 	filter  filter
 	state   states
+	whole   bool // everything from here on was asked for
 	node    *node
 	path    []elem
 	out     []leaf
+	values  []string
+	place   []elem // of the entry
 }
 
 // match follows the path of an entry with the given keys. The result is empty when nothing
@@ -119,30 +138,28 @@ func (k *kind) match(p *program, values []string) states {
 }
 
 // render gives what p and f select of a fact. ok is false when that is nothing.
-func (k *kind) render(e inventory.Entry, p *program, f filter) (r rendered, ok bool) {
-	var room [8]string
-	values := k.keys(e.Fact, room[:0])
-	s := k.match(p, values)
+func (w *writer) render(k *kind, e inventory.Entry, p *program, f filter) (r rendered, ok bool) {
+	w.values = k.keys(e.Fact, w.values[:0])
+	s := k.match(p, w.values)
 	if s.empty() {
 		return r, false
 	}
-	r.kind, r.time = k, e.Event.UnixNano()
-	w := writer{program: p, filter: f, state: s, node: k.node}
-	own := values[len(values)-len(k.node.keys):]
+	w.program, w.filter, w.state, w.whole = p, f, s, p.accepts(s)
+	w.node, w.path, w.out, w.place = k.node, nil, w.out[:0], w.place[:0]
+	own := w.values[len(w.values)-len(k.node.keys):]
 	for i, name := range k.node.keys {
 		w.leaf(name, str(own[i]))
 	}
-	k.leaves(e, &w)
+	k.leaves(e, w)
 	if len(w.out) == 0 {
 		return r, false
 	}
-	r.leaves = w.out
-	rest := append([]string(nil), values...)
+	rest := w.values
 	for _, n := range k.path {
-		r.entry = append(r.entry, elem{n, rest[:len(n.keys):len(n.keys)]})
+		w.place = append(w.place, elem{n, rest[:len(n.keys):len(n.keys)]})
 		rest = rest[len(n.keys):]
 	}
-	return r, true
+	return rendered{kind: k, entry: w.place, leaves: w.out, time: e.Event.UnixNano()}, true
 }
 
 // leaf writes a leaf of the container that the writer is in. An empty text or list is a
@@ -157,13 +174,10 @@ func (w *writer) leaf(name string, v value) {
 // always is leaf for a text that may be empty.
 func (w *writer) always(name string, v value) {
 	n := w.node.child(name)
-	if w.filter != nil && !w.filter(n) || !w.program.accepts(w.program.step(w.state, name, nil, nil)) {
+	if w.filter != nil && !w.filter(n) || !w.whole && !w.program.accepts(w.program.step(w.state, name, nil, nil)) {
 		return
 	}
-	path := make([]elem, len(w.path)+1)
-	copy(path, w.path)
-	path[len(w.path)] = elem{node: n}
-	w.out = append(w.out, leaf{path: path, node: n, value: v})
+	w.out = append(w.out, leaf{in: w.path, node: n, value: v})
 }
 
 // in calls f for the container that a name leads to, unless nothing of it was asked for.
@@ -184,15 +198,18 @@ func (w *writer) entry(name string, keys []value, f func()) {
 }
 
 func (w *writer) descend(name string, values []string, f func()) {
-	node, state := w.node, w.state
+	node, state, whole, path := w.node, w.state, w.whole, w.path
 	n := node.child(name)
-	next := w.program.step(state, name, n.keys, values)
-	if next.empty() {
-		return
+	if !whole {
+		w.state = w.program.step(state, name, n.keys, values)
+		if w.state.empty() {
+			w.state = state
+			return
+		}
+		w.whole = w.program.accepts(w.state)
 	}
-	w.node, w.state = n, next
-	w.path = append(w.path, elem{n, values})
+	w.node = n
+	w.path = append(path[:len(path):len(path)], elem{n, values}) // leaves keep it
 	f()
-	w.path = w.path[:len(w.path)-1]
-	w.node, w.state = node, state
+	w.node, w.state, w.whole, w.path = node, state, whole, path
 }

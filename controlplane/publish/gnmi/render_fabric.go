@@ -10,49 +10,67 @@ func inSwitch(names ...string) []string {
 	return append([]string{"fabric", "switches", "switch"}, names...)
 }
 
-// bySlash is the reverse of keys that make the ID of a fact of the fabric.
-func bySlash(k inventory.Kind) func(string, []string) inventory.Ref {
-	return func(_ string, keys []string) inventory.Ref {
-		return inventory.Ref{Kind: k, ID: strings.Join(keys, "/")}
+// bySlash is how keys make the ID of a fact of the fabric.
+func bySlash(_ string, keys []string, all bool) string { return join(keys, all) }
+
+// join puts slashes between keys, and one behind them when more are to follow.
+func join(keys []string, all bool) string {
+	id := strings.Join(keys, "/")
+	if !all && len(keys) > 0 {
+		id += "/"
 	}
+	return id
+}
+
+// ofLink is how keys make the ID of a link: a-switch/a-port>b-switch/b-port.
+func ofLink(_ string, keys []string, all bool) string {
+	if len(keys) < 2 {
+		return join(keys, false)
+	}
+	return join(keys[:2], true) + ">" + join(keys[2:], all)
+}
+
+// ofPort is how the name of a port makes its ID in the target of its switch.
+func ofPort(device string, keys []string, all bool) string {
+	if device == "" {
+		return ""
+	}
+	return device + "/" + join(keys, all)
 }
 
 func switchKinds() []*kind {
 	return []*kind{{
 		fact: inventory.KindSwitch, name: inSwitch(), parent: true,
 		keys: func(f inventory.Fact, v []string) []string { return append(v, f.(inventory.Switch).Name) },
-		ref:  bySlash(inventory.KindSwitch), leaves: switchLeaves,
+		id:   bySlash, leaves: switchLeaves,
 	}, {
 		fact: inventory.KindPort, name: inSwitch("ports", "port"),
 		keys: func(f inventory.Fact, v []string) []string {
 			p := f.(inventory.Port)
 			return append(v, p.Switch, p.Name)
 		},
-		ref: bySlash(inventory.KindPort), leaves: portLeaves,
+		id: bySlash, leaves: portLeaves,
 	}, {
 		fact: inventory.KindAccounting, name: inSwitch("accounting", "interface"),
 		keys: func(f inventory.Fact, v []string) []string {
 			a := f.(inventory.Accounting)
 			return append(v, a.Switch, a.Port)
 		},
-		ref: bySlash(inventory.KindAccounting), leaves: accountingLeaves,
+		id: bySlash, leaves: accountingLeaves,
 	}, {
 		fact: inventory.KindLink, name: []string{"fabric", "links", "link"},
 		keys: func(f inventory.Fact, v []string) []string {
 			l := f.(inventory.Link)
 			return append(v, l.A.Switch, l.A.Port, l.B.Switch, l.B.Port)
 		},
-		ref: func(_ string, keys []string) inventory.Ref {
-			return inventory.Link{A: inventory.PortRef{Switch: keys[0], Port: keys[1]}, B: inventory.PortRef{Switch: keys[2], Port: keys[3]}}.Ref()
-		},
-		leaves: linkLeaves,
+		id: ofLink, leaves: linkLeaves,
 	}, {
 		fact: inventory.KindEndpoint, name: []string{"fabric", "endpoints", "endpoint"},
 		keys: func(f inventory.Fact, v []string) []string {
 			e := f.(inventory.Endpoint)
 			return append(v, e.Switch, e.Port, plainAddress(e.Address))
 		},
-		ref: bySlash(inventory.KindEndpoint), leaves: endpointLeaves,
+		id: bySlash, leaves: endpointLeaves,
 	}}
 }
 
@@ -61,17 +79,11 @@ func deviceKinds() []*kind {
 	return []*kind{{
 		fact: inventory.KindPort, name: []string{"interfaces", "interface"}, parent: true,
 		keys: func(f inventory.Fact, v []string) []string { return append(v, f.(inventory.Port).Name) },
-		ref: func(device string, keys []string) inventory.Ref {
-			return inventory.Port{Switch: device, Name: keys[0]}.Ref()
-		},
-		leaves: interfaceLeaves,
+		id:   ofPort, leaves: interfaceLeaves,
 	}, {
 		fact: inventory.KindAccounting, name: []string{"interfaces", "interface"}, guest: true,
 		keys: func(f inventory.Fact, v []string) []string { return append(v, f.(inventory.Accounting).Port) },
-		ref: func(device string, keys []string) inventory.Ref {
-			return inventory.Accounting{Switch: device, Port: keys[0]}.Ref()
-		},
-		leaves: interfaceCounterLeaves,
+		id:   ofPort, leaves: interfaceCounterLeaves,
 	}}
 }
 

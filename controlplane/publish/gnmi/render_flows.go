@@ -11,7 +11,7 @@ func conversationKind() *kind {
 	return &kind{
 		fact: inventory.KindConversation, name: []string{"flows", "conversations", "conversation"},
 		keys: func(f inventory.Fact, v []string) []string { return append(v, f.(flow.Conversation).ID) },
-		ref:  bySlash(inventory.KindConversation), leaves: conversationLeaves,
+		id:   bySlash, leaves: conversationLeaves,
 	}
 }
 

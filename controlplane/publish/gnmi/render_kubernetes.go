@@ -4,7 +4,6 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/fabricscope/fabricscope/controlplane/inventory"
 )
@@ -21,20 +20,19 @@ func inCluster(names ...string) []string {
 	return append([]string{"kubernetes", "clusters", "cluster"}, names...)
 }
 
-// byName is the reverse of keys that are cluster and ID.
-func byName(k inventory.Kind) func(string, []string) inventory.Ref {
-	return func(_ string, keys []string) inventory.Ref {
-		return inventory.Ref{Kind: k, Cluster: keys[0], ID: strings.Join(keys[1:], "/")}
+// byName is how keys make the ID of a fact of a cluster, which is the first of them.
+func byName(_ string, keys []string, all bool) string {
+	if len(keys) < 2 {
+		return ""
 	}
+	return join(keys[1:], all)
 }
 
 func kubernetesKinds() []*kind {
 	return []*kind{{
 		fact: inventory.KindCluster, name: inCluster(), parent: true,
 		keys: func(f inventory.Fact, v []string) []string { return append(v, f.(inventory.Cluster).Name) },
-		ref: func(_ string, keys []string) inventory.Ref {
-			return inventory.Ref{Kind: inventory.KindCluster, Cluster: keys[0], ID: keys[0]}
-		},
+		id:   func(_ string, keys []string, all bool) string { return join(keys, all) }, clustered: true,
 		leaves: clusterLeaves,
 	}, {
 		fact: inventory.KindNamespace, name: inCluster("namespaces", "namespace"),
@@ -42,35 +40,35 @@ func kubernetesKinds() []*kind {
 			n := f.(inventory.Namespace)
 			return append(v, n.Cluster, n.Name)
 		},
-		ref: byName(inventory.KindNamespace), leaves: namespaceLeaves,
+		id: byName, clustered: true, leaves: namespaceLeaves,
 	}, {
 		fact: inventory.KindNode, name: inCluster("nodes", "node"),
 		keys: func(f inventory.Fact, v []string) []string {
 			n := f.(inventory.Node)
 			return append(v, n.Cluster, n.Name)
 		},
-		ref: byName(inventory.KindNode), leaves: nodeLeaves,
+		id: byName, clustered: true, leaves: nodeLeaves,
 	}, {
 		fact: inventory.KindPod, name: inCluster("pods", "pod"), parent: true,
 		keys: func(f inventory.Fact, v []string) []string {
 			p := f.(inventory.Pod)
 			return append(v, p.Cluster, p.UID)
 		},
-		ref: byName(inventory.KindPod), leaves: podLeaves,
+		id: byName, clustered: true, leaves: podLeaves,
 	}, {
 		fact: inventory.KindAttachment, name: inCluster("pods", "pod", "attachments", "attachment"),
 		keys: func(f inventory.Fact, v []string) []string {
 			a := f.(inventory.Attachment)
 			return append(v, a.Cluster, a.PodUID, a.Switch, a.PortName)
 		},
-		ref: byName(inventory.KindAttachment), leaves: attachmentLeaves,
+		id: byName, clustered: true, leaves: attachmentLeaves,
 	}, {
 		fact: inventory.KindService, name: inCluster("services", "service"), parent: true,
 		keys: func(f inventory.Fact, v []string) []string {
 			s := f.(inventory.Service)
 			return append(v, s.Cluster, s.Namespace, s.Name)
 		},
-		ref: byName(inventory.KindService), leaves: serviceLeaves,
+		id: byName, clustered: true, leaves: serviceLeaves,
 	}, memberKind()}
 }
 
@@ -85,14 +83,14 @@ func memberKind() *kind {
 			}
 			return append(v, m.Cluster, m.Namespace, m.Service, plainAddress(m.Address), uid)
 		},
-		ref: func(_ string, keys []string) inventory.Ref {
-			id := slices.Clone(keys[1:])
-			if last := len(id) - 1; id[last] == noPod {
-				id[last] = ""
+		id: func(device string, keys []string, all bool) string {
+			if last := len(keys) - 1; all && keys[last] == noPod {
+				keys = append(keys[:last:last], "")
 			}
-			return inventory.Ref{Kind: inventory.KindMember, Cluster: keys[0], ID: strings.Join(id, "/")}
+			return byName(device, keys, all)
 		},
-		leaves: memberLeaves,
+		clustered: true,
+		leaves:    memberLeaves,
 	}
 }
 

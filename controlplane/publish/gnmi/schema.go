@@ -19,9 +19,12 @@ type node struct {
 	onChange bool // TARGET_DEFINED is ON_CHANGE, not SAMPLE
 	atomic   bool // the subtree is sent as a whole
 	served   bool // the server gives it, or something beneath it
+	applied  bool // a leaf of state that only repeats what is configured: the config beside has it too
 	parent   *node
 	children map[string]*node
 	elem     *gpb.PathElem // the node without keys, shared by all messages
+	wire     []byte        // the same as a field of a path
+	path     string        // in the schema, as /flows/conversations/conversation
 }
 
 // schema is the tree of each sort of target.
@@ -72,10 +75,17 @@ func newNode(m models.Node, parent *node) *node {
 	n := &node{
 		name: m.Name, module: m.Module, keys: m.Keys, leaf: len(m.Children) == 0, wide: m.Wide,
 		onChange: m.OnChange, atomic: m.Atomic, parent: parent, children: map[string]*node{},
-		elem: &gpb.PathElem{Name: m.Name},
+		elem: &gpb.PathElem{Name: m.Name}, path: parent.path + "/" + m.Name,
 	}
+	b, at := open(nil, pathElem)
+	n.wire = shut(appendText(b, elemName, n.name), at)
 	for _, c := range m.Children {
 		n.children[c.Name] = newNode(c, n)
+	}
+	if config, state := n.children["config"], n.children["state"]; config != nil && state != nil {
+		for name, l := range state.children {
+			l.applied = l.leaf && config.children[name] != nil
+		}
 	}
 	return n
 }

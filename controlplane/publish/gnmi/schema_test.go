@@ -25,7 +25,7 @@ func everything(t *testing.T, table []*kind, f inventory.Fact) []rendered {
 		if k.fact != f.Ref().Kind {
 			continue
 		}
-		r, ok := k.render(inventory.Entry{Fact: f, Event: time.Unix(1700000000, 0)}, &p, nil)
+		r, ok := new(writer).render(k, inventory.Entry{Fact: f, Event: time.Unix(1700000000, 0)}, &p, nil)
 		if !ok {
 			t.Fatalf("%v renders to nothing", f.Ref())
 		}
@@ -49,7 +49,7 @@ func checkAgainstModels(t *testing.T, table []*kind, facts []inventory.Fact) map
 			for _, r := range everything(t, table, f) {
 				for _, l := range r.leaves {
 					seen[l.node] = true
-					path := &gpb.Path{Elem: protoPath(slices.Concat(r.entry, l.path))}
+					path := &gpb.Path{Elem: protoPath(slices.Concat(r.entry, l.path()))}
 					err := ytypes.SetNode(schema.RootSchema(), root, path, l.value.typed(enc, l.node.wide), &ytypes.InitMissingElements{})
 					if err != nil {
 						t.Errorf("%v %s: %v", enc, pathText(path), err)
@@ -120,8 +120,17 @@ func TestKeysAndRefsAreReverses(t *testing.T) {
 				if device {
 					on = deviceOf(f)
 				}
-				if got := k.ref(on, k.keys(f, nil)); got != f.Ref() {
-					t.Errorf("keys %q of %v lead to %v", k.keys(f, nil), f.Ref(), got)
+				keys := k.keys(f, nil)
+				got := k.stretch(on, keys)
+				if want := (stretch{cluster: f.Ref().Cluster, id: f.Ref().ID, one: true}); got != want {
+					t.Errorf("keys %q of %v lead to %+v", keys, f.Ref(), got)
+				}
+				for n := range keys { // fewer keys lead to more facts, this one among them
+					some := slices.Clone(keys)
+					clear(some[n:])
+					if more := k.stretch(on, some); !more.covers(got) || more.one {
+						t.Errorf("keys %q of %v lead to %+v", some, f.Ref(), more)
+					}
 				}
 			}
 		}

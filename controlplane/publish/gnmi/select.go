@@ -1,22 +1,44 @@
 package gnmi
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/fabricscope/fabricscope/controlplane/inventory"
 )
 
-// selector is a program bound to a target: it knows which kinds can match and how few facts of
+// selector is a program bound to a space: it knows which kinds can match and which few facts of
 // each need looking at.
 type selector struct {
+	*space
 	program *program
-	device  string // the switch of the target; empty for the fabric
+	// earlier are programs whose leaves somebody else gives: it gives only what they do not accept.
+	earlier []*program
 	kinds   []*kind
-	wanted  map[*kind][][]string // keys of the only facts that can match; missing for all
+	wanted  map[*kind][]stretch // the facts that can match, of each kind
+}
+
+// stretch is some facts of a kind that stand together in the order of references: the one with an ID, or all whose
+// ID begins with it.
+type stretch struct {
+	cluster    string
+	anyCluster bool
+	id         string
+	one        bool
+}
+
+// covers says whether everything in o is in s.
+func (s stretch) covers(o stretch) bool {
+	if s.one {
+		return s == o
+	}
+	return (s.anyCluster || !o.anyCluster && s.cluster == o.cluster) && strings.HasPrefix(o.id, s.id)
 }
 
 // newSelector binds p. paths are the requests that p was compiled from.
-func newSelector(table []*kind, device string, p *program, paths []request) *selector {
-	s := &selector{program: p, device: device, wanted: map[*kind][][]string{}}
-	for _, k := range table {
+func newSelector(in *space, p *program, paths []request) *selector {
+	s := &selector{space: in, program: p, wanted: map[*kind][]stretch{}}
+	for _, k := range in.table {
 		at := p.start
 		for _, n := range k.path {
 			at = p.step(at, n.name, n.keys, nil)
@@ -25,31 +47,17 @@ func newSelector(table []*kind, device string, p *program, paths []request) *sel
 			continue
 		}
 		s.kinds = append(s.kinds, k)
-		if only, ok := k.wanted(paths); ok {
-			s.wanted[k] = only
+		for _, path := range paths {
+			if keys, ok := k.wantedBy(path); ok {
+				s.wanted[k] = append(s.wanted[k], k.stretch(in.device, keys))
+			}
 		}
+		s.wanted[k] = disjoint(s.wanted[k])
 	}
 	return s
 }
 
-// wanted gives the keys of the only entries of k that the paths can match, "" for a key that may be
-// anything; ok is false when they can match too many to look up one by one.
-func (k *kind) wanted(paths []request) (only [][]string, ok bool) {
-	for _, path := range paths {
-		keys, matches := k.wantedBy(path)
-		if !matches {
-			continue
-		}
-		for i, v := range keys {
-			if v == "" && (i > 0 || k.path[0].name != "kubernetes") {
-				return nil, false
-			}
-		}
-		only = append(only, keys)
-	}
-	return only, true
-}
-
+// wantedBy gives the keys of the entries of k that a path can match, "" for a key that may be anything.
 func (k *kind) wantedBy(path request) (keys []string, matches bool) {
 	elems := path.elems
 	deep := false
@@ -75,69 +83,79 @@ func (k *kind) wantedBy(path request) (keys []string, matches bool) {
 	return keys, true
 }
 
+// stretch gives where the facts with certain keys are: as many of the first keys count as are known.
+func (k *kind) stretch(device string, keys []string) stretch {
+	var s stretch
+	rest := keys
+	if k.clustered {
+		s.cluster, rest = keys[0], keys[1:]
+		s.anyCluster = s.cluster == ""
+	}
+	known := slices.Index(rest, "")
+	if known < 0 {
+		known = len(rest)
+	}
+	s.id = k.id(device, keys[:len(keys)-len(rest)+known], known == len(rest))
+	s.one = known == len(rest) && s.id != ""
+	return s
+}
+
+// disjoint drops what others cover.
+func disjoint(all []stretch) []stretch {
+	var out []stretch
+	for i, s := range all {
+		covered := false
+		for j, o := range all {
+			covered = covered || o.covers(s) && (!s.covers(o) || j < i)
+		}
+		if !covered {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
 // each yields every fact that the program may match, with its kind.
 func (s *selector) each(view inventory.View, yield func(*kind, inventory.Entry) bool) {
 	for _, k := range s.kinds {
-		only, ok := s.wanted[k]
-		if !ok {
-			if !s.all(view, k, yield) {
-				return
+		for _, st := range resolve(view, s.wanted[k]) {
+			if st.one {
+				e, ok := view.Get(inventory.Ref{Kind: k.fact, Cluster: st.cluster, ID: st.id})
+				if ok && s.has(e.Fact) && !yield(k, e) {
+					return
+				}
+				continue
 			}
-			continue
-		}
-		for _, ref := range s.refs(view, k, only) {
-			if e, ok := view.Get(ref); ok && !yield(k, e) {
-				return
+			some := view.Within(k.fact, st.cluster, st.id)
+			if st.anyCluster {
+				some = view.All(k.fact)
+			}
+			for e := range some {
+				if s.has(e.Fact) && !yield(k, e) {
+					return
+				}
 			}
 		}
 	}
 }
 
-func (s *selector) all(view inventory.View, k *kind, yield func(*kind, inventory.Entry) bool) bool {
-	for e := range view.All(k.fact) {
-		if s.inTarget(e.Fact) && !yield(k, e) {
-			return false
-		}
+// resolve puts every cluster in the place of any, but where all facts of the kind are wanted.
+func resolve(view inventory.View, wanted []stretch) []stretch {
+	if !slices.ContainsFunc(wanted, func(s stretch) bool { return s.anyCluster && s.id != "" }) {
+		return wanted
 	}
-	return true
-}
-
-// inTarget says whether a fact shows in the selector's target.
-func (s *selector) inTarget(f inventory.Fact) bool {
-	return s.device == "" || s.device == deviceOf(f)
-}
-
-// deviceOf is the switch in whose target a fact shows; "" for none.
-func deviceOf(f inventory.Fact) string {
-	switch f := f.(type) {
-	case inventory.Port:
-		return f.Switch
-	case inventory.Accounting:
-		return f.Switch
-	}
-	return ""
-}
-
-// refs resolves keys to references, each once; a missing cluster stands for every cluster.
-func (s *selector) refs(view inventory.View, k *kind, only [][]string) []inventory.Ref {
-	var refs []inventory.Ref
-	seen := map[inventory.Ref]bool{}
-	add := func(keys []string) {
-		if r := k.ref(s.device, keys); !seen[r] {
-			seen[r] = true
-			refs = append(refs, r)
-		}
-	}
-	for _, keys := range only {
-		if keys[0] != "" {
-			add(keys)
+	var out []stretch
+	for _, s := range wanted {
+		if !s.anyCluster || s.id == "" {
+			out = append(out, s)
 			continue
 		}
 		for e := range view.All(inventory.KindCluster) {
-			add(append([]string{e.Fact.(inventory.Cluster).Name}, keys[1:]...))
+			s.cluster, s.anyCluster = e.Fact.(inventory.Cluster).Name, false
+			out = append(out, s)
 		}
 	}
-	return refs
+	return disjoint(out)
 }
 
 // of gives the kind under which the facts of a reference show; nil for none.
@@ -148,4 +166,29 @@ func (s *selector) of(r inventory.Ref) *kind {
 		}
 	}
 	return nil
+}
+
+// render gives what the selector selects of a fact, and nothing that an earlier program does.
+func (s *selector) render(w *writer, k *kind, e inventory.Entry, f filter) (rendered, bool) {
+	r, ok := w.render(k, e, s.program, f)
+	if !ok || len(s.earlier) == 0 {
+		return r, ok
+	}
+	r.leaves = slices.DeleteFunc(r.leaves, func(l leaf) bool {
+		return slices.ContainsFunc(s.earlier, func(p *program) bool { return p.acceptsPath(r.entry, l.path()) })
+	})
+	return r, len(r.leaves) > 0
+}
+
+// acceptsPath says whether the program accepts a leaf of an entry.
+func (p *program) acceptsPath(entry, path []elem) bool {
+	s := p.start
+	for _, part := range [][]elem{entry, path} {
+		for _, e := range part {
+			if s = p.step(s, e.node.name, e.node.keys, e.values); s.empty() {
+				return false
+			}
+		}
+	}
+	return p.accepts(s)
 }

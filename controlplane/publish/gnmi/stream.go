@@ -1,99 +1,89 @@
 package gnmi
 
 import (
-	"context"
-	"errors"
 	"time"
 
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
-
-	"github.com/fabricscope/fabricscope/controlplane/history"
 	"github.com/fabricscope/fabricscope/controlplane/inventory"
 )
 
+// clockwork is when a part of one subscription is due.
+type clockwork struct {
+	*part
+	told   inventory.View // what the last sample told; of a part that suppresses or tells what is gone
+	sample time.Time      // when the next sample is due; zero for never
+	beat   time.Time      // when the next heartbeat is
+}
+
 // follow serves a STREAM: everything there is, sync_response, then changes and samples
-// until the client has enough. While the client is slow the feed merges what it missed.
+// until the client has enough.
 func (sub *subscription) follow() error {
-	view, feed := sub.server.source.Subscribe()
-	defer feed.Close()
-	changes := false
-	for _, p := range sub.parts {
-		changes = changes || p.interval == 0
-		if p.interval == 0 || p.suppress {
-			p.sent = map[inventory.Ref]inventory.Entry{}
-		}
-		if !sub.list.GetUpdatesOnly() {
-			if err := p.sendAll(sub, view); err != nil {
-				return err
-			}
-		} else if p.sent != nil {
-			p.learn(view)
-		}
-		p.plan(time.Now())
+	view := sub.start.view
+	if view == nil {
+		view = sub.server.source.Now()
 	}
-	if err := sub.sync(); err != nil {
+	if err := sub.snapshot(view); err != nil {
 		return err
 	}
-	if !changes {
-		feed.Close()
+	var clocks []*clockwork
+	for _, p := range sub.parts {
+		c := &clockwork{part: p, told: view}
+		c.plan(time.Now())
+		clocks = append(clocks, c)
 	}
-	return sub.tail(feed, changes)
+	return sub.tail(clocks)
 }
 
 // tail sends changes and samples as they come due.
-func (sub *subscription) tail(feed *history.Feed, changes bool) error {
+func (sub *subscription) tail(clocks []*clockwork) error {
 	ctx := sub.stream.Context()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	var wake <-chan struct{}
+	if sub.member != nil {
+		wake = sub.member.wake
+	}
 	for {
-		updates, err := sub.wait(ctx, feed, changes)
-		switch {
-		case ctx.Err() != nil:
+		if err := sub.tellChanges(); err != nil {
+			return err
+		}
+		if err := sub.due(clocks, time.Now()); err != nil {
+			return err
+		}
+		var alarm <-chan time.Time
+		if next := earliest(clocks); !next.IsZero() {
+			timer.Reset(time.Until(next))
+			alarm = timer.C
+		}
+		select {
+		case <-wake:
+		case <-alarm:
+		case <-ctx.Done():
 			return nil
-		case errors.Is(err, history.ErrClosed):
-			return status.Error(codes.Unavailable, "the server stops")
-		case err != nil:
-			return status.Error(codes.Internal, err.Error())
 		}
-		for _, u := range updates {
-			for _, p := range sub.parts {
-				if p.interval != 0 {
-					continue
-				}
-				if err := p.apply(sub, u); err != nil {
-					return err
-				}
-			}
+	}
+}
+
+// tellChanges sends what the log has.
+func (sub *subscription) tellChanges() error {
+	if sub.member == nil {
+		return nil
+	}
+	for {
+		links := sub.member.take(maxTake)
+		if len(links) == 0 {
+			return nil
 		}
-		if err := sub.due(time.Now()); err != nil {
+		if err := sub.member.group.tell(links, sub.notify); err != nil {
 			return err
 		}
 	}
 }
 
-// wait gives the next updates; none and no error when a sample or a heartbeat is due
-// first.
-func (sub *subscription) wait(ctx context.Context, feed *history.Feed, changes bool) ([]inventory.Update, error) {
-	if next := sub.next(); !next.IsZero() {
-		limited, cancel := context.WithDeadline(ctx, next)
-		defer cancel()
-		ctx = limited
-	}
-	if !changes {
-		<-ctx.Done()
-		return nil, nil
-	}
-	updates, err := feed.Next(ctx)
-	if errors.Is(err, context.DeadlineExceeded) {
-		return nil, nil
-	}
-	return updates, err
-}
-
-// next is when something is due; zero for never.
-func (sub *subscription) next() time.Time {
+// earliest is when something is due; zero for never.
+func earliest(clocks []*clockwork) time.Time {
 	var next time.Time
-	for _, p := range sub.parts {
-		for _, t := range []time.Time{p.sample, p.beat} {
+	for _, c := range clocks {
+		for _, t := range []time.Time{c.sample, c.beat} {
 			if !t.IsZero() && (next.IsZero() || t.Before(next)) {
 				next = t
 			}
@@ -103,38 +93,56 @@ func (sub *subscription) next() time.Time {
 }
 
 // plan sets when the part's first sample and heartbeat are due.
-func (p *part) plan(now time.Time) {
-	if p.interval > 0 {
-		p.sample = now.Add(p.interval)
+func (c *clockwork) plan(now time.Time) {
+	if c.interval > 0 {
+		c.sample = now.Add(c.interval)
 	}
-	if p.heartbeat > 0 {
-		p.beat = now.Add(p.heartbeat)
+	if c.heartbeat > 0 {
+		c.beat = now.Add(c.heartbeat)
 	}
 }
 
 // due sends the samples and heartbeats whose time has come.
-func (sub *subscription) due(now time.Time) error {
-	for _, p := range sub.parts {
-		beats := !p.beat.IsZero() && !now.Before(p.beat)
-		samples := !p.sample.IsZero() && !now.Before(p.sample)
+func (sub *subscription) due(clocks []*clockwork, now time.Time) error {
+	for _, c := range clocks {
+		beats := !c.beat.IsZero() && !now.Before(c.beat)
+		samples := !c.sample.IsZero() && !now.Before(c.sample)
 		if beats {
-			p.beat = following(p.beat, p.heartbeat, now)
+			c.beat = following(c.beat, c.heartbeat, now)
 		}
 		if samples {
-			p.sample = following(p.sample, p.interval, now)
+			c.sample = following(c.sample, c.interval, now)
 		}
-		var err error
-		switch {
-		case beats || samples && !p.suppress:
-			err = p.sendAll(sub, sub.server.source.Now())
-		case samples:
-			err = p.sendChanged(sub, sub.server.source.Now())
+		if !beats && !samples {
+			continue
 		}
-		if err != nil {
+		if err := sub.tick(c, beats); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// tick sends a sample, or with beat everything.
+func (sub *subscription) tick(c *clockwork, beat bool) error {
+	if c.interval == 0 {
+		// What the log has comes first: nothing that the heartbeat says may be followed by something older.
+		links, view := sub.server.hub.now(sub.member)
+		if err := sub.member.group.tell(links, sub.notify); err != nil {
+			return err
+		}
+		return c.all(view, sub.sendOwn)
+	}
+	view, before := sub.server.source.Now(), c.told
+	c.told = view
+	at := sub.server.now()
+	if c.suppress && !beat {
+		return c.difference(before, view, at, sub.sendOwn)
+	}
+	if err := c.ends(before, view, at, sub.sendOwn); err != nil {
+		return err
+	}
+	return c.all(view, sub.sendOwn)
 }
 
 // following gives the first time after now that is a multiple of interval after t; what

@@ -8,8 +8,11 @@ import (
 	"time"
 
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
+	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/fabricscope/fabricscope/controlplane/inventory"
 )
@@ -26,9 +29,13 @@ func (s *Server) Subscribe(stream gpb.GNMI_SubscribeServer) error {
 }
 
 func (s *Server) subscribe(stream gpb.GNMI_SubscribeServer) error {
+	reader, err := s.reader(stream.Context(), "Subscribe")
+	if err != nil {
+		return err
+	}
 	if n := s.subscribers.Add(1); n > int64(s.cfg.MaxSubscribers) {
 		s.subscribers.Add(-1)
-		return status.Errorf(codes.ResourceExhausted, "%d subscribers already", s.cfg.MaxSubscribers)
+		return status.Errorf(codes.ResourceExhausted, "%d subscribers already (gnmi.max-subscribers)", s.cfg.MaxSubscribers)
 	}
 	defer s.subscribers.Add(-1)
 	req, err := stream.Recv()
@@ -38,9 +45,12 @@ func (s *Server) subscribe(stream gpb.GNMI_SubscribeServer) error {
 		}
 		return err
 	}
-	sub, err := s.newSubscription(stream, req)
+	sub, err := s.newSubscription(stream, req, reader)
 	if err != nil {
 		return err
+	}
+	if sub.member != nil {
+		defer s.hub.leave(sub.member)
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- sub.work() }()
@@ -53,6 +63,10 @@ func (s *Server) subscribe(stream gpb.GNMI_SubscribeServer) error {
 func (s *Server) attend(ctx context.Context, sub *subscription, ended, heard <-chan error) error {
 	check := time.NewTicker(s.cfg.SendTimeout / 4)
 	defer check.Stop()
+	var gone <-chan struct{}
+	if sub.member != nil {
+		gone = sub.member.gone
+	}
 	for {
 		select {
 		case err := <-ended:
@@ -64,12 +78,16 @@ func (s *Server) attend(ctx context.Context, sub *subscription, ended, heard <-c
 			heard = nil // the client will say no more
 		case <-ctx.Done():
 			return status.FromContextError(ctx.Err()).Err()
+		case <-gone:
+			s.metrics.behind.Inc()
+			s.log.Warn("gNMI subscriber is too far behind and is cut off", "error", sub.member.why)
+			return sub.member.why
 		case <-check.C:
 			since := sub.sending.Load()
 			if since != 0 && time.Since(sub.began)-time.Duration(since) > s.cfg.SendTimeout {
 				s.metrics.stuck.Inc()
 				s.log.Warn("gNMI subscriber takes nothing and is cut off", "timeout", s.cfg.SendTimeout)
-				return status.Errorf(codes.ResourceExhausted, "the subscriber took nothing for %v", s.cfg.SendTimeout)
+				return status.Errorf(codes.ResourceExhausted, "the subscriber took nothing for %v (gnmi.send-timeout)", s.cfg.SendTimeout)
 			}
 		}
 	}
@@ -82,43 +100,110 @@ type subscription struct {
 	list   *gpb.SubscriptionList
 	moment *moment
 	parts  []*part
-	answer answer
-	mode   string
+	sent   prometheus.Counter // of the notifications of this mode
 	polls  chan struct{}
+	member *member        // of the parts that want changes; nil when there are none
+	start  start          // where the member begins
+	past   inventory.View // the past moment that is asked about; nil for none
 
 	began   time.Time
 	sending atomic.Int64 // nanoseconds from began to the start of the send going on; 0 for none
 }
 
-func (s *Server) newSubscription(stream gpb.GNMI_SubscribeServer, req *gpb.SubscribeRequest) (*subscription, error) {
+func (s *Server) newSubscription(stream gpb.GNMI_SubscribeServer, req *gpb.SubscribeRequest, reader Reader) (*subscription, error) {
 	list := req.GetSubscribe()
-	if list == nil {
-		return nil, status.Error(codes.InvalidArgument, "the first message must carry a subscription list")
-	}
-	if len(list.GetSubscription()) == 0 {
-		return nil, status.Error(codes.InvalidArgument, "the subscription list is empty")
+	if err := checkRequest(req, list); err != nil {
+		return nil, err
 	}
 	m, err := parseMoment(req.GetExtension())
 	if err != nil {
 		return nil, err
 	}
-	if m != nil && list.GetMode() != gpb.SubscriptionList_ONCE {
-		return nil, status.Errorf(codes.InvalidArgument, "a past moment can only be asked for with mode ONCE, not %v", list.GetMode())
+	if err := m.fits(list.GetMode()); err != nil {
+		return nil, err
 	}
+	paths := make([]*gpb.Path, len(list.GetSubscription()))
+	for i, sub := range list.GetSubscription() {
+		paths[i] = sub.GetPath()
+	}
+	sub := &subscription{server: s, stream: stream, list: list, moment: m,
+		sent: s.metrics.notifications.WithLabelValues(list.GetMode().String()), polls: make(chan struct{}, 1), began: time.Now()}
 	view, err := s.view(stream.Context(), m)
 	if err != nil {
 		return nil, err
 	}
-	sub := &subscription{
-		server: s, stream: stream, list: list, moment: m, mode: list.GetMode().String(),
-		polls: make(chan struct{}, 1), began: time.Now(),
+	if m != nil {
+		sub.past = view
 	}
-	sub.answer, err = s.answer(view, list.GetPrefix(), list.GetEncoding(), len(list.GetUseModels()) > 0)
+	a, err := s.answer(view, list.GetPrefix(), paths, list.GetEncoding(), list.GetUseModels())
 	if err != nil {
 		return nil, err
 	}
-	sub.parts, err = s.newParts(&sub.answer.scope, list)
-	return sub, err
+	a.reader = reader
+	if sub.parts, err = s.newParts(a, list); err != nil {
+		return nil, err
+	}
+	return sub, sub.join()
+}
+
+// join makes the subscription a member where it wants changes as they happen.
+func (sub *subscription) join() error {
+	if sub.list.GetMode() != gpb.SubscriptionList_STREAM || sub.moment != nil && !sub.moment.goesOn(sub.server.now()) {
+		return nil
+	}
+	var changing []*part
+	for _, p := range sub.parts {
+		if p.interval == 0 || sub.moment != nil {
+			changing = append(changing, p)
+		}
+	}
+	if len(changing) == 0 {
+		return nil
+	}
+	var err error
+	sub.member, sub.start, err = sub.server.hub.join(sub.stream.Context(), changing)
+	return err
+}
+
+// Numbers of fields that gNMI had before 0.8 (gnmi.proto reserves them).
+const (
+	requestAliases protowire.Number = 4
+	listUseAliases protowire.Number = 3
+)
+
+// checkRequest checks what does not depend on the models.
+func checkRequest(req *gpb.SubscribeRequest, list *gpb.SubscriptionList) error {
+	switch {
+	case carries(req, requestAliases):
+		return status.Error(codes.Unimplemented, "aliases: gNMI has them no more, and they are not supported")
+	case list == nil:
+		return status.Error(codes.InvalidArgument, "the first message must carry a subscription list: there is no subscription yet")
+	case carries(list, listUseAliases):
+		return status.Error(codes.Unimplemented, "use_aliases: gNMI has them no more, and they are not supported")
+	case len(list.GetSubscription()) == 0:
+		return status.Error(codes.InvalidArgument, "the subscription list is empty")
+	case list.GetQos().GetMarking() > 63:
+		return status.Errorf(codes.InvalidArgument, "qos: marking %d is no DSCP", list.GetQos().GetMarking())
+	}
+	if _, ok := gpb.SubscriptionList_Mode_name[int32(list.GetMode())]; !ok {
+		return status.Errorf(codes.InvalidArgument, "mode %v is not known", list.GetMode())
+	}
+	return nil
+}
+
+// carries says whether a message came with a field that its definition does not have.
+func carries(m proto.Message, field protowire.Number) bool {
+	for b := m.ProtoReflect().GetUnknown(); len(b) > 0; {
+		n, _, size := protowire.ConsumeField(b)
+		if n == field {
+			return true
+		}
+		if size <= 0 {
+			return false
+		}
+		b = b[size:]
+	}
+	return false
 }
 
 // listen reads what the client says after its first message.
@@ -133,6 +218,8 @@ func (sub *subscription) listen() error {
 			return err
 		}
 		switch {
+		case carries(req, requestAliases):
+			return status.Error(codes.Unimplemented, "aliases: gNMI has them no more, and they are not supported")
 		case req.GetSubscribe() != nil:
 			return status.Error(codes.InvalidArgument, "a second subscription list: subscriptions cannot be changed, only ended")
 		case req.GetPoll() == nil || sub.list.GetMode() != gpb.SubscriptionList_POLL:
@@ -147,23 +234,22 @@ func (sub *subscription) listen() error {
 }
 
 func (sub *subscription) work() error {
-	switch sub.list.GetMode() {
-	case gpb.SubscriptionList_ONCE:
+	switch {
+	case sub.moment != nil && sub.moment.until != nil:
+		return sub.replay()
+	case sub.list.GetMode() == gpb.SubscriptionList_ONCE:
 		return sub.once()
-	case gpb.SubscriptionList_POLL:
+	case sub.list.GetMode() == gpb.SubscriptionList_POLL:
 		return sub.poll()
-	case gpb.SubscriptionList_STREAM:
-		return sub.follow()
 	}
-	return status.Errorf(codes.InvalidArgument, "mode %v is not known", sub.list.GetMode())
+	return sub.follow()
 }
 
 func (sub *subscription) once() error {
-	view, err := sub.server.view(sub.stream.Context(), sub.moment)
-	if err != nil {
-		return err
+	if sub.past != nil {
+		return sub.snapshot(sub.past)
 	}
-	return sub.snapshot(view)
+	return sub.snapshot(sub.server.source.Now())
 }
 
 func (sub *subscription) poll() error {
@@ -183,35 +269,33 @@ func (sub *subscription) poll() error {
 	}
 }
 
-// snapshot sends everything asked for as view has it, and says that it is complete.
+// snapshot sends everything asked for as view has it, and says that it is complete. With updates_only there is nothing
+// to send.
 func (sub *subscription) snapshot(view inventory.View) error {
-	for _, p := range sub.parts {
-		if sub.list.GetUpdatesOnly() {
-			break
-		}
-		if err := p.sendAll(sub, view); err != nil {
-			return err
+	if !sub.list.GetUpdatesOnly() {
+		for _, p := range sub.parts {
+			if err := p.all(view, sub.sendOwn); err != nil {
+				return err
+			}
 		}
 	}
 	return sub.sync()
 }
 
-func (sub *subscription) sync() error {
-	return sub.send(&gpb.SubscribeResponse{Response: &gpb.SubscribeResponse_SyncResponse{SyncResponse: true}})
+func (sub *subscription) sync() error { return sub.send(&encoded{bytes: syncResponse(), shared: true}) }
+
+// sendOwn sends a notification whose bytes nobody else needs.
+func (sub *subscription) sendOwn(message []byte) error { return sub.notify(&encoded{bytes: message}) }
+
+// notify sends a notification.
+func (sub *subscription) notify(m *encoded) error {
+	sub.sent.Inc()
+	sub.server.metrics.bytes.Add(float64(len(m.bytes)))
+	return sub.send(m)
 }
 
-// notify sends a notification; nil sends nothing.
-func (sub *subscription) notify(n *gpb.Notification) error {
-	if n == nil {
-		return nil
-	}
-	sub.server.metrics.notifications.WithLabelValues(sub.mode).Inc()
-	sub.server.metrics.leaves.Add(float64(len(n.Update)))
-	return sub.send(&gpb.SubscribeResponse{Response: &gpb.SubscribeResponse_Update{Update: n}})
-}
-
-func (sub *subscription) send(resp *gpb.SubscribeResponse) error {
+func (sub *subscription) send(m *encoded) error {
 	sub.sending.Store(max(int64(time.Since(sub.began)), 1))
 	defer sub.sending.Store(0)
-	return sub.stream.Send(resp)
+	return sub.stream.SendMsg(m)
 }

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/fabricscope/fabricscope/controlplane/inventory"
 )
@@ -54,6 +56,15 @@ func (v value) equal(o value) bool {
 	return v.kind == o.kind && v.bits == o.bits && v.text == o.text && slices.Equal(v.list, o.list)
 }
 
+// size is roughly how many bytes the value takes in a message.
+func (v value) size() int {
+	n := 8 + len(v.text)
+	for _, s := range v.list {
+		n += 4 + len(s)
+	}
+	return n
+}
+
 // key gives the value as it stands in the key of a path.
 func (v value) key() string {
 	if v.kind == unsigned {
@@ -62,36 +73,85 @@ func (v value) key() string {
 	return v.text
 }
 
+// Numbers of the fields of TypedValue that occur here (gnmi.proto).
+const (
+	typedString   protowire.Number = 1
+	typedInt      protowire.Number = 2
+	typedUint     protowire.Number = 3
+	typedBool     protowire.Number = 4
+	typedLeaflist protowire.Number = 8
+	typedJSON     protowire.Number = 10
+	typedJSONIETF protowire.Number = 11
+	typedASCII    protowire.Number = 12
+	arrayElement  protowire.Number = 1 // of ScalarArray
+)
+
 // typed gives the value as the encoding has it. wide says that the leaf is a 64-bit
 // number.
 func (v value) typed(enc gpb.Encoding, wide bool) *gpb.TypedValue {
+	t := &gpb.TypedValue{}
+	if err := proto.Unmarshal(v.appendTyped(nil, enc, wide), t); err != nil {
+		panic("gnmi: a value is not encoded as its message: " + err.Error())
+	}
+	return t
+}
+
+// appendTyped appends the value as the fields of a TypedValue (gNMI specification, sections 2.2.3 and 2.3).
+func (v value) appendTyped(b []byte, enc gpb.Encoding, wide bool) []byte {
 	switch enc {
 	case gpb.Encoding_JSON:
-		return &gpb.TypedValue{Value: &gpb.TypedValue_JsonVal{JsonVal: v.appendJSON(nil, enc, wide)}}
+		b, at := open(b, typedJSON)
+		return shut(v.appendJSON(b, enc, wide), at)
 	case gpb.Encoding_JSON_IETF:
-		return &gpb.TypedValue{Value: &gpb.TypedValue_JsonIetfVal{JsonIetfVal: v.appendJSON(nil, enc, wide)}}
+		b, at := open(b, typedJSONIETF)
+		return shut(v.appendJSON(b, enc, wide), at)
+	case gpb.Encoding_ASCII:
+		b, at := open(b, typedASCII)
+		return shut(v.appendASCII(b), at)
 	}
 	switch v.kind {
 	case identity:
-		return stringValue(v.text[strings.IndexByte(v.text, ':')+1:])
+		return appendText(b, typedString, v.text[strings.IndexByte(v.text, ':')+1:])
 	case truth:
-		return &gpb.TypedValue{Value: &gpb.TypedValue_BoolVal{BoolVal: v.bits != 0}}
+		return appendNumber(b, typedBool, v.bits)
 	case unsigned:
-		return &gpb.TypedValue{Value: &gpb.TypedValue_UintVal{UintVal: v.bits}}
+		return appendNumber(b, typedUint, v.bits)
 	case signed:
-		return &gpb.TypedValue{Value: &gpb.TypedValue_IntVal{IntVal: int64(v.bits)}}
+		return appendNumber(b, typedInt, v.bits)
 	case texts:
-		array := &gpb.ScalarArray{}
+		b, at := open(b, typedLeaflist)
 		for _, s := range v.list {
-			array.Element = append(array.Element, stringValue(s))
+			var element int
+			b, element = open(b, arrayElement)
+			b = shut(appendText(b, typedString, s), element)
 		}
-		return &gpb.TypedValue{Value: &gpb.TypedValue_LeaflistVal{LeaflistVal: array}}
+		return shut(b, at)
 	}
-	return stringValue(v.text)
+	return appendText(b, typedString, v.text)
 }
 
-func stringValue(s string) *gpb.TypedValue {
-	return &gpb.TypedValue{Value: &gpb.TypedValue_StringVal{StringVal: s}}
+// appendASCII appends the value as a line of text: the elements of a list have commas between them, and what is not
+// ASCII is escaped as Go does.
+func (v value) appendASCII(b []byte) []byte {
+	switch v.kind {
+	case truth:
+		return strconv.AppendBool(b, v.bits != 0)
+	case unsigned:
+		return strconv.AppendUint(b, v.bits, 10)
+	case signed:
+		return strconv.AppendInt(b, int64(v.bits), 10)
+	case texts:
+		return appendPlain(b, strings.Join(v.list, ","))
+	}
+	return appendPlain(b, v.text)
+}
+
+func appendPlain(b []byte, s string) []byte {
+	if strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) {
+		quoted := strconv.QuoteToASCII(s)
+		s = quoted[1 : len(quoted)-1]
+	}
+	return append(b, s...)
 }
 
 // appendJSON appends the value in JSON. JSON_IETF follows RFC 7951: 64-bit numbers are strings and
@@ -133,11 +193,25 @@ func (v value) appendJSON(b []byte, enc gpb.Encoding, wide bool) []byte {
 }
 
 func appendJSONString(b []byte, s string) []byte {
+	if plainJSON(s) {
+		b = append(b, '"')
+		return append(append(b, s...), '"')
+	}
 	quoted, err := json.Marshal(s)
 	if err != nil {
 		panic("gnmi: a string that JSON cannot hold: " + err.Error())
 	}
 	return append(b, quoted...)
+}
+
+// plainJSON says whether s stands for itself in JSON, as names and addresses do.
+func plainJSON(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+			return false
+		}
+	}
+	return true
 }
 
 // instant gives t in nanoseconds since the epoch; 0 for what lies outside of that.

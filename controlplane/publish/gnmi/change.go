@@ -1,0 +1,239 @@
+package gnmi
+
+import (
+	"github.com/fabricscope/fabricscope/controlplane/inventory"
+)
+
+// all tells every leaf of a fact. times says how often each changed since it was last told; nil for once.
+func (a *answer) all(b []byte, target string, r rendered, times map[string]uint32) []byte {
+	n := a.begin(b, target, r.entry, r.time)
+	for i := range r.leaves {
+		n.update(&r.leaves[i], a.encoding, leftOut(times, &r.leaves[i]))
+	}
+	return n.end(r.kind.node.atomic)
+}
+
+// leftOut is how many values of a leaf are not told (Update.duplicates; specification, section 2.1).
+func leftOut(times map[string]uint32, l *leaf) uint32 {
+	if times == nil {
+		return 0
+	}
+	return max(times[l.key()], 1) - 1
+}
+
+// change tells what differs between two states of one fact; nil when nothing does. Atomic facts
+// are told whole (specification, section 2.1.1). e is the fact as it is now. A leaf that changed and changed back in
+// between is told for its duplicates.
+func (a *answer) change(target string, before, now rendered, e inventory.Entry, times map[string]uint32) []byte {
+	changed, lost := compare(before.leaves, now.leaves)
+	if times != nil {
+		changed = changed[:0]
+		for _, l := range now.leaves {
+			if times[l.key()] > 0 {
+				changed = append(changed, l)
+			}
+		}
+	}
+	switch {
+	case len(changed) == 0 && !lost:
+		return nil
+	case before.kind.node.atomic && len(now.leaves) > 0:
+		return a.all(nil, target, now, times)
+	}
+	n := a.begin(nil, target, before.entry, e.Event.UnixNano())
+	if lost {
+		for _, path := range gone(before.leaves, before.kind.whole(e)) {
+			n.delete(path)
+		}
+	}
+	for i := range changed {
+		n.update(&changed[i], a.encoding, leftOut(times, &changed[i]))
+	}
+	return n.end(false)
+}
+
+// end tells that a fact is no more. What other facts have beneath the same entry stays. An atomic container goes
+// with the prefix that it came with.
+func (a *answer) end(target string, r rendered, at int64) []byte {
+	switch {
+	case r.kind.parent:
+		n := a.begin(nil, target, r.entry, at)
+		for _, path := range gone(r.leaves, nil) {
+			n.delete(path)
+		}
+		return n.end(false)
+	case r.kind.guest:
+		n := a.begin(nil, target, r.entry, at)
+		for i := range r.leaves {
+			n.delete(r.leaves[i].path())
+		}
+		return n.end(false)
+	case r.kind.node.atomic:
+		n := a.begin(nil, target, r.entry, at)
+		n.delete(nil)
+		return n.end(false)
+	}
+	n := a.begin(nil, target, nil, at)
+	n.delete(r.entry)
+	return n.end(false)
+}
+
+// compare gives the leaves of now that before lacks or has with another value, and whether before has leaves that now
+// lacks. The leaves of one kind of fact come in one order, so most stand in the same place in both.
+func compare(before, now []leaf) (changed []leaf, lost bool) {
+	var index map[string]*leaf // of before, once the two are not in step
+	still := 0
+	for i := range now {
+		l := &now[i]
+		var old *leaf
+		switch {
+		case index == nil && still == i && i < len(before) && before[i].at(l):
+			old = &before[i]
+		default:
+			if index == nil {
+				index = make(map[string]*leaf, len(before))
+				for j := range before {
+					index[before[j].key()] = &before[j]
+				}
+			}
+			old = index[l.key()]
+		}
+		if old != nil {
+			still++
+		}
+		if old == nil || !old.value.equal(l.value) {
+			changed = append(changed, *l)
+		}
+	}
+	return changed, still < len(before)
+}
+
+// whole gives every leaf of a fact, asked for or not.
+func (k *kind) whole(e inventory.Entry) []leaf {
+	var p program
+	p.add(nil)
+	r, _ := new(writer).render(k, e, &p, nil)
+	return r.leaves
+}
+
+// key is the path of a leaf as a map key.
+func (l *leaf) key() string {
+	var b []byte
+	for _, e := range l.path() {
+		b = e.appendText(b)
+	}
+	return string(b)
+}
+
+// gone gives the fewest paths that cover the leaves of before that are not in now, and
+// none of those in now.
+func gone(before, now []leaf) [][]elem {
+	kept := map[string]bool{}
+	for _, l := range now {
+		var b []byte
+		for _, e := range l.path() {
+			b = e.appendText(b)
+			kept[string(b)] = true
+		}
+	}
+	var paths [][]elem
+	told := map[string]bool{}
+	for _, l := range before {
+		var b []byte
+		path := l.path()
+		for i, e := range path {
+			b = e.appendText(b)
+			if kept[string(b)] {
+				continue
+			}
+			if !told[string(b)] {
+				told[string(b)] = true
+				paths = append(paths, path[:i+1])
+			}
+			break
+		}
+	}
+	return paths
+}
+
+// tell gives the messages for a chain of updates of one object: the end of what was known, if it came to that, and
+// then the difference to the newest state. What came and went in between is not told.
+func (s *selector) tell(p *part, k *kind, chain []inventory.Update) [][]byte {
+	chain = p.shown(s, chain)
+	known := chain[0].Before
+	var end *inventory.Update
+	states := 0 // where those after the end begin
+	for i := range chain {
+		if chain[i].Fact != nil {
+			continue
+		}
+		states = i + 1
+		if known.Fact != nil {
+			end = &chain[i]
+		}
+	}
+	var out [][]byte
+	var old, new writer
+	var before, now rendered
+	was, is := false, false
+	if known.Fact != nil {
+		before, was = s.render(&old, k, known, p.filter)
+	}
+	if was && end != nil {
+		out = append(out, p.answer.end(p.answer.targetOf(s.space, known.Fact), before, end.Event.UnixNano()))
+		was = false
+	}
+	if chain = chain[states:]; len(chain) == 0 {
+		return out
+	}
+	last := chain[len(chain)-1].Entry
+	now, is = s.render(&new, k, last, p.filter)
+	target := p.answer.targetOf(s.space, last.Fact)
+	times := s.times(p, k, chain)
+	switch {
+	case was:
+		if m := p.answer.change(target, before, now, last, times); m != nil {
+			out = append(out, m)
+		}
+	case is:
+		out = append(out, p.answer.all(nil, target, now, times))
+	}
+	return out
+}
+
+// shown is a chain as the reader of a part in a space sees it: a state that may not be seen is none.
+func (p *part) shown(s *selector, chain []inventory.Update) []inventory.Update {
+	hide := func(e inventory.Entry) inventory.Entry {
+		if e.Fact != nil && (!s.has(e.Fact) || !p.answer.sees(e.Fact)) {
+			e.Fact = nil
+		}
+		return e
+	}
+	out := make([]inventory.Update, len(chain))
+	for i, u := range chain {
+		u.Entry, u.Before = hide(u.Entry), hide(u.Before)
+		out[i] = u
+	}
+	return out
+}
+
+// times counts how often each leaf changed in a chain of states; nil when the chain is one state.
+func (s *selector) times(p *part, k *kind, chain []inventory.Update) map[string]uint32 {
+	if len(chain) == 1 {
+		return nil
+	}
+	times := map[string]uint32{}
+	var old, new writer
+	for _, u := range chain {
+		var before rendered
+		if u.Before.Fact != nil {
+			before, _ = s.render(&old, k, u.Before, p.filter)
+		}
+		now, _ := s.render(&new, k, u.Entry, p.filter)
+		changed, _ := compare(before.leaves, now.leaves)
+		for i := range changed {
+			times[changed[i].key()]++
+		}
+	}
+	return times
+}

@@ -1,0 +1,104 @@
+package gnmi
+
+import (
+	"errors"
+	"io"
+	"time"
+
+	"github.com/fabricscope/fabricscope/controlplane/inventory"
+)
+
+// replay serves a STREAM of the past (gNMI history extension, section 2.2.2): the state that the range begins with,
+// sync_response, every change in it, and the end. A range that ends in the future goes on with the changes as they
+// happen.
+func (sub *subscription) replay() error {
+	until := *sub.moment.until
+	if sub.member != nil {
+		until = sub.start.commit.Add(1) // from there on the log has it
+	}
+	past, err := sub.server.source.Replay(sub.stream.Context(), sub.moment.at, until)
+	if err != nil {
+		return pastError(err)
+	}
+	defer past.Close()
+	if err := sub.snapshot(past.View()); err != nil {
+		return err
+	}
+	for {
+		updates, err := past.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return pastError(err)
+		}
+		for _, u := range updates {
+			if err := sub.tellUpdate(u); err != nil {
+				return err
+			}
+		}
+	}
+	if sub.member == nil {
+		return nil
+	}
+	return sub.goOn(past.View())
+}
+
+func (sub *subscription) tellUpdate(u inventory.Update) error {
+	for _, p := range sub.parts {
+		for _, m := range p.changes([]inventory.Update{u}) {
+			if err := sub.sendOwn(m); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// goOn serves the rest of a range from the changes as they happen. told is the state that the client knows; what the
+// history does not keep is told now.
+func (sub *subscription) goOn(told inventory.View) error {
+	for _, p := range sub.parts {
+		if err := p.difference(told, sub.start.view, sub.server.now(), sub.sendOwn); err != nil {
+			return err
+		}
+	}
+	over := time.NewTimer(sub.moment.until.Sub(sub.server.now()))
+	defer over.Stop()
+	for {
+		done, err := sub.tellUntil(*sub.moment.until)
+		if done || err != nil {
+			return err
+		}
+		select {
+		case <-sub.member.wake:
+		case <-over.C:
+			ctx := sub.stream.Context()
+			if err := sub.server.hub.reach(ctx, sub.server.source.Now().Version()); err != nil {
+				return err
+			}
+			_, err := sub.tellUntil(*sub.moment.until)
+			return err
+		case <-sub.stream.Context().Done():
+			return nil
+		}
+	}
+}
+
+// tellUntil sends what the log has from before a time, and says whether it got there.
+func (sub *subscription) tellUntil(until time.Time) (bool, error) {
+	for {
+		links := sub.member.take(maxTake)
+		if len(links) == 0 {
+			return false, nil
+		}
+		for _, l := range links {
+			if !l.Commit.Before(until) {
+				return true, nil
+			}
+			if err := yieldAll(sub.member.group.encode(l), true, sub.notify); err != nil {
+				return false, err
+			}
+		}
+	}
+}

@@ -1,0 +1,180 @@
+package gnmi
+
+import (
+	"slices"
+	"strings"
+
+	gpb "github.com/openconfig/gnmi/proto/gnmi"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/fabricscope/fabricscope/controlplane/inventory"
+	models "github.com/fabricscope/fabricscope/models/schema"
+)
+
+// anyTarget addresses the fabric and every switch at once.
+const anyTarget = "*"
+
+// space is a tree of data that a request addresses.
+type space struct {
+	root   *node
+	table  []*kind
+	ofPort bool   // the trees of switches, not that of the fabric
+	device string // the only switch; "" for all
+}
+
+// has says whether a fact shows in the space.
+func (s *space) has(f inventory.Fact) bool {
+	return !s.ofPort || s.device == "" || s.device == deviceOf(f)
+}
+
+// deviceOf is the switch in whose target a fact shows; "" for none.
+func deviceOf(f inventory.Fact) string {
+	switch f := f.(type) {
+	case inventory.Port:
+		return f.Switch
+	case inventory.Accounting:
+		return f.Switch
+	}
+	return ""
+}
+
+// answer says what a request addresses, and how what it gets is written.
+type answer struct {
+	spaces   []*space
+	target   string // as asked, and given back
+	origin   string // likewise
+	encoding gpb.Encoding
+	models   []string // names of the only modules; nil for all
+	reader   Reader   // nil sees everything
+}
+
+// targetOf gives the target that a notification about a fact in a space names.
+func (a *answer) targetOf(s *space, f inventory.Fact) string {
+	switch {
+	case a.target != anyTarget:
+		return a.target
+	case s.ofPort:
+		return deviceOf(f)
+	}
+	return FabricTarget
+}
+
+// sees says whether a fact may be shown.
+func (a *answer) sees(f inventory.Fact) bool { return a.reader == nil || a.reader.Sees(f) }
+
+// filter says which leaves may be shown; nil for all.
+func (a *answer) filter() filter {
+	if a.models == nil && a.reader == nil {
+		return nil
+	}
+	return func(n *node) bool {
+		return (a.models == nil || slices.Contains(a.models, n.module)) && (a.reader == nil || a.reader.Reads(n.path))
+	}
+}
+
+// key identifies the answer: requests with equal keys and paths get the same.
+func (a *answer) key() string {
+	who := ""
+	if a.reader != nil {
+		who = "as " + a.reader.Key()
+	}
+	return strings.Join([]string{a.target, a.origin, a.encoding.String(), strings.Join(a.models, " "), who}, "\x00")
+}
+
+// answer resolves the target, the origin, the encoding and the models of a request.
+func (s *Server) answer(view inventory.View, prefix *gpb.Path, paths []*gpb.Path, enc gpb.Encoding, use []*gpb.ModelData) (*answer, error) {
+	a := &answer{target: prefix.GetTarget(), encoding: enc}
+	if !slices.Contains(encodings(), enc) {
+		return nil, status.Errorf(codes.Unimplemented, "encoding %v is not supported; %v are", enc, encodings())
+	}
+	var err error
+	if a.origin, err = originOf(prefix, paths); err != nil {
+		return nil, err
+	}
+	if a.models, err = useModels(use); err != nil {
+		return nil, err
+	}
+	a.spaces, err = s.spaces(view, a.target)
+	return a, err
+}
+
+// encodings are those that the server speaks (specification, section 2.3).
+func encodings() []gpb.Encoding {
+	return []gpb.Encoding{gpb.Encoding_JSON, gpb.Encoding_JSON_IETF, gpb.Encoding_PROTO, gpb.Encoding_ASCII}
+}
+
+// spaces gives the trees of a target.
+func (s *Server) spaces(view inventory.View, target string) ([]*space, error) {
+	fabric := &space{root: s.schema.fabric, table: s.fabricKinds}
+	switch target {
+	case "", FabricTarget:
+		return []*space{fabric}, nil
+	case anyTarget:
+		return []*space{fabric, {root: s.schema.device, table: s.deviceKinds, ofPort: true}}, nil
+	}
+	if _, ok := view.Get(inventory.Switch{Name: target}.Ref()); !ok {
+		return nil, status.Errorf(codes.NotFound, "target %q: neither %s nor a switch", target, FabricTarget)
+	}
+	return []*space{{root: s.schema.device, table: s.deviceKinds, ofPort: true, device: target}}, nil
+}
+
+// originOf gives the origin of a request (specification, section 2.7): it stands in the prefix or in the paths, not in
+// both, and beside elements in the prefix only there.
+func originOf(prefix *gpb.Path, paths []*gpb.Path) (string, error) {
+	origin := prefix.GetOrigin()
+	for _, p := range paths {
+		switch {
+		case p.GetOrigin() == "":
+			continue
+		case prefix.GetOrigin() != "":
+			return "", status.Errorf(codes.InvalidArgument, "origin: %q in the prefix and %q in path %s", prefix.GetOrigin(), p.GetOrigin(), pathText(p))
+		case len(prefix.GetElem()) > 0:
+			return "", status.Errorf(codes.InvalidArgument, "origin: %q in path %s belongs into the prefix, which has elements", p.GetOrigin(), pathText(p))
+		case origin != "" && origin != p.GetOrigin():
+			return "", status.Errorf(codes.Unimplemented, "origin: %q and %q in one request", origin, p.GetOrigin())
+		}
+		origin = p.GetOrigin()
+	}
+	if origin != "" && origin != "openconfig" {
+		return "", status.Errorf(codes.Unimplemented, "origin %q: only openconfig is provided", origin)
+	}
+	return origin, nil
+}
+
+// useModels checks the models that a request restricts itself to (specification, section 2.6).
+func useModels(use []*gpb.ModelData) ([]string, error) {
+	var names []string
+	for _, m := range use {
+		ok := slices.ContainsFunc(models.Modules(), func(have models.Module) bool {
+			return have.Name == m.GetName() && (m.GetOrganization() == "" || have.Organization == m.GetOrganization()) &&
+				(m.GetVersion() == "" || have.Version == m.GetVersion())
+		})
+		if !ok {
+			return nil, status.Errorf(codes.Unimplemented, "use_models: %s %s of %q is not supported; Capabilities has what is",
+				m.GetName(), m.GetVersion(), m.GetOrganization())
+		}
+		names = append(names, m.GetName())
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// parseAll parses the paths of a request.
+func (s *Server) parseAll(a *answer, prefix *gpb.Path, paths []*gpb.Path) ([]request, error) {
+	if len(paths) > s.cfg.MaxPaths {
+		return nil, status.Errorf(codes.ResourceExhausted, "%d paths in a request, more than %d (gnmi.max-paths)", len(paths), s.cfg.MaxPaths)
+	}
+	requests := make([]request, len(paths))
+	for i, p := range paths {
+		if t := p.GetTarget(); t != "" && t != a.target {
+			return nil, status.Errorf(codes.InvalidArgument, "path %s: target %q belongs into the prefix", pathText(p), t)
+		}
+		r, err := parse(a.spaces, prefix, p)
+		if err != nil {
+			return nil, err
+		}
+		requests[i] = r
+	}
+	return requests, nil
+}
