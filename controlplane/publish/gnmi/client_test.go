@@ -140,6 +140,8 @@ func show(v *gpb.TypedValue) string {
 			list = append(list, show(e))
 		}
 		return strings.Join(list, " ")
+	case *gpb.TypedValue_AsciiVal:
+		return v.AsciiVal
 	case *gpb.TypedValue_JsonVal:
 		return string(v.JsonVal)
 	case *gpb.TypedValue_JsonIetfVal:

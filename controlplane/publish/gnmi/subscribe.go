@@ -79,8 +79,10 @@ func (s *Server) attend(ctx context.Context, sub *subscription, ended, heard <-c
 		case <-ctx.Done():
 			return status.FromContextError(ctx.Err()).Err()
 		case <-gone:
-			s.metrics.behind.Inc()
-			s.log.Warn("gNMI subscriber is too far behind and is cut off", "error", sub.member.why)
+			if status.Code(sub.member.why) == codes.ResourceExhausted {
+				s.metrics.behind.Inc()
+				s.log.Warn("gNMI subscriber is too far behind and is cut off", "limit", s.cfg.MaxBehind)
+			}
 			return sub.member.why
 		case <-check.C:
 			since := sub.sending.Load()

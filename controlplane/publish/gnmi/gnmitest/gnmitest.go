@@ -33,9 +33,20 @@ type Lab struct {
 // Option changes a lab before it starts.
 type Option func(*history.Config, *gnmi.Config)
 
+// StartWithAccess is Start with a server that asks access what callers may see.
+func StartWithAccess(t testing.TB, facts []inventory.Fact, access gnmi.Access, options ...Option) *Lab {
+	t.Helper()
+	return start(t, facts, access, options)
+}
+
 // Start runs a server that knows facts, all since shop.Epoch(), until the test ends. Its clock
 // stands five minutes after that, and moves with SetNow.
 func Start(t testing.TB, facts []inventory.Fact, options ...Option) *Lab {
+	t.Helper()
+	return start(t, facts, nil, options)
+}
+
+func start(t testing.TB, facts []inventory.Fact, access gnmi.Access, options []Option) *Lab {
 	t.Helper()
 	dir := t.TempDir()
 	hcfg, gcfg := history.DefaultConfig(), gnmi.DefaultConfig()
@@ -78,7 +89,7 @@ func Start(t testing.TB, facts []inventory.Fact, options ...Option) *Lab {
 		t.Fatal(err)
 	}
 	l.Address = listener.Addr().String()
-	l.Server, err = gnmi.New(gcfg, gnmi.Deps{Source: store, Log: log, Listener: listener})
+	l.Server, err = gnmi.New(gcfg, gnmi.Deps{Source: store, Log: log, Listener: listener, Access: access})
 	if err != nil {
 		t.Fatal(err)
 	}
