@@ -867,6 +867,35 @@ const (
 	Types_Encapsulation_GRE E_Types_Encapsulation = 5
 )
 
+// E_Types_EntranceKind is a derived int64 type which is used to represent
+// the enumerated node Types_EntranceKind. An additional value named
+// Types_EntranceKind_UNSET is added to the enumeration which is used as
+// the nil value, indicating that the enumeration was not explicitly set by
+// the program importing the generated structures.
+type E_Types_EntranceKind int64
+
+// IsYANGGoEnum ensures that Types_EntranceKind implements the yang.GoEnum
+// interface. This ensures that Types_EntranceKind can be identified as a
+// mapped type for a YANG enumeration.
+func (E_Types_EntranceKind) IsYANGGoEnum() {}
+
+// ΛMap returns the value lookup map associated with  Types_EntranceKind.
+func (E_Types_EntranceKind) ΛMap() map[string]map[int64]ygot.EnumDefinition { return ΛEnum }
+
+// String returns a logging-friendly string for E_Types_EntranceKind.
+func (e E_Types_EntranceKind) String() string {
+	return ygot.EnumLogString(e, int64(e), "E_Types_EntranceKind")
+}
+
+const (
+	// Types_EntranceKind_UNSET corresponds to the value UNSET of Types_EntranceKind
+	Types_EntranceKind_UNSET E_Types_EntranceKind = 0
+	// Types_EntranceKind_INGRESS corresponds to the value INGRESS of Types_EntranceKind
+	Types_EntranceKind_INGRESS E_Types_EntranceKind = 1
+	// Types_EntranceKind_GATEWAY corresponds to the value GATEWAY of Types_EntranceKind
+	Types_EntranceKind_GATEWAY E_Types_EntranceKind = 2
+)
+
 // E_Types_OpaqueOverlay is a derived int64 type which is used to represent
 // the enumerated node Types_OpaqueOverlay. An additional value named
 // Types_OpaqueOverlay_UNSET is added to the enumeration which is used as
@@ -1291,6 +1320,10 @@ var ΛEnum = map[string]map[int64]ygot.EnumDefinition{
 		4: {Name: "IPIP"},
 		5: {Name: "GRE"},
 	},
+	"E_Types_EntranceKind": {
+		1: {Name: "INGRESS"},
+		2: {Name: "GATEWAY"},
+	},
 	"E_Types_OpaqueOverlay": {
 		1: {Name: "ESP"},
 		2: {Name: "AH"},
@@ -1357,6 +1390,9 @@ func initΛEnumTypes() {
 		},
 		"/interfaces/interface/subinterfaces/subinterface/state/oper-status": []reflect.Type{
 			reflect.TypeOf((E_Interface_OperStatus)(0)),
+		},
+		"/kubernetes/clusters/cluster/entrances/entrance/state/kind": []reflect.Type{
+			reflect.TypeOf((E_Types_EntranceKind)(0)),
 		},
 		"/kubernetes/clusters/cluster/pods/pod/attachments/attachment/state/evidence": []reflect.Type{
 			reflect.TypeOf((E_Types_AttachmentEvidence)(0)),

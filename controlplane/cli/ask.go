@@ -130,6 +130,9 @@ func (o *options) explain(err error) error {
 	case codes.DeadlineExceeded:
 		return fail("the daemon at %s did not answer within %v: see --timeout", o.address, o.timeout)
 	case codes.OutOfRange:
+		if o.atText == "" {
+			return fail("%s", s.Message())
+		}
 		return fail("--at %s: %s", o.atText, s.Message())
 	case codes.Unimplemented:
 		if !o.at.IsZero() && o.at.After(o.now) {

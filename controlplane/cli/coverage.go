@@ -1,6 +1,9 @@
 package cli
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // The paths of what an answer's completeness depends on.
 const (
@@ -11,7 +14,19 @@ const (
 // warnOfClusters says which of the clusters asked about the daemon could not watch at the moment
 // asked about: nothing from them does not mean that there was nothing.
 func (f *filters) warnOfClusters(o *options, data *branch) {
-	warn(o, "Cluster", f.cluster, data.each("kubernetes", "clusters", "cluster"), "what is said of it may be old or incomplete")
+	clusters := data.each("kubernetes", "clusters", "cluster")
+	warn(o, "Cluster", f.cluster, clusters, "what is said of it may be old or incomplete")
+	n := nameAmong(f.cluster, clusters, func(c *branch) []string { return []string{c.keys["name"]} })
+	for _, c := range clusters {
+		state := c.in("state")
+		if since := state.instant("unknown-since"); !since.IsZero() && n.admits(c.keys["name"]) {
+			fmt.Fprintf(o.Stderr, "Cluster %s: nothing is known from %s on (%s); its last state is shown.\n",
+				c.keys["name"], stamp(since), state.text("unknown-reason"))
+		}
+		if denied := state.texts("denied"); len(denied) > 0 && n.admits(c.keys["name"]) {
+			fmt.Fprintf(o.Stderr, "Cluster %s: the credentials may not read %s.\n", c.keys["name"], strings.Join(denied, ", "))
+		}
+	}
 }
 
 // warnOfSwitches does the same for switches.

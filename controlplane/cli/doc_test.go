@@ -16,6 +16,8 @@ func TestFieldsAreDocumented(t *testing.T) {
 	sections := map[string]reflect.Type{
 		"pods": reflect.TypeFor[pod](), "services": reflect.TypeFor[service](), "flows": reflect.TypeFor[conversation](),
 		"switches": reflect.TypeFor[fabricSwitch](), "links": reflect.TypeFor[fabricLink](),
+		"services --vips": reflect.TypeFor[front](), "timeline": reflect.TypeFor[happening](), "diff": reflect.TypeFor[difference](),
+		"port": reflect.TypeFor[dweller](), "impact": reflect.TypeFor[impact](),
 	}
 	for name, object := range sections {
 		_, section, ok := strings.Cut(string(text), "\n## "+name+"\n")

@@ -29,6 +29,7 @@ type pod struct {
 	Ready       bool              `json:"ready"`
 	Terminating bool              `json:"terminating"`
 	Restarts    uint64            `json:"restarts"`
+	Reason      string            `json:"reason,omitempty"`
 	Created     time.Time         `json:"created,omitzero"`
 	ReadySince  time.Time         `json:"ready-since,omitzero"`
 	Workload    workload          `json:"workload"`
@@ -50,6 +51,7 @@ type attachment struct {
 	Since      time.Time `json:"since,omitzero"`
 	Evidence   string    `json:"evidence"`
 	Confidence uint64    `json:"confidence"` // percent
+	Conflict   string    `json:"conflict,omitempty"`
 }
 
 // service is a service in JSON output.
@@ -63,6 +65,7 @@ type service struct {
 	Labels    map[string]string `json:"labels"`
 	Selector  map[string]string `json:"selector"`
 	VIPs      []vip             `json:"vips"`
+	Hostnames []string          `json:"hostnames"`
 	Ports     []servicePort     `json:"ports"`
 	Members   []member          `json:"members"`
 }
@@ -105,7 +108,7 @@ func readPods(data *branch) []pod {
 			pods = append(pods, pod{
 				Cluster: c.keys["name"], Namespace: s.text("namespace"), Name: s.text("name"), UID: s.text("uid"),
 				IPs: s.texts("ip"), Node: s.text("node"), HostNetwork: s.truth("host-network"), Phase: s.text("phase"),
-				Ready: s.truth("ready"), Terminating: s.truth("terminating"), Restarts: s.number("restarts"),
+				Ready: s.truth("ready"), Terminating: s.truth("terminating"), Restarts: s.number("restarts"), Reason: s.text("reason"),
 				Created: s.instant("created"), ReadySince: s.instant("ready-since"),
 				Workload: workload{s.text("workload-kind"), s.text("workload-name")},
 				Labels:   p.pairs("labels", "label"), Services: sorted(services[s.text("uid")]), Attachments: readAttachments(p),
@@ -139,7 +142,7 @@ func readAttachments(pod *branch) []attachment {
 	for _, a := range pod.each("attachments", "attachment") {
 		s := a.in("state")
 		list = append(list, attachment{s.text("switch"), s.text("interface"), s.number("port-number"),
-			s.instant("since"), word(s.text("evidence")), s.number("confidence")})
+			s.instant("since"), word(s.text("evidence")), s.number("confidence"), s.text("conflict")})
 	}
 	slices.SortFunc(list, func(a, b attachment) int {
 		return cmp.Or(cmp.Compare(a.Switch, b.Switch), cmp.Compare(a.Number, b.Number))
@@ -165,7 +168,7 @@ func readServices(data *branch) []service {
 			services = append(services, service{
 				Cluster: c.keys["name"], Namespace: state.text("namespace"), Name: state.text("name"), UID: state.text("uid"),
 				Type: state.text("type"), Created: state.instant("created"), Labels: s.pairs("labels", "label"),
-				Selector: s.pairs("selectors", "selector"), VIPs: readVIPs(s), Ports: readServicePorts(s), Members: readMembers(s, places),
+				Selector: s.pairs("selectors", "selector"), VIPs: readVIPs(s), Hostnames: state.texts("hostname"), Ports: readServicePorts(s), Members: readMembers(s, places),
 			})
 		}
 	}

@@ -78,7 +78,10 @@ func (o *options) prepare() error {
 }
 
 // parseMoment reads --at.
-func parseMoment(s string, now time.Time) (time.Time, error) {
+func parseMoment(s string, now time.Time) (time.Time, error) { return parseMomentOf("--at", s, now) }
+
+// parseMomentOf reads a flag with a moment; the zero time when it is empty.
+func parseMomentOf(flag, s string, now time.Time) (time.Time, error) {
 	if s == "" {
 		return time.Time{}, nil
 	}
@@ -88,7 +91,7 @@ func parseMoment(s string, now time.Time) (time.Time, error) {
 	if d, err := time.ParseDuration(strings.TrimPrefix(s, "-")); err == nil && d >= 0 {
 		return now.Add(-d), nil
 	}
-	return time.Time{}, fmt.Errorf("--at: %q is neither a time as 2026-03-01T12:00:00Z (RFC 3339) nor a duration as 10m", s)
+	return time.Time{}, fmt.Errorf("%s: %q is neither a time as 2026-03-01T12:00:00Z (RFC 3339) nor a duration as 10m", flag, s)
 }
 
 // reference is the instant that ages count from.

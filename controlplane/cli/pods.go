@@ -91,6 +91,7 @@ func podColumnsWide() []column[podRow] {
 		{"SINCE", func(r podRow) string { return stamp(r.at.Since) }},
 		{"KNOWN-BY", func(r podRow) string { return r.at.Evidence }},
 		{"CONFIDENCE", func(r podRow) string { return percent(r.at) }},
+		{"CONFLICT", func(r podRow) string { return r.at.Conflict }},
 		{"PHASE", func(r podRow) string { return r.Phase }},
 		{"READY", func(r podRow) string { return fmt.Sprint(r.Ready) }},
 		{"SERVICES", func(r podRow) string { return strings.Join(r.Services, ",") }},

@@ -80,7 +80,41 @@ func roll(lab *gnmitest.Lab) {
 	at.Since = lab.Now()
 	lab.Record(p, at, inventory.Member{Cluster: "blue", Namespace: "shop", Service: "cart", Address: p.IPs[0],
 		PodUID: p.UID, Pod: p.Name, Node: p.Node, Ready: true, Serving: true})
+	trouble(lab, p)
 	lab.SetNow(later())
+}
+
+// trouble goes on after the rolling update: nothing is known of the cluster for a while, a cable and a probe fail, and
+// that the node was not ready comes to be known late.
+func trouble(lab *gnmitest.Lab, p inventory.Pod) {
+	at := func(seconds int) time.Time {
+		t := shop.Epoch().Add(3*time.Minute + time.Duration(seconds)*time.Second)
+		lab.SetNow(t)
+		return t
+	}
+	gap := inventory.Gap{Cluster: "blue", Since: at(10), Why: "connection refused"}
+	lab.Record(gap)
+	at(20)
+	lab.End(gap)
+	for _, f := range shop.Facts() {
+		if l, ok := f.(inventory.Link); ok && l.B.Switch == "spine1" && l.A.Switch == "leaf2" {
+			back := inventory.Link{A: l.B, B: l.A}
+			lab.Record(back)
+			at(30)
+			lab.End(back)
+			at(32)
+			lab.Record(back)
+		}
+	}
+	lab.Store.Record(inventory.Became(inventory.Event{Cluster: "blue", UID: "uid-event-2", Type: "Warning", Reason: "Unhealthy",
+		Message: "Readiness probe failed", Kind: "Pod", Namespace: "shop", Name: p.Name, ObjectUID: p.UID, Count: 4, Last: at(40)}, at(40)))
+	for _, f := range shop.Facts() {
+		if n, ok := f.(inventory.Node); ok && n.Name == p.Node {
+			n.Ready = false
+			at(50)
+			lab.Store.Record(inventory.Became(n, shop.Epoch().Add(3*time.Minute+25*time.Second)))
+		}
+	}
 }
 
 // fabricscope is the command under test, in this process.
@@ -108,7 +142,7 @@ func TestHelpNamesEveryCommand(t *testing.T) {
 	if status := cli.Main(cli.Surroundings{Args: []string{"--help"}, Getenv: os.Getenv, Now: time.Now, Stdout: &out, Stderr: &out}); status != 0 {
 		t.Fatalf("exit status %d", status)
 	}
-	for _, name := range []string{"pods", "services", "flows", "switches", "links"} {
+	for _, name := range []string{"pods", "services", "flows", "switches", "links", "timeline", "diff", "port", "impact"} {
 		if !strings.Contains(out.String(), "\n  "+name) {
 			t.Errorf("no %s in the help:\n%s", name, out.String())
 		}

@@ -10,6 +10,7 @@ import (
 
 func servicesCommand(o *options) *cobra.Command {
 	f := &filters{}
+	vips := false
 	c := &cobra.Command{
 		Use:   "services",
 		Short: "Show the addresses of each service and the pods behind it",
@@ -18,16 +19,21 @@ func servicesCommand(o *options) *cobra.Command {
 			if err := f.prepare(); err != nil {
 				return err
 			}
-			data, err := o.ask(c.Context(), servicesPath, podsPath+"/pod/attachments", clusterStatePath)
+			data, err := o.ask(c.Context(), servicesPath, podsPath+"/pod/attachments", entrancesPath, nodesPath, clusterStatePath)
 			if err != nil {
 				return err
 			}
 			f.warnOfClusters(o, data)
-			return show(o, "services", f.services(readServices(data)), serviceColumns(), serviceColumnsWide())
+			services := f.services(readServices(data))
+			if vips {
+				return show(o, "addresses", frontsOf(services, data), frontColumns(), frontColumns())
+			}
+			return show(o, "services", services, serviceColumns(), serviceColumnsWide())
 		},
 	}
 	f.addClusterFlags(c.Flags())
 	f.addFabricFlags(c.Flags())
+	c.Flags().BoolVar(&vips, "vips", false, "a line for each address that a service answers under, with node ports, Ingresses and gateways")
 	return c
 }
 

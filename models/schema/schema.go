@@ -369,6 +369,42 @@ func Root() []Node {
 		{Name: "kubernetes", Module: "fabricscope-kubernetes", OnChange: true, Children: []Node{
 			{Name: "clusters", Module: "fabricscope-kubernetes", OnChange: true, Children: []Node{
 				{Name: "cluster", Module: "fabricscope-kubernetes", Keys: []string{"name"}, OnChange: true, Children: []Node{
+					{Name: "entrances", Module: "fabricscope-kubernetes", OnChange: true, Children: []Node{
+						{Name: "entrance", Module: "fabricscope-kubernetes", Keys: []string{"kind", "namespace", "name"}, OnChange: true, Children: []Node{
+							{Name: "kind", Module: "fabricscope-kubernetes", OnChange: true},
+							{Name: "name", Module: "fabricscope-kubernetes", OnChange: true},
+							{Name: "namespace", Module: "fabricscope-kubernetes", OnChange: true},
+							{Name: "state", Module: "fabricscope-kubernetes", OnChange: true, Children: []Node{
+								{Name: "address", Module: "fabricscope-kubernetes", OnChange: true},
+								{Name: "class", Module: "fabricscope-kubernetes", OnChange: true},
+								{Name: "hostname", Module: "fabricscope-kubernetes", OnChange: true},
+								{Name: "kind", Module: "fabricscope-kubernetes", OnChange: true},
+								{Name: "name", Module: "fabricscope-kubernetes", OnChange: true},
+								{Name: "namespace", Module: "fabricscope-kubernetes", OnChange: true},
+								{Name: "port", Module: "fabricscope-kubernetes", OnChange: true},
+								{Name: "service", Module: "fabricscope-kubernetes", OnChange: true},
+							}},
+						}},
+					}},
+					{Name: "events", Module: "fabricscope-kubernetes", OnChange: true, Children: []Node{
+						{Name: "event", Module: "fabricscope-kubernetes", Keys: []string{"uid"}, OnChange: true, Children: []Node{
+							{Name: "state", Module: "fabricscope-kubernetes", OnChange: true, Children: []Node{
+								{Name: "count", Module: "fabricscope-kubernetes", OnChange: true},
+								{Name: "first", Module: "fabricscope-kubernetes", Wide: true, OnChange: true},
+								{Name: "last", Module: "fabricscope-kubernetes", Wide: true, OnChange: true},
+								{Name: "message", Module: "fabricscope-kubernetes", OnChange: true},
+								{Name: "object-kind", Module: "fabricscope-kubernetes", OnChange: true},
+								{Name: "object-name", Module: "fabricscope-kubernetes", OnChange: true},
+								{Name: "object-namespace", Module: "fabricscope-kubernetes", OnChange: true},
+								{Name: "object-uid", Module: "fabricscope-kubernetes", OnChange: true},
+								{Name: "reason", Module: "fabricscope-kubernetes", OnChange: true},
+								{Name: "source", Module: "fabricscope-kubernetes", OnChange: true},
+								{Name: "type", Module: "fabricscope-kubernetes", OnChange: true},
+								{Name: "uid", Module: "fabricscope-kubernetes", OnChange: true},
+							}},
+							{Name: "uid", Module: "fabricscope-kubernetes", OnChange: true},
+						}},
+					}},
 					{Name: "name", Module: "fabricscope-kubernetes", OnChange: true},
 					{Name: "namespaces", Module: "fabricscope-kubernetes", OnChange: true, Children: []Node{
 						{Name: "namespace", Module: "fabricscope-kubernetes", Keys: []string{"name"}, OnChange: true, Children: []Node{
@@ -402,9 +438,14 @@ func Root() []Node {
 							{Name: "state", Module: "fabricscope-kubernetes", OnChange: true, Children: []Node{
 								{Name: "address", Module: "fabricscope-kubernetes", OnChange: true},
 								{Name: "created", Module: "fabricscope-kubernetes", Wide: true, OnChange: true},
+								{Name: "inner-address", Module: "fabricscope-kubernetes", OnChange: true},
 								{Name: "name", Module: "fabricscope-kubernetes", OnChange: true},
 								{Name: "pod-cidr", Module: "fabricscope-kubernetes", OnChange: true},
+								{Name: "problem", Module: "fabricscope-kubernetes", OnChange: true},
 								{Name: "ready", Module: "fabricscope-kubernetes", OnChange: true},
+								{Name: "tunnel-address", Module: "fabricscope-kubernetes", OnChange: true},
+								{Name: "unschedulable", Module: "fabricscope-kubernetes", OnChange: true},
+								{Name: "vni", Module: "fabricscope-kubernetes", OnChange: true},
 							}},
 						}},
 					}},
@@ -415,6 +456,7 @@ func Root() []Node {
 									{Name: "interface", Module: "fabricscope-kubernetes", OnChange: true},
 									{Name: "state", Module: "fabricscope-kubernetes", OnChange: true, Children: []Node{
 										{Name: "confidence", Module: "fabricscope-kubernetes", OnChange: true},
+										{Name: "conflict", Module: "fabricscope-kubernetes", OnChange: true},
 										{Name: "evidence", Module: "fabricscope-kubernetes", OnChange: true},
 										{Name: "interface", Module: "fabricscope-kubernetes", OnChange: true},
 										{Name: "port-number", Module: "fabricscope-kubernetes", OnChange: true},
@@ -443,6 +485,7 @@ func Root() []Node {
 								{Name: "phase", Module: "fabricscope-kubernetes", OnChange: true},
 								{Name: "ready", Module: "fabricscope-kubernetes", OnChange: true},
 								{Name: "ready-since", Module: "fabricscope-kubernetes", Wide: true, OnChange: true},
+								{Name: "reason", Module: "fabricscope-kubernetes", OnChange: true},
 								{Name: "restarts", Module: "fabricscope-kubernetes", OnChange: true},
 								{Name: "terminating", Module: "fabricscope-kubernetes", OnChange: true},
 								{Name: "uid", Module: "fabricscope-kubernetes", OnChange: true},
@@ -505,6 +548,7 @@ func Root() []Node {
 							}},
 							{Name: "state", Module: "fabricscope-kubernetes", OnChange: true, Children: []Node{
 								{Name: "created", Module: "fabricscope-kubernetes", Wide: true, OnChange: true},
+								{Name: "hostname", Module: "fabricscope-kubernetes", OnChange: true},
 								{Name: "name", Module: "fabricscope-kubernetes", OnChange: true},
 								{Name: "namespace", Module: "fabricscope-kubernetes", OnChange: true},
 								{Name: "type", Module: "fabricscope-kubernetes", OnChange: true},
@@ -524,9 +568,13 @@ func Root() []Node {
 					}},
 					{Name: "state", Module: "fabricscope-kubernetes", OnChange: true, Children: []Node{
 						{Name: "connection", Module: "fabricscope-kubernetes", OnChange: true},
+						{Name: "denied", Module: "fabricscope-kubernetes", OnChange: true},
 						{Name: "message", Module: "fabricscope-kubernetes", OnChange: true},
 						{Name: "name", Module: "fabricscope-kubernetes", OnChange: true},
 						{Name: "server", Module: "fabricscope-kubernetes", OnChange: true},
+						{Name: "unknown-reason", Module: "fabricscope-kubernetes", OnChange: true},
+						{Name: "unknown-since", Module: "fabricscope-kubernetes", Wide: true, OnChange: true},
+						{Name: "vni", Module: "fabricscope-kubernetes", OnChange: true},
 					}},
 				}},
 			}},

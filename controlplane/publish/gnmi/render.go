@@ -148,6 +148,9 @@ func (w *writer) render(k *kind, e inventory.Entry, p *program, f filter) (r ren
 	w.node, w.path, w.out, w.place = k.node, nil, w.out[:0], w.place[:0]
 	own := w.values[len(w.values)-len(k.node.keys):]
 	for i, name := range k.node.keys {
+		if k.guest {
+			break // the keys are the host's
+		}
 		w.leaf(name, str(own[i]))
 	}
 	k.leaves(e, w)

@@ -69,7 +69,7 @@ func kubernetesKinds() []*kind {
 			return append(v, s.Cluster, s.Namespace, s.Name)
 		},
 		id: byName, clustered: true, leaves: serviceLeaves,
-	}, memberKind()}
+	}, memberKind(), gapKind(), entranceKind(), eventKind()}
 }
 
 func memberKind() *kind {
@@ -106,6 +106,8 @@ func clusterLeaves(e inventory.Entry, w *writer) {
 		w.leaf("server", str(c.Server))
 		w.leaf("connection", connection(c.State))
 		w.leaf("message", str(c.Message))
+		w.leaf("vni", decimals(c.VNIs))
+		w.leaf("denied", value{kind: texts, list: c.Denied})
 	})
 }
 
@@ -123,6 +125,11 @@ func nodeLeaves(e inventory.Entry, w *writer) {
 		w.leaf("created", instant(n.Created))
 		w.leaf("address", addresses(n.Addresses))
 		w.leaf("pod-cidr", prefixes(n.PodCIDRs))
+		w.leaf("unschedulable", flag(n.Unschedulable))
+		w.leaf("problem", value{kind: texts, list: n.Problems})
+		w.leaf("tunnel-address", addresses(n.Overlay.Addresses))
+		w.leaf("inner-address", addresses(n.Overlay.Inner))
+		w.leaf("vni", decimals(n.Overlay.VNIs))
 	})
 	pairs(w, "labels", "label", n.Labels)
 }
@@ -143,6 +150,7 @@ func podLeaves(e inventory.Entry, w *writer) {
 		}
 		w.leaf("terminating", flag(p.Terminating))
 		w.leaf("restarts", num(uint32(max(p.Restarts, 0))))
+		w.leaf("reason", str(p.Reason))
 		w.leaf("created", instant(p.Created))
 		w.leaf("workload-kind", str(p.Workload.Kind))
 		w.leaf("workload-name", str(p.Workload.Name))
@@ -160,6 +168,7 @@ func attachmentLeaves(e inventory.Entry, w *writer) {
 		w.leaf("evidence", oneOf(a.How, inventory.ByNodeAddress, "NODE_ADDRESS",
 			inventory.ByInnerAddress, "INNER_ADDRESS", inventory.ByBoth, "BOTH"))
 		w.leaf("confidence", num(min(a.Confidence, 100)))
+		w.leaf("conflict", str(a.Conflict))
 	})
 }
 
@@ -170,6 +179,7 @@ func serviceLeaves(e inventory.Entry, w *writer) {
 		w.leaf("name", str(s.Name))
 		w.leaf("uid", str(s.UID))
 		w.leaf("type", str(s.Type))
+		w.leaf("hostname", value{kind: texts, list: s.Hostnames})
 		w.leaf("created", instant(s.Created))
 	})
 	pairs(w, "labels", "label", s.Labels)

@@ -110,7 +110,8 @@ func TestASCII(t *testing.T) {
 	}
 	const at = "/kubernetes/clusters/cluster[name=blue]/nodes/node[name=worker1]/state"
 	wantLeaves(t, got, map[string]string{at + "/name": "worker1", at + "/ready": "true", at + "/address": "172.16.1.11",
-		at + "/created": fmt.Sprint(shop.Epoch().UnixNano()), at + "/pod-cidr": "10.244.1.0/24"})
+		at + "/created": fmt.Sprint(shop.Epoch().UnixNano()), at + "/pod-cidr": "10.244.1.0/24", at + "/unschedulable": "false",
+		at + "/problem": "DiskPressure", at + "/tunnel-address": "172.16.1.11", at + "/inner-address": "10.244.1.0", at + "/vni": "1"})
 }
 
 // TestUseModels leaves out what other modules define (specification, section 2.6).

@@ -60,10 +60,12 @@ func cluster() []inventory.Fact {
 	cart2 := Pod("cart", "7f6b-ccccc", "uid-cart-2", "worker1", "10.244.1.6")
 	proxy := inventory.Pod{Cluster: "blue", Namespace: "kube-system", Name: "node-agent-x", UID: "uid-agent-1",
 		Node: "worker1", IPs: []netip.Addr{addr("172.16.1.11"), addr("fd00:1::11")}, HostNetwork: true, Phase: "Running",
-		Restarts: 2, Created: Epoch()}
+		Restarts: 2, Reason: "OOMKilled", Created: Epoch()}
 	return []inventory.Fact{
 		inventory.Cluster{Name: "blue", Server: "https://172.16.0.10:6443", State: "synced"},
-		inventory.Cluster{Name: "green", Server: "https://172.16.9.10:6443", State: "unreachable", Message: "connection refused"},
+		inventory.Cluster{Name: "green", Server: "https://172.16.9.10:6443", State: "unreachable", Message: "connection refused",
+			VNIs: []uint32{4096}, Denied: []string{"events"}},
+		inventory.Gap{Cluster: "green", Since: Epoch().Add(-time.Minute), Why: "connection refused"},
 		inventory.Namespace{Cluster: "blue", Name: "shop", Labels: map[string]string{"team": "shop"}},
 		inventory.Namespace{Cluster: "blue", Name: "kube-system"},
 		node("worker1", "172.16.1.11", "10.244.1.0/24"), node("worker2", "172.16.2.12", "10.244.2.0/24"),
@@ -72,8 +74,13 @@ func cluster() []inventory.Fact {
 			Labels: map[string]string{"app": "frontend"}, Selector: map[string]string{"app": "frontend"},
 			VIPs: []inventory.VIP{{Kind: "cluster-ip", Address: addr("10.96.0.20")},
 				{Kind: "external-ip", Address: addr("198.51.100.4")}, {Kind: "load-balancer", Address: addr("198.51.100.5")}},
-			Ports:   []inventory.ServicePort{{Name: "http", Protocol: "TCP", Port: 80, TargetPort: "http", NodePort: 30080}},
-			Created: Epoch()},
+			Hostnames: []string{"lb.example"},
+			Ports:     []inventory.ServicePort{{Name: "http", Protocol: "TCP", Port: 80, TargetPort: "http", NodePort: 30080}},
+			Created:   Epoch()},
+		inventory.Entrance{Cluster: "blue", Kind: inventory.EntranceIngress, Namespace: "shop", Name: "web", Class: "nginx",
+			Addresses: []netip.Addr{addr("198.51.100.7")}, Hostnames: []string{"web.example"}, Ports: []uint16{80, 443}, Services: []string{"shop/frontend"}},
+		inventory.Event{Cluster: "blue", UID: "uid-event-1", Type: "Warning", Reason: "Unhealthy", Message: "Readiness probe failed", Source: "kubelet",
+			Kind: "Pod", Namespace: "shop", Name: "cart-7f6b-bbbbb", ObjectUID: "uid-cart-1", Count: 3, First: Epoch(), Last: Epoch().Add(time.Minute)},
 		inventory.Service{Cluster: "blue", Namespace: "shop", Name: "cart", UID: "uid-svc-2", Type: "ClusterIP",
 			Selector: map[string]string{"app": "cart"}, VIPs: []inventory.VIP{{Kind: "cluster-ip", Address: addr("10.96.0.21")}},
 			Ports: []inventory.ServicePort{{Protocol: "TCP", Port: 8080, TargetPort: "8080"}}, Created: Epoch()},
@@ -82,14 +89,16 @@ func cluster() []inventory.Fact {
 		Attachment("uid-frontend-1", "leaf1", 3, "swp3"), Attachment("uid-cart-2", "leaf1", 3, "swp3"),
 		Attachment("uid-cart-1", "leaf2", 3, "swp3"),
 		inventory.Attachment{Cluster: "blue", PodUID: "uid-agent-1", Switch: "leaf1", Port: 3, PortName: "swp3",
-			Since: Epoch(), How: inventory.ByNodeAddress, Confidence: 90},
+			Since: Epoch(), How: inventory.ByNodeAddress, Confidence: 50, Conflict: "172.16.1.11 is 02:00:00:00:09:09's, too, at leaf2/swp9"},
 	}
 }
 
 func node(name, ip, cidr string) inventory.Node {
 	return inventory.Node{Cluster: "blue", Name: name, Labels: map[string]string{"kubernetes.io/hostname": name},
 		Addresses: []netip.Addr{netip.MustParseAddr(ip)}, PodCIDRs: []netip.Prefix{netip.MustParsePrefix(cidr)},
-		Ready: true, Created: Epoch()}
+		Overlay: inventory.Overlay{Addresses: []netip.Addr{netip.MustParseAddr(ip)}, VNIs: []uint32{1},
+			Inner: []netip.Addr{netip.MustParsePrefix(cidr).Addr()}},
+		Ready: true, Unschedulable: name == "worker2", Problems: []string{"DiskPressure"}, Created: Epoch()}
 }
 
 func fabric() []inventory.Fact {

@@ -1,0 +1,120 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// dweller is something behind a port, in JSON output.
+type dweller struct {
+	Kind      string    `json:"kind"` // switch, endpoint, node or pod
+	Cluster   string    `json:"cluster"`
+	Namespace string    `json:"namespace"`
+	Name      string    `json:"name"`
+	Address   string    `json:"address"`
+	Since     time.Time `json:"since,omitzero"`
+	Detail    string    `json:"detail"`
+}
+
+func portCommand(o *options) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "port SWITCH PORT",
+		Short: "Show who lives, or lived (--at), behind a switch port",
+		Args:  cobra.ExactArgs(2),
+		RunE: func(c *cobra.Command, args []string) error {
+			data, err := o.ask(c.Context(), podsPath, servicesPath, nodesPath, clusterStatePath, linksPath, endpointsPath, switchesPath)
+			if err != nil {
+				return err
+			}
+			port, err := findPort(data, args[0], args[1])
+			if err != nil {
+				return err
+			}
+			(&filters{}).warnOfClusters(o, data)
+			(&filters{on: args[0]}).warnOfSwitches(o, data)
+			return show(o, "inhabitants", dwellers(data, args[0], port), dwellerColumns(o), dwellerColumns(o))
+		},
+	}
+	return c
+}
+
+// findPort gives the name of a port that is named by its name or number. A port that nothing is known of
+// is an error, so that a slip of the pen is not taken for emptiness.
+func findPort(data *branch, on, port string) (string, error) {
+	for _, s := range readSwitches(data) {
+		if s.Name != on {
+			continue
+		}
+		names := make([]string, len(s.Ports))
+		for i, p := range s.Ports {
+			if p.Name == port || fmt.Sprint(p.Number) == port {
+				return p.Name, nil
+			}
+			names[i] = p.Name
+		}
+		return "", fail("switch %s has no port %q; it has %s", on, port, strings.Join(names, ", "))
+	}
+	return "", fail("there is no switch %q", on)
+}
+
+func dwellers(data *branch, on, port string) []dweller {
+	var all []dweller
+	for _, l := range readLinks(data) {
+		if l.B.Switch == on && l.B.Port == port {
+			all = append(all, dweller{Kind: "switch", Name: l.A.Switch, Since: l.Since, Detail: "link from " + l.A.String()})
+		}
+	}
+	nodes := map[string][]dweller{}
+	for _, c := range data.each("kubernetes", "clusters", "cluster") {
+		for _, n := range c.each("nodes", "node") {
+			for _, address := range n.in("state").texts("address") {
+				nodes[address] = append(nodes[address], dweller{Kind: "node", Cluster: c.keys["name"], Name: n.keys["name"]})
+			}
+		}
+	}
+	for _, e := range readEndpoints(data) {
+		if e.Switch != on || e.Port != port {
+			continue
+		}
+		who := nodes[e.Address]
+		if len(who) == 0 {
+			who = []dweller{{Kind: "endpoint", Name: e.Address}}
+		}
+		for _, d := range who {
+			d.Address, d.Since, d.Detail = e.Address, e.Since, e.MAC
+			all = append(all, d)
+		}
+	}
+	for _, p := range readPods(data) {
+		for _, a := range p.Attachments {
+			if a.Switch != on || a.Port != port {
+				continue
+			}
+			detail := strings.Join(p.Services, ",")
+			if a.Conflict != "" {
+				detail = strings.TrimSpace(detail + " (" + a.Conflict + ")")
+			}
+			all = append(all, dweller{"pod", p.Cluster, p.Namespace, p.Name, first(p.IPs), a.Since, detail})
+		}
+	}
+	return all
+}
+
+func dwellerColumns(o *options) []column[dweller] {
+	since := func(d dweller) string { return age(d.Since, o.reference()) }
+	if o.output == "wide" {
+		since = func(d dweller) string { return stamp(d.Since) }
+	}
+	return []column[dweller]{
+		{"KIND", func(d dweller) string { return d.Kind }},
+		{"CLUSTER", func(d dweller) string { return d.Cluster }},
+		{"NAMESPACE", func(d dweller) string { return d.Namespace }},
+		{"NAME", func(d dweller) string { return d.Name }},
+		{"ADDRESS", func(d dweller) string { return d.Address }},
+		{"SINCE", since},
+		{"DETAIL", func(d dweller) string { return d.Detail }},
+	}
+}

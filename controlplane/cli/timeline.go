@@ -1,0 +1,255 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// defaultSince is how far back a timeline begins.
+const defaultSince = "1h"
+
+// story is what a timeline is made of: what happened, and who belonged to whom meanwhile.
+type story struct {
+	happened []happening
+	pods     map[string]*told // by subject
+	members  map[string][]string
+	newest   time.Time
+}
+
+// told is what was said of a pod at any time.
+type told struct {
+	namespaced, cluster, node, workload string
+	ports                               []string
+}
+
+func timelineCommand(o *options) *cobra.Command {
+	f := &filters{}
+	var sinceText, untilText string
+	c := &cobra.Command{
+		Use:   "timeline {service NAME | pod NAME | node NAME | port SWITCH PORT}",
+		Short: "Show what happened to something, in Kubernetes and in the network, in one list",
+		Long: `Show what happened to a service and its pods, a pod, a node or a switch port: scaling, rolling
+updates, moves, failures, Kubernetes Events, links and switches, in one list by time.
+
+Names may have their namespace before them, as shop/cart. What came to be known only after
+later things is marked late.`,
+		Args: cobra.RangeArgs(2, 3),
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := checkTopic(args); err != nil {
+				return err
+			}
+			if !o.at.IsZero() {
+				return fmt.Errorf("--at: a timeline has --since and --until")
+			}
+			since, err := parseMomentOf("--since", sinceText, o.now)
+			if err != nil {
+				return err
+			}
+			until := o.now
+			if untilText != "" {
+				if until, err = parseMomentOf("--until", untilText, o.now); err != nil {
+					return err
+				}
+			}
+			if !since.Before(until) {
+				return fmt.Errorf("--since: %s is not before --until, %s", since.Format(time.RFC3339), until.Format(time.RFC3339))
+			}
+			s, err := o.tell(c.Context(), since, until)
+			if err != nil {
+				return err
+			}
+			chosen, err := s.about(args, f)
+			if err != nil {
+				return err
+			}
+			return show(o, "happenings", chosen, happeningColumns(), happeningColumns())
+		},
+	}
+	c.Flags().StringVar(&f.cluster, "cluster", "", "only of clusters with this name")
+	c.Flags().StringVarP(&f.namespace, "namespace", "n", "", "only of namespaces with this name")
+	c.Flags().StringVar(&sinceText, "since", defaultSince, "the moment to begin at: RFC 3339, or a duration ago as 10m")
+	c.Flags().StringVar(&untilText, "until", "", "the moment to end at (default: now)")
+	return c
+}
+
+func checkTopic(args []string) error {
+	want := map[string]int{"service": 2, "pod": 2, "node": 2, "port": 3}
+	n, known := want[args[0]]
+	switch {
+	case !known:
+		return fmt.Errorf("timeline: %q is not service, pod, node or port", args[0])
+	case len(args) != n:
+		return fmt.Errorf("timeline %s: %d names are given", args[0], len(args)-1)
+	}
+	return nil
+}
+
+// tell reads everything that happened between two moments.
+func (o *options) tell(ctx context.Context, since, until time.Time) (*story, error) {
+	s := &story{pods: map[string]*told{}, members: map[string][]string{}}
+	paths := []string{podsPath, servicesPath, nodesPath, "kubernetes/clusters/cluster/events", clusterStatePath, switchStatePath, linksPath, endpointsPath}
+	err := o.replay(ctx, since, until, paths, func(st step, initial bool) {
+		s.learn(st.after)
+		if !initial {
+			s.add(describe(st))
+		}
+	})
+	slices.SortStableFunc(s.happened, func(a, b happening) int { return a.Time.Compare(b.Time) })
+	return s, err
+}
+
+// lateness is by how much a thing may have happened before one that was known earlier, without being late: the API
+// server tells whole seconds.
+const lateness = 2 * time.Second
+
+func (s *story) add(list []happening) {
+	for _, h := range list {
+		h.Late = h.Time.Add(lateness).Before(s.newest)
+		if h.Time.After(s.newest) {
+			s.newest = h.Time
+		}
+		s.happened = append(s.happened, h)
+	}
+}
+
+// learn notes who belongs to whom.
+func (s *story) learn(t *thing) {
+	cluster := t.keys["name"]
+	pod := func(uid string) *told {
+		key := podSubject(cluster, uid)
+		if s.pods[key] == nil {
+			s.pods[key] = &told{cluster: cluster}
+		}
+		return s.pods[key]
+	}
+	switch t.list[strings.LastIndexByte(t.list, '/')+1:] {
+	case "pod":
+		if p := pod(t.keys["uid"]); t.has("name") {
+			p.namespaced = t.text("namespace") + "/" + t.text("name")
+			p.node, p.workload = t.text("node"), t.text("namespace")+"/"+t.text("workload-kind")+"/"+t.text("workload-name")
+		}
+	case "attachment":
+		p := pod(t.keys["uid"])
+		if at := t.keys["switch"] + "/" + t.keys["interface"]; !slices.Contains(p.ports, at) {
+			p.ports = append(p.ports, at)
+		}
+	case "service":
+		key := serviceSubject(cluster, t.keys["namespace"]+"/"+t.keys["service-name"])
+		s.members[key] = append(s.members[key], "")
+	case "member":
+		key := serviceSubject(cluster, t.keys["namespace"]+"/"+t.keys["service-name"])
+		s.members[key] = append(s.members[key], podSubject(cluster, t.keys["pod-uid"]))
+	}
+}
+
+// about chooses what happened to a topic and to what it depends on.
+func (s *story) about(topic []string, f *filters) ([]happening, error) {
+	wanted := map[string]bool{}
+	port := ""
+	switch topic[0] {
+	case "service":
+		s.services(topic[1], f, wanted)
+	case "pod":
+		for key, p := range s.pods {
+			if f.named(p.cluster, p.namespaced, topic[1]) {
+				s.pod(key, wanted)
+			}
+		}
+	case "node":
+		s.node(topic[1], f, wanted)
+	case "port":
+		port = topic[1] + "/" + topic[2]
+		wanted[portSubject(port)], wanted[switchSubject(topic[1])] = true, true
+	}
+	if len(wanted) == 0 {
+		return nil, fail("there was no %s %q between these moments", topic[0], topic[1])
+	}
+	var chosen []happening
+	for _, h := range s.happened {
+		switch {
+		case port != "" && h.Kind == "link":
+			if h.at != port {
+				continue
+			}
+		case !wanted[h.subject] && (port == "" || h.at != port):
+			continue
+		}
+		if h.Kind == "pod" && h.Object == "" {
+			h.Object = s.pods[h.subject].namespaced
+		}
+		chosen = append(chosen, h)
+	}
+	return chosen, nil
+}
+
+// named says whether something in a cluster is what is asked about: by its name, or with the namespace before it.
+func (f *filters) named(cluster, namespaced, want string) bool {
+	namespace, name, _ := strings.Cut(namespaced, "/")
+	return (namespaced == want || name == want) && (f.cluster == "" || f.cluster == cluster) && (f.namespace == "" || f.namespace == namespace)
+}
+
+func (s *story) services(want string, f *filters, wanted map[string]bool) {
+	for key, pods := range s.members {
+		_, rest, _ := strings.Cut(key, " ")
+		cluster, namespaced, _ := strings.Cut(rest, " ")
+		if !f.named(cluster, namespaced, want) {
+			continue
+		}
+		wanted[key], wanted[clusterSubject(cluster)] = true, true
+		for _, p := range pods {
+			if p != "" {
+				s.pod(p, wanted)
+			}
+		}
+	}
+}
+
+// pod wants a pod with its workload, its node, its ports and their switches.
+func (s *story) pod(key string, wanted map[string]bool) {
+	wanted[key] = true
+	p := s.pods[key]
+	if p == nil {
+		return
+	}
+	wanted[clusterSubject(p.cluster)], wanted[workloadSubject(p.cluster, p.workload)] = true, true
+	if p.node != "" {
+		wanted[nodeSubject(p.cluster, p.node)] = true
+	}
+	for _, at := range p.ports {
+		on, _, _ := strings.Cut(at, "/")
+		wanted[portSubject(at)], wanted[switchSubject(on)] = true, true
+	}
+}
+
+func (s *story) node(want string, f *filters, wanted map[string]bool) {
+	for key, p := range s.pods {
+		if p.node == want && (f.cluster == "" || f.cluster == p.cluster) {
+			s.pod(key, wanted)
+		}
+	}
+	for _, h := range s.happened {
+		if h.Kind == "node" && h.Object == want && (f.cluster == "" || f.cluster == h.Cluster) {
+			wanted[h.subject], wanted[clusterSubject(h.Cluster)] = true, true
+		}
+	}
+}
+
+func happeningColumns() []column[happening] {
+	return []column[happening]{
+		{"TIME", func(h happening) string { return h.Time.UTC().Format("2006-01-02T15:04:05.000Z") }},
+		{"CLUSTER", func(h happening) string { return h.Cluster }},
+		{"KIND", func(h happening) string { return h.Kind }},
+		{"OBJECT", func(h happening) string { return h.Object }},
+		{"WHAT", func(h happening) string {
+			if h.Late {
+				return h.What + " (known late)"
+			}
+			return h.What
+		}},
+	}
+}
