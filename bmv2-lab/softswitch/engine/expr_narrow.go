@@ -33,7 +33,7 @@ func (c *compiler) narrow(e *bmjson.Expr) narrowFn {
 func (c *compiler) registerWord(e *bmjson.Expr) narrowFn {
 	reg, index := e.Index, c.narrow(e.Right)
 	return func(p *packet) uint64 {
-		cell := p.sw.registers[reg].cell(index(p))
+		cell := p.registers[reg].cell(index(p))
 		if cell == nil {
 			return 0
 		}

@@ -31,7 +31,7 @@ func (c *compiler) wide(e *bmjson.Expr, n int) wideFn {
 		return func(p *packet, dst []uint64) { copyWords(dst, p.params[pl.off:pl.off+pl.words]) }
 	case bmjson.ExprRegister:
 		reg, index := e.Index, c.narrow(e.Right)
-		return func(p *packet, dst []uint64) { copyWords(dst, p.sw.registers[reg].cell(index(p))) }
+		return func(p *packet, dst []uint64) { copyWords(dst, p.registers[reg].cell(index(p))) }
 	case bmjson.ExprField:
 		f, off := c.lay.field(e.Field)
 		if f.varbits {

@@ -49,7 +49,7 @@ const (
 
 	opRegRead   // A = register c at B
 	opRegRead2  // two words
-	opRegReads  // the c reads from number a on, at B
+	opRegReads  // the c reads from number a on, of row B of rows k
 	opRegWrite  // register c at B = A & k
 	opRegWriteK // register c at B = k
 	opRegWrite2 // two words

@@ -100,24 +100,24 @@ func (p *packet) runFlat(pc int) int {
 			}
 
 		case opRegRead:
-			if cells, i := p.registers[in.c], w[in.b]; i < uint64(len(cells)) {
-				w[in.a] = cells[i]
+			if r, i := &p.registers[in.c], w[in.b]; i < r.size {
+				w[in.a] = r.words[i*r.row]
 			}
 		case opRegRead2:
-			if cells, i := p.registers[in.c], w[in.b]; i < uint64(len(cells))/2 {
-				w[in.a], w[in.a+1] = cells[2*i], cells[2*i+1]
+			if cell := p.registers[in.c].cell(w[in.b]); len(cell) == 2 {
+				w[in.a], w[in.a+1] = cell[0], cell[1]
 			}
 		case opRegWrite:
-			if cells, i := p.registers[in.c], w[in.b]; i < uint64(len(cells)) {
-				cells[i] = w[in.a] & in.k
+			if r, i := &p.registers[in.c], w[in.b]; i < r.size {
+				r.words[i*r.row] = w[in.a] & in.k
 			}
 		case opRegWriteK:
-			if cells, i := p.registers[in.c], w[in.b]; i < uint64(len(cells)) {
-				cells[i] = in.k
+			if r, i := &p.registers[in.c], w[in.b]; i < r.size {
+				r.words[i*r.row] = in.k
 			}
 		case opRegWrite2:
-			if cells, i := p.registers[in.c], w[in.b]; i < uint64(len(cells))/2 {
-				cells[2*i], cells[2*i+1] = w[in.a], w[in.a+1]
+			if cell := p.registers[in.c].cell(w[in.b]); len(cell) == 2 {
+				cell[0], cell[1] = w[in.a], w[in.a+1]
 			}
 		case opRemove:
 			if w[in.a] != 0 {
@@ -286,21 +286,19 @@ func (l *flatLoad) run(w *flatWords, data []byte) {
 	w[l.word] = binary.BigEndian.Uint64(data[at:at+8:at+8]) >> (l.shift & 63) & l.mask
 }
 
-// readAll reads registers at one index. It yields pc.
+// readAll reads the registers of a row. It yields pc.
 func (p *packet) readAll(in *inst, pc int) int {
 	w := (*flatWords)(p.words)
-	i := w[in.b]
+	row := p.rows[in.k].cell(w[in.b])
+	if row == nil {
+		return pc
+	}
 	reads := p.prog.flat.reads[in.a:][:in.c]
-	for j := range reads {
-		r := &reads[j]
-		cells := p.registers[r.register]
-		switch n := uint64(len(cells)); {
-		case r.two:
-			if i < n/2 {
-				w[r.word], w[r.word+1] = cells[2*i], cells[2*i+1]
-			}
-		case i < n:
-			w[r.word] = cells[i]
+	for i := range reads {
+		r := &reads[i]
+		w[r.word] = row[r.at]
+		if r.two {
+			w[r.word+1] = row[r.at+1]
 		}
 	}
 	return pc

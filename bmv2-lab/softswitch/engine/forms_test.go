@@ -206,7 +206,10 @@ func configureExterns(r *rand.Rand, switches []*Switch) {
 func stateOf(s *Switch) string {
 	var b bytes.Buffer
 	for i, reg := range s.registers {
-		fmt.Fprintf(&b, "register %d %x\n", i, reg.words)
+		fmt.Fprintf(&b, "register %d", i)
+		for at := range reg.size {
+			fmt.Fprintf(&b, " %x", reg.cell(at))
+		}
 	}
 	for _, c := range s.Counters() {
 		fmt.Fprintf(&b, "counter %s %v\n", c.name, c.cells)

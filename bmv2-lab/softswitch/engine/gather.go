@@ -10,10 +10,11 @@ type flatLoad struct {
 	mask     uint64
 }
 
-// flatRead is a cell of a register: word = register at the index, or two words.
+// flatRead is a cell of a row: word = the row's word at at, or two words.
 type flatRead struct {
-	word, register uint16
-	two            bool
+	word uint16
+	two  bool
+	at   uint32
 }
 
 // gather makes such instructions in all blocks.
@@ -51,15 +52,15 @@ func (g *graph) gatherLoads(code []inst) (inst, int) {
 	return in, n
 }
 
-// gatherReads makes one instruction of register reads at the same index.
+// gatherReads makes one instruction of register reads of the same row.
 func (g *graph) gatherReads(code []inst) (inst, int) {
-	at, first, n := code[0].b, len(g.out.reads), 0
+	at, row, first, n := code[0].b, g.prog.places[code[0].c].row, len(g.out.reads), 0
 	for ; n < len(code) && code[n].b == at && len(g.out.reads) < maxFlatWords-1; n++ {
 		r := &code[n]
-		if r.op != opRegRead && r.op != opRegRead2 {
+		if (r.op != opRegRead && r.op != opRegRead2) || g.prog.places[r.c].row != row {
 			break
 		}
-		g.out.reads = append(g.out.reads, flatRead{r.a, r.c, r.op == opRegRead2})
+		g.out.reads = append(g.out.reads, flatRead{r.a, r.op == opRegRead2, uint32(g.prog.places[r.c].at)})
 		if at-r.a < uint16(roles[r.op].writes) { // the index is read into
 			n++
 			break
@@ -69,7 +70,7 @@ func (g *graph) gatherReads(code []inst) (inst, int) {
 		g.out.reads = g.out.reads[:first]
 		return code[0], 1
 	}
-	return inst{opRegReads, uint16(first), at, uint16(n), 0}, n
+	return inst{opRegReads, uint16(first), at, uint16(n), uint64(row)}, n
 }
 
 // pair makes one instruction of two that write words next to each other, if there is one. It

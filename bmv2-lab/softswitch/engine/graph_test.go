@@ -131,7 +131,11 @@ func runCode(p *packet, c *randomCode, fc *flatCode, seed uint64) string {
 	prog := *c.prog
 	prog.flat = fc
 	p.prog = &prog
-	p.registers = [][]uint64{make([]uint64, 4), make([]uint64, 4), make([]uint64, 2)}
+	p.rows = []cells{{words: make([]uint64, 2*22), size: 2, row: 22, each: 22}}
+	p.registers = nil
+	for _, place := range prog.places[:3] {
+		p.registers = append(p.registers, cells{p.rows[0].words[place.at:], 2, 22, 1})
+	}
 	r := rand.New(rand.NewPCG(seed, 1))
 	frame := make([]byte, 64+r.IntN(64))
 	for i := range frame {
@@ -141,7 +145,7 @@ func runCode(p *packet, c *randomCode, fc *flatCode, seed uint64) string {
 	for _, w := range c.words {
 		p.words[w] = r.Uint64N(3)
 	}
-	out := fmt.Sprint(p.runFlat(fc.parser), p.parsed, p.registers)
+	out := fmt.Sprint(p.runFlat(fc.parser), p.parsed, p.rows)
 	for w, unread := range c.unreadOutside() {
 		if !unread {
 			out += fmt.Sprintf(" %d=%d", w, p.words[w])

@@ -37,6 +37,7 @@ func (c *compiler) lower(ingress, egress *pipelineNodes) {
 	}
 	l.seen.fixed()
 	l.tidy()
+	l.sideBySide()
 	l.improve()
 	l.finish()
 	c.prog.flat = l.out

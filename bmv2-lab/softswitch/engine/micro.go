@@ -62,7 +62,7 @@ func fuse(steps []step) []op {
 }
 
 func (p *packet) runMicros(list []micro) {
-	w, params, regs := p.words, p.params, p.sw.registers
+	w, params := p.words, p.params
 	for i := range list {
 		m := &list[i]
 		switch m.kind {
@@ -79,24 +79,24 @@ func (p *packet) runMicros(list []micro) {
 		case microAdd:
 			w[m.dst] = (w[m.src] + m.k) & m.mask
 		case microRead:
-			if cells, at := regs[m.register].words, w[m.index]; at < uint64(len(cells)) {
-				w[m.dst] = cells[at]
+			if cell := p.registers[m.register].cell(w[m.index]); cell != nil {
+				w[m.dst] = cell[0]
 			}
 		case microRead2:
-			if cells, at := regs[m.register].words, w[m.index]; at < uint64(len(cells)/2) {
-				w[m.dst], w[m.dst+1] = cells[2*at], cells[2*at+1]
+			if cell := p.registers[m.register].cell(w[m.index]); cell != nil {
+				w[m.dst], w[m.dst+1] = cell[0], cell[1]
 			}
 		case microWrite:
-			if cells, at := regs[m.register].words, w[m.index]; at < uint64(len(cells)) {
-				cells[at] = w[m.src] & m.k
+			if cell := p.registers[m.register].cell(w[m.index]); cell != nil {
+				cell[0] = w[m.src] & m.k
 			}
 		case microWrite2:
-			if cells, at := regs[m.register].words, w[m.index]; at < uint64(len(cells)/2) {
-				cells[2*at], cells[2*at+1] = w[m.src], w[m.src+1]
+			if cell := p.registers[m.register].cell(w[m.index]); cell != nil {
+				cell[0], cell[1] = w[m.src], w[m.src+1]
 			}
 		case microWriteImm:
-			if cells, at := regs[m.register].words, w[m.index]; at < uint64(len(cells)) {
-				cells[at] = m.k
+			if cell := p.registers[m.register].cell(w[m.index]); cell != nil {
+				cell[0] = m.k
 			}
 		}
 	}

@@ -116,7 +116,7 @@ func (c *compiler) storeWord(dst *bmjson.Expr) func(p *packet, v uint64) {
 		reg, index := dst.Index, c.narrow(dst.Right)
 		mask := topMask(min(c.src.Registers[reg].Width, 64))
 		return func(p *packet, v uint64) {
-			if cell := p.sw.registers[reg].cell(index(p)); cell != nil {
+			if cell := p.registers[reg].cell(index(p)); cell != nil {
 				clear(cell)
 				cell[0] = v & mask
 			}

@@ -36,16 +36,15 @@ func (c *compiler) registerRead(dst *bmjson.Expr, reg int, index *bmjson.Expr) o
 					c.micro = micro{kind: microRead, dst: int32(off), index: int32(indexWord), register: int32(reg)}
 				}
 				return func(p *packet) {
-					r := p.sw.registers[reg]
-					if i := at(p); i < uint64(len(r.words)) {
-						p.words[off] = r.words[i]
+					if cell := p.registers[reg].cell(at(p)); cell != nil {
+						p.words[off] = cell[0]
 					}
 				}
 			}
 		}
 		store := c.storeWord(dst)
 		return func(p *packet) {
-			if cell := p.sw.registers[reg].cell(at(p)); cell != nil {
+			if cell := p.registers[reg].cell(at(p)); cell != nil {
 				store(p, cell[0])
 			}
 		}
@@ -60,7 +59,7 @@ func (c *compiler) registerRead(dst *bmjson.Expr, reg int, index *bmjson.Expr) o
 		c.micro = micro{kind: microRead2, dst: int32(off), index: int32(indexWord), register: int32(reg)}
 	}
 	return func(p *packet) {
-		if cell := p.sw.registers[reg].cell(at(p)); cell != nil {
+		if cell := p.registers[reg].cell(at(p)); cell != nil {
 			off := to(p)
 			copyWords(p.words[off:off+words], cell)
 			p.words[off+words-1] &= mask
@@ -73,7 +72,7 @@ func (c *compiler) copyCell(dst *bmjson.Expr, from int, at narrowFn) op {
 	to, index := dst.Index, c.narrow(dst.Right)
 	mask := topMask(c.src.Registers[to].Width)
 	return func(p *packet) {
-		d, s := p.sw.registers[to].cell(index(p)), p.sw.registers[from].cell(at(p))
+		d, s := p.registers[to].cell(index(p)), p.registers[from].cell(at(p))
 		if d != nil && s != nil {
 			copyWords(d, s)
 			d[len(d)-1] &= mask
@@ -103,15 +102,15 @@ func (c *compiler) assignRegister(reg int, index, src *bmjson.Expr) op {
 				c.micro = flat
 			}
 			return func(p *packet) {
-				if r, i := p.sw.registers[reg], at(p); i < uint64(len(r.words)) {
-					r.words[i] = p.words[off] & mask
+				if cell := p.registers[reg].cell(at(p)); cell != nil {
+					cell[0] = p.words[off] & mask
 				}
 			}
 		}
 		return func(p *packet) {
 			x := v(p)
-			if r, i := p.sw.registers[reg], at(p); i < uint64(len(r.words)) {
-				r.words[i] = x & mask
+			if cell := p.registers[reg].cell(at(p)); cell != nil {
+				cell[0] = x & mask
 			}
 		}
 	}
@@ -123,7 +122,7 @@ func (c *compiler) assignRegister(reg int, index, src *bmjson.Expr) op {
 				c.micro = flat
 			}
 			return func(p *packet) {
-				if cell := p.sw.registers[reg].cell(at(p)); cell != nil {
+				if cell := p.registers[reg].cell(at(p)); cell != nil {
 					copy(cell, p.words[off:off+n])
 				}
 			}
@@ -135,7 +134,7 @@ func (c *compiler) assignRegister(reg int, index, src *bmjson.Expr) op {
 		x := p.words[from:to]
 		v(p, x)
 		x[n-1] &= mask
-		if cell := p.sw.registers[reg].cell(at(p)); cell != nil {
+		if cell := p.registers[reg].cell(at(p)); cell != nil {
 			copy(cell, x)
 		}
 	}

@@ -15,7 +15,8 @@ type packet struct {
 	loops  uint64 // parser states on the way, where they can go round
 	now    uint64 // µs
 
-	registers [][]uint64 // the switch's, by index
+	registers []cells // the switch's, by index
+	rows      []cells // the switch's
 
 	params  []uint64  // of the action that runs
 	key     []uint64  // scratch: table key
@@ -59,7 +60,7 @@ func newPacket(sw *Switch) *packet {
 		words: make([]uint64, prog.words()),
 		vars:  make([][]byte, prog.lay.varSlots),
 		key:   make([]uint64, prog.maxKey),
-		sw:    sw, prog: prog, registers: sw.cells,
+		sw:    sw, prog: prog, registers: sw.cells, rows: sw.rows,
 	}
 }
 

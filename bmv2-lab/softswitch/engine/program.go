@@ -23,7 +23,8 @@ type Program struct {
 	emitted    []int // the words that say whether they are valid; -1: always
 	made       []int // see emit.go
 	patched    []*headerLayout
-	calls      []op // of the deparser
+	calls      []op       // of the deparser
+	places     []rowPlace // by register
 	digests    []digestList
 	fieldLists [][]listCopy
 	maxKey     int
@@ -96,7 +97,7 @@ func compile(p *bmjson.Program, trace bool) (*Program, error) {
 	c := &compiler{src: p, lay: newLayout(p), trace: trace}
 	c.prog = &Program{src: p, lay: c.lay}
 	steps := []func(){
-		c.headerBlocks, c.standardFields, c.actions, c.valueSets, c.parser, c.checksums, c.deparser, c.lists, c.pipelines,
+		c.headerBlocks, c.apart, c.standardFields, c.actions, c.valueSets, c.parser, c.checksums, c.deparser, c.lists, c.pipelines,
 	}
 	for _, step := range steps {
 		if step(); c.err != nil {

@@ -21,7 +21,8 @@ type Switch struct {
 	valueSets []*ValueSet
 	profiles  []*Profile
 	registers []*Register
-	cells     [][]uint64 // of the registers
+	cells     []cells // of the registers
+	rows      []cells // of registers side by side; see Program.places
 
 	replication atomic.Pointer[replication]
 	control     sync.Mutex // guards writes of replication
@@ -82,12 +83,7 @@ func New(p *Program, opt Options) *Switch {
 	for _, pp := range p.profiles {
 		s.profiles = append(s.profiles, newProfile(s, pp))
 	}
-	for _, r := range p.src.Registers {
-		stride := wordsOf(r.Width)
-		s.registers = append(s.registers, &Register{sw: s, name: r.Name, size: r.Size, width: r.Width,
-			stride: stride, words: make([]uint64, r.Size*stride)})
-		s.cells = append(s.cells, s.registers[len(s.registers)-1].words)
-	}
+	s.makeRegisters()
 	for _, tp := range p.tables {
 		t := newTable(s, tp)
 		s.tables = append(s.tables, t)

@@ -76,7 +76,7 @@ func (c *compiler) writeText(dst *bmjson.Expr, source textFn) stepText {
 		reg, index := dst.Index, c.narrow(dst.Right)
 		width := c.src.Registers[reg].Width
 		t.value = func(p *packet) string {
-			if cell := p.sw.registers[reg].cell(index(p)); cell != nil {
+			if cell := p.registers[reg].cell(index(p)); cell != nil {
 				return hexDigits(cell, width)
 			}
 			return "nothing, outside of the register"
