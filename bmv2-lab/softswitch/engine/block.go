@@ -41,7 +41,6 @@ type part struct {
 // chunk is 8 bytes of a block.
 type chunk struct {
 	parts []part
-	alone bool // one word as it is
 }
 
 type block struct {
@@ -50,6 +49,7 @@ type block struct {
 	odd    []unit // units that touch nine bytes
 	reach  int    // bytes that loads read, at least
 	chunks []chunk
+	first  []int // the words of the first chunks, as far as they are one word as it is
 }
 
 // newBlock builds a block of bits bits, rounded up to whole bytes with zero bits.
@@ -65,8 +65,9 @@ func newBlock(bits int, units []unit) block {
 		b.place(u)
 	}
 	for i := range b.chunks {
-		c := &b.chunks[i]
-		c.alone = len(c.parts) == 1 && c.parts[0].shift == 0
+		if parts := b.chunks[i].parts; len(b.first) == i && len(parts) == 1 && parts[0].shift == 0 {
+			b.first = append(b.first, parts[0].word)
+		}
 	}
 	return b
 }
@@ -105,13 +106,14 @@ func (b *block) read(words []uint64, base int, data []byte) {
 
 // write puts the block, with words relative to base, into out, which has 8 bytes to spare.
 func (b *block) write(out []byte, words []uint64, base int) {
-	for i := range b.chunks {
-		c := &b.chunks[i]
-		if c.alone {
-			binary.BigEndian.PutUint64(out[8*i:], words[base+c.parts[0].word])
-		} else {
-			binary.BigEndian.PutUint64(out[8*i:], c.value(words, base))
-		}
+	for _, w := range b.first {
+		binary.BigEndian.PutUint64(out[:8], words[base+w])
+		out = out[8:]
+	}
+	for i := range b.chunks[len(b.first):] {
+		c := &b.chunks[len(b.first)+i]
+		binary.BigEndian.PutUint64(out[:8], c.value(words, base))
+		out = out[8:]
 	}
 }
 

@@ -109,6 +109,7 @@ type flatCode struct {
 	loads  []flatLoad
 	reads  []flatRead
 	tables []flatTable
+	std    stdFields // those that are read
 }
 
 // flatTable is what an instruction needs to apply a table.
@@ -116,7 +117,6 @@ type flatTable struct {
 	index   int // of the table
 	words   int
 	parts   []keyPart
-	plain   bool // the key is one word as it is
 	counted bool
 	ages    bool
 	hit     []int         // by the action's slot: where to go on

@@ -38,6 +38,7 @@ func (c *compiler) lower(ingress, egress *pipelineNodes) {
 	l.seen.fixed()
 	l.tidy()
 	l.sideBySide()
+	l.readStandardFields()
 	l.improve()
 	l.finish()
 	c.prog.flat = l.out

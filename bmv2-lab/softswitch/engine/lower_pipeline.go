@@ -99,7 +99,6 @@ func (f *flow) table(n bmjson.Node) (next bmjson.Node, ok bool) {
 	}
 	f.seen.tableKey(t)
 	ft := flatTable{index: f.nodes.index[n.Index], words: tp.keyWords, parts: f.keyParts(tp), counted: tp.counted, ages: tp.ages}
-	ft.plain = tp.keyWords == 1 && ft.parts[0].mask == nil
 	at := len(f.out.tables)
 	op := opTable
 	if tp.profile != nil || tp.meter != nil {

@@ -17,6 +17,7 @@ type packet struct {
 
 	registers []cells // the switch's, by index
 	rows      []cells // the switch's
+	lookups   []lookup
 
 	params  []uint64  // of the action that runs
 	key     []uint64  // scratch: table key
@@ -60,7 +61,7 @@ func newPacket(sw *Switch) *packet {
 		words: make([]uint64, prog.words()),
 		vars:  make([][]byte, prog.lay.varSlots),
 		key:   make([]uint64, prog.maxKey),
-		sw:    sw, prog: prog, registers: sw.cells, rows: sw.rows,
+		sw:    sw, prog: prog, registers: sw.cells, rows: sw.rows, lookups: sw.lookups,
 	}
 }
 

@@ -26,7 +26,7 @@ func (s *Switch) process(now uint64, port uint32, frame []byte, out Output) {
 	s.now = now
 	p := s.get()
 	p.start(now, port, frame)
-	std := &s.prog.std
+	std := s.std
 	std.ingressPort.set(p, uint64(port))
 	std.packetLength.set(p, uint64(len(frame)))
 	std.ingressTime.set(p, now)
@@ -61,7 +61,7 @@ func (s *Switch) put(p *packet) {
 // ingress takes a packet through the parser, the ingress pipeline and what v1model does at
 // its end: clone, digest, resubmit, multicast, unicast, in this order. It owns p.
 func (s *Switch) ingress(p *packet, out Output) {
-	std, trace := &s.prog.std, s.opt.Trace != nil
+	std, trace := s.std, s.opt.Trace != nil
 	p.checksum = false
 	if trace {
 		s.traceFrame(p)
@@ -135,7 +135,9 @@ func (prog *Program) verifyChecksums(p *packet) {
 
 func (prog *Program) updateChecksums(p *packet) {
 	if prog.flat != nil {
-		p.runFlat(prog.flat.update)
+		if len(prog.update) > 0 {
+			p.runFlat(prog.flat.update)
+		}
 		return
 	}
 	for i := range prog.update {
@@ -168,7 +170,7 @@ func (s *Switch) replicate(p *packet, to []Replica, truncate uint32, out Output)
 		if truncate > 0 {
 			q.truncate = int(min(truncate, 1<<30))
 		}
-		s.prog.std.egressRid.set(q, uint64(r.Instance))
+		s.std.egressRid.set(q, uint64(r.Instance))
 		s.egress(q, r.Port, out)
 	}
 }
@@ -187,7 +189,7 @@ func (s *Switch) cloneIngress(p *packet, out Output) {
 	q := s.get()
 	q.start(p.now, p.port, p.frame)
 	q.inLength = p.inLength
-	s.prog.std.ingressPort.set(q, uint64(p.port))
+	s.std.ingressPort.set(q, uint64(p.port))
 	q.parse()
 	s.keep(q, p, list, typeIngressClone)
 	q.length = len(p.frame)
@@ -201,7 +203,7 @@ func (s *Switch) keep(q, p *packet, list int, instanceType uint64) {
 	for _, f := range s.prog.fieldLists[list] {
 		copy(q.words[f.off:f.off+f.words], p.words[f.off:f.off+f.words])
 	}
-	s.prog.std.instanceType.set(q, instanceType)
+	s.std.instanceType.set(q, instanceType)
 }
 
 // resubmit queues the frame as it came in for ingress. It owns p.
@@ -211,7 +213,7 @@ func (s *Switch) resubmit(p *packet) {
 	q.start(p.now, p.port, p.frame)
 	q.inLength = p.inLength
 	s.keep(q, p, list, typeResubmitted)
-	s.prog.std.packetLength.set(q, uint64(len(p.frame)))
+	s.std.packetLength.set(q, uint64(len(p.frame)))
 	q.inBuf, p.inBuf = p.inBuf, q.inBuf // a recirculated frame is in there
 	s.work = append(s.work, q)
 	s.put(p)
@@ -247,7 +249,7 @@ func (s *Switch) raise(p *packet, out Output) {
 
 // egress takes a packet through the egress pipeline and the deparser. It owns p.
 func (s *Switch) egress(p *packet, port uint32, out Output) {
-	std := &s.prog.std
+	std := s.std
 	if std.priority.ok && p.words[std.priority.off] >= s.opt.Queues {
 		s.stats.NoQueue++
 		if s.opt.Trace != nil {
@@ -287,7 +289,7 @@ func (s *Switch) egress(p *packet, port uint32, out Output) {
 
 // leave drops, recirculates or transmits a packet at the end of its egress. It owns p.
 func (s *Switch) leave(p *packet, port uint32, out Output) {
-	if p.words[s.prog.std.egressSpec.off] == uint64(s.opt.DropPort) {
+	if p.words[s.std.egressSpec.off] == uint64(s.opt.DropPort) {
 		if s.opt.Trace != nil {
 			p.say("egress: drop")
 		}
@@ -347,7 +349,7 @@ func (s *Switch) recirculate(p *packet, frame []byte) {
 	q.inBuf, p.outBuf = p.outBuf, q.inBuf // the frame is in there
 	q.start(p.now, p.port, frame)
 	s.keep(q, p, list, typeRecirculated)
-	s.prog.std.packetLength.set(q, uint64(len(frame)))
+	s.std.packetLength.set(q, uint64(len(frame)))
 	s.work = append(s.work, q)
 	s.put(p)
 }

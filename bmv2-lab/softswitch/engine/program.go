@@ -44,10 +44,15 @@ func (f stdField) set(p *packet, v uint64) {
 	}
 }
 
+// written are the fields that the switch writes, and does not read.
+func (s *stdFields) written() []*stdField {
+	return []*stdField{&s.ingressPort, &s.packetLength, &s.instanceType, &s.egressPort, &s.parserError, &s.checksumError,
+		&s.egressRid, &s.ingressTime, &s.egressTime, &s.enqTime, &s.enqDepth, &s.deqTime, &s.deqDepth}
+}
+
 // all lists the fields that are there.
-func (s *stdFields) all() (list []stdField) {
-	for _, f := range []stdField{s.ingressPort, s.packetLength, s.instanceType, s.egressSpec, s.egressPort, s.parserError,
-		s.checksumError, s.mcastGroup, s.egressRid, s.ingressTime, s.egressTime, s.enqTime, s.enqDepth, s.deqTime, s.deqDepth, s.priority} {
+func (s *stdFields) all() (list []*stdField) {
+	for _, f := range append(s.written(), &s.egressSpec, &s.mcastGroup, &s.priority) {
 		if f.ok {
 			list = append(list, f)
 		}

@@ -14,6 +14,7 @@ import (
 type Switch struct {
 	prog *Program
 	opt  Options
+	std  *stdFields // those of the program that it reads
 
 	tables    []*Table
 	counters  []*Counter // by index in the program; direct ones are nil
@@ -23,6 +24,7 @@ type Switch struct {
 	registers []*Register
 	cells     []cells // of the registers
 	rows      []cells // of registers side by side; see Program.places
+	lookups   []lookup
 
 	replication atomic.Pointer[replication]
 	control     sync.Mutex // guards writes of replication
@@ -90,6 +92,11 @@ func New(p *Program, opt Options) *Switch {
 		if err := t.declare(); err != nil {
 			panic(fmt.Sprintf("entries that Compile accepted: %v", err))
 		}
+	}
+	s.std = &p.std
+	if p.flat != nil {
+		s.std = &p.flat.std
+		s.makeLookups()
 	}
 	return s
 }

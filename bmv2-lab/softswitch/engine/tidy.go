@@ -195,6 +195,28 @@ func (l *lowerer) unread() []bool {
 // unreadOutside says of each word whether no closure and no calculation reads it, nor the
 // switch itself.
 func (l *lowerer) unreadOutside() []bool {
+	dead := l.unreadByClosures()
+	for _, f := range l.prog.std.all() {
+		dead[f.off] = false
+	}
+	return dead
+}
+
+// readStandardFields keeps the fields of the target that the program reads: the switch need not
+// write the others.
+func (l *lowerer) readStandardFields() {
+	dead := l.unreadByClosures()
+	for _, in := range l.out.code {
+		l.uses(in, func(w int) { dead[w] = false })
+	}
+	l.out.std = l.prog.std
+	for _, f := range l.out.std.written() {
+		f.ok = f.ok && !dead[f.off]
+	}
+}
+
+// unreadByClosures says of each word whether no closure and no calculation reads it.
+func (l *lowerer) unreadByClosures() []bool {
 	dead := make([]bool, l.lay.cleared+l.lay.scratch)
 	for w := l.lay.cleared; w < len(dead); w++ {
 		dead[w] = true
@@ -209,9 +231,6 @@ func (l *lowerer) unreadOutside() []bool {
 				dead[w] = !l.seen.read[i][j]
 			}
 		}
-	}
-	for _, f := range l.prog.std.all() {
-		dead[f.off] = false
 	}
 	for w := range l.inCalcs {
 		dead[w] = false
