@@ -132,7 +132,7 @@ func runOnInterfaces(t *testing.T) {
 		}
 		host.Transmit(1, frame)
 		for range 2 {
-			if err := host.Poll(func(_ uint32, f []byte) { back = back || bytes.Equal(f, frame) }); err != nil {
+			if err := host.Poll(ports.ReceiverFunc(func(_ uint32, f []byte) { back = back || bytes.Equal(f, frame) })); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -29,6 +29,9 @@ type worker struct {
 	sw     atomic.Pointer[engine.Switch]
 	events p4rtserver.Events
 
+	batch   engine.Batch // of the frames since the last Pause, if there were any
+	inBatch bool
+
 	noProgram    atomic.Uint64 // frames that came before there was a program
 	noController atomic.Uint64 // packet-ins and digests of a program without P4Info
 }
@@ -50,17 +53,6 @@ func newWorker(set *ports.Set, cpuPort uint32, dump *dumper) *worker {
 func (w *worker) run(ctx context.Context) error {
 	defer close(w.done)
 	defer context.AfterFunc(ctx, w.set.Wake)()
-	handle := func(port uint32, frame []byte) {
-		if w.dump != nil {
-			w.dump.log("Received packet", port, frame)
-		}
-		sw := w.sw.Load()
-		if sw == nil {
-			w.noProgram.Add(1)
-			return
-		}
-		sw.Process(w.Micros(), port, frame, w)
-	}
 	for ctx.Err() == nil {
 		select {
 		case c := <-w.commands:
@@ -68,11 +60,35 @@ func (w *worker) run(ctx context.Context) error {
 			continue
 		default:
 		}
-		if err := w.set.Poll(handle); err != nil {
+		if err := w.set.Poll(w); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// Receive is ports.Receiver's. Frames that come together are one batch for the engine.
+func (w *worker) Receive(port uint32, frame []byte) {
+	if w.dump != nil {
+		w.dump.log("Received packet", port, frame)
+	}
+	if !w.inBatch {
+		sw := w.sw.Load()
+		if sw == nil {
+			w.noProgram.Add(1)
+			return
+		}
+		w.batch, w.inBatch = sw.Begin(), true
+	}
+	w.batch.Process(w.Micros(), port, frame, w)
+}
+
+// Pause is ports.Receiver's.
+func (w *worker) Pause() {
+	if w.inBatch {
+		w.batch.End()
+		w.inBatch = false
+	}
 }
 
 // between runs do between two packets, while none is in progress.

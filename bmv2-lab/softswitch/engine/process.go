@@ -17,12 +17,28 @@ const maxPasses = 1024
 // Process takes one frame that arrived at port at the time now (µs since the switch started)
 // through the program; the frame is only read, and not kept. One goroutine at a time.
 func (s *Switch) Process(now uint64, port uint32, frame []byte, out Output) {
-	s.state.Lock()
-	s.process(now, port, frame, out)
-	s.state.Unlock()
+	b := s.Begin()
+	b.Process(now, port, frame, out)
+	b.End()
 }
 
-func (s *Switch) process(now uint64, port uint32, frame []byte, out Output) {
+// Batch is a run of frames, from Begin to End. Control operations that need the state wait for
+// its end, so it should be short.
+type Batch struct{ s *Switch }
+
+// Begin takes the state for a batch. The goroutine that does must not call Process, nor read or
+// write counters, meters, registers and direct counters, before it has called End.
+func (s *Switch) Begin() Batch {
+	s.state.Lock()
+	return Batch{s}
+}
+
+// End gives the state back.
+func (b Batch) End() { b.s.state.Unlock() }
+
+// Process is Switch.Process.
+func (b Batch) Process(now uint64, port uint32, frame []byte, out Output) {
+	s := b.s
 	s.now = now
 	p := s.get()
 	p.start(now, port, frame)

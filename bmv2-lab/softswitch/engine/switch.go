@@ -29,7 +29,7 @@ type Switch struct {
 	replication atomic.Pointer[replication]
 	control     sync.Mutex // guards writes of replication
 
-	state sync.Mutex // held while a packet runs; guards counters, registers and what follows
+	state sync.Mutex // held while packets run; guards counters, registers and what follows
 	stats Stats
 	now   uint64
 	rand  *rand.Rand

@@ -156,7 +156,7 @@ func TestShut(t *testing.T) {
 		if err := s.Inject(1, frame(1)); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.Poll(func(uint32, []byte) { received++ }); err != nil {
+		if err := s.Poll(ReceiverFunc(func(uint32, []byte) { received++ })); err != nil {
 			t.Fatal(err)
 		}
 		s.Transmit(1, frame(1))

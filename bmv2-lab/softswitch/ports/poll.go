@@ -26,10 +26,26 @@ func (s *Set) watch(fd, event int) error {
 	return nil
 }
 
+// Receiver takes what the ports receive.
+type Receiver interface {
+	// Receive takes a frame, whose memory is valid during the call only.
+	Receive(port uint32, frame []byte)
+	// Pause is called when no more frames come for now: behind each batch.
+	Pause()
+}
+
+// ReceiverFunc is a Receiver that does not need to know about batches.
+type ReceiverFunc func(port uint32, frame []byte)
+
+// Receive is Receiver's.
+func (f ReceiverFunc) Receive(port uint32, frame []byte) { f(port, frame) }
+
+// Pause is Receiver's.
+func (f ReceiverFunc) Pause() {}
+
 // Poll waits for frames, for Wake, or for a second, and hands over at most one batch from
-// every port, then sends what the ports were given. A frame's memory is valid during the call
-// only. Owner only.
-func (s *Set) Poll(receive func(port uint32, frame []byte)) error {
+// every port, then sends what the ports were given. Owner only.
+func (s *Set) Poll(to Receiver) error {
 	s.sleeping.Store(true)
 	timeout := s.timeout()
 	if s.woken.Swap(false) || len(s.inject) > 0 {
@@ -51,11 +67,11 @@ func (s *Set) Poll(receive func(port uint32, frame []byte)) error {
 			p.sock.failed() // ENETDOWN, mostly: lookAfter finds out
 			p.suspect.Store(true)
 		}
-		s.receive(p, receive)
+		s.receive(p, to)
 	}
-	s.receiveInjected(receive)
+	s.receiveInjected(to)
 	now := time.Since(s.start)
-	if err := s.receiveFiles(now, receive); err != nil {
+	if err := s.receiveFiles(now, to); err != nil {
 		return fmt.Errorf("ports: %w", err)
 	}
 	s.imp.release(now)
@@ -93,10 +109,11 @@ func (s *Set) period() time.Duration {
 }
 
 // receive hands over one batch of a port's frames.
-func (s *Set) receive(p *port, handle func(uint32, []byte)) {
+func (s *Set) receive(p *port, to Receiver) {
 	if p.sock == nil {
 		return
 	}
+	defer to.Pause()
 	r := p.sock.ring
 	for range batch {
 		sl, ok := r.take()
@@ -104,13 +121,13 @@ func (s *Set) receive(p *port, handle func(uint32, []byte)) {
 			return
 		}
 		if !sl.outgoing() {
-			s.receiveFrame(p, sl, handle)
+			s.receiveFrame(p, sl, to)
 		}
 		r.release(sl)
 	}
 }
 
-func (s *Set) receiveFrame(p *port, sl slot, handle func(uint32, []byte)) {
+func (s *Set) receiveFrame(p *port, sl slot, to Receiver) {
 	frame, err := p.sock.ring.frame(p.sock.fd, sl)
 	switch {
 	case errors.Is(err, errOversize):
@@ -118,22 +135,23 @@ func (s *Set) receiveFrame(p *port, sl slot, handle func(uint32, []byte)) {
 	case err != nil:
 		p.counts.rxQueueFull.Add(1)
 	default:
-		s.arrive(p, frame, handle)
+		s.arrive(p, frame, to)
 	}
 }
 
-func (s *Set) receiveInjected(handle func(uint32, []byte)) {
+func (s *Set) receiveInjected(to Receiver) {
+	defer to.Pause()
 	for range batch {
 		select {
 		case in := <-s.inject:
-			s.arrive(in.port, in.frame, handle)
+			s.arrive(in.port, in.frame, to)
 		default:
 			return
 		}
 	}
 }
 
-func (s *Set) arrive(p *port, frame []byte, handle func(uint32, []byte)) {
+func (s *Set) arrive(p *port, frame []byte, to Receiver) {
 	if w := p.wire.Load(); w != nil && w.shut {
 		p.counts.rxLinkDown.Add(1)
 		return
@@ -141,7 +159,7 @@ func (s *Set) arrive(p *port, frame []byte, handle func(uint32, []byte)) {
 	p.counts.rxFrames.Add(1)
 	p.counts.rxBytes.Add(uint64(len(frame)))
 	p.in.write(frame)
-	handle(p.Number, frame)
+	to.Receive(p.Number, frame)
 }
 
 // flushCaptures makes visible what the owner has written.

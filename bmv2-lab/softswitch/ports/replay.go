@@ -66,7 +66,7 @@ func (r *replay) earliest() int {
 }
 
 // receiveFiles hands over one batch of the frames that are left.
-func (s *Set) receiveFiles(now time.Duration, handle func(uint32, []byte)) error {
+func (s *Set) receiveFiles(now time.Duration, to Receiver) error {
 	r := s.replay
 	if r == nil || r.began && len(r.left) == 0 || now < r.due {
 		return nil
@@ -76,13 +76,14 @@ func (s *Set) receiveFiles(now time.Duration, handle func(uint32, []byte)) error
 			return err
 		}
 	}
+	defer to.Pause()
 	for n := 0; n < batch && len(r.left) > 0; n++ {
 		i := r.earliest()
 		f := r.left[i]
 		if len(f.frame) > MaxFrame {
 			f.port.counts.rxOversize.Add(1)
 		} else {
-			s.arrive(f.port, f.frame, handle)
+			s.arrive(f.port, f.frame, to)
 		}
 		more, err := f.next()
 		if err != nil {

@@ -65,13 +65,13 @@ func TestFilesInFilesOut(t *testing.T) {
 	s := openSet(t, files(dir), Deps{})
 	var got []uint32
 	poll := func() error {
-		return s.Poll(func(port uint32, f []byte) {
+		return s.Poll(ReceiverFunc(func(port uint32, f []byte) {
 			if i := binary.BigEndian.Uint32(f); i < 600 && port != 2-i%2 {
 				t.Errorf("frame %d at port %d", i, port)
 			}
 			got = append(got, binary.BigEndian.Uint32(f))
 			s.Transmit(1, f)
-		})
+		}))
 	}
 	pollUntil(t, func() bool { return len(got) == 602 && s.Stats()[0].RxOversize == 1 }, poll)
 	for i, n := range got {
@@ -106,7 +106,7 @@ func TestFilesWait(t *testing.T) {
 	s.tick = time.Minute // so that nothing else ends the wait
 	arrived := time.Duration(0)
 	pollUntil(t, func() bool { return arrived > 0 },
-		func() error { return s.Poll(func(uint32, []byte) { arrived = time.Since(start) }) })
+		func() error { return s.Poll(ReceiverFunc(func(uint32, []byte) { arrived = time.Since(start) })) })
 	if arrived < cfg.Files.Wait {
 		t.Errorf("a frame arrived after %v", arrived)
 	}

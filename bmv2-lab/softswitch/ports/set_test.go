@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -82,12 +83,12 @@ func TestInject(t *testing.T) {
 	got := map[uint32]int{}
 	deadline := time.Now().Add(10 * time.Second)
 	for got[1]+got[2]+got[3] < 3*each && time.Now().Before(deadline) {
-		if err := s.Poll(func(port uint32, frame []byte) {
+		if err := s.Poll(ReceiverFunc(func(port uint32, frame []byte) {
 			if frame[0] != byte(port) {
 				t.Errorf("a frame of port %d arrived at %d", frame[0], port)
 			}
 			got[port]++
-		}); err != nil {
+		})); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -116,12 +117,37 @@ func TestInjectCountsWhatDoesNotFit(t *testing.T) {
 		}
 	}
 	n := 0
-	if err := s.Poll(func(uint32, []byte) { n++ }); err != nil {
+	if err := s.Poll(ReceiverFunc(func(uint32, []byte) { n++ })); err != nil {
 		t.Fatal(err)
 	}
 	st := s.Stats()[0]
 	if n != 10 || full != 15 || st.RxQueueFull != 15 || st.RxFrames != 10 {
 		t.Errorf("%d arrived, %d refused, stats %+v", n, full, st)
+	}
+}
+
+// batches is a Receiver that counts the frames of each batch.
+type batches struct{ frames []int }
+
+func (b *batches) Receive(uint32, []byte) { b.frames[len(b.frames)-1]++ }
+func (b *batches) Pause()                 { b.frames = append(b.frames, 0) }
+
+func TestPauseBehindEachBatch(t *testing.T) {
+	s := openSet(t, memory(1), Deps{})
+	for range batch + 3 {
+		if err := s.Inject(1, []byte{1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := &batches{frames: []int{0}}
+	for range 3 {
+		s.Wake()
+		if err := s.Poll(got); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !slices.Equal(got.frames, []int{batch, 3, 0, 0}) {
+		t.Errorf("frames between pauses: %v", got.frames)
 	}
 }
 
@@ -131,7 +157,7 @@ func TestWakeEndsPoll(t *testing.T) {
 	go func() {
 		defer close(done)
 		for range 100 {
-			if err := s.Poll(func(uint32, []byte) {}); err != nil {
+			if err := s.Poll(ReceiverFunc(func(uint32, []byte) {})); err != nil {
 				t.Error(err)
 			}
 		}
@@ -177,7 +203,7 @@ func TestCapture(t *testing.T) {
 	if err := s.Inject(3, in); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Poll(func(port uint32, frame []byte) { s.Transmit(port, out) }); err != nil {
+	if err := s.Poll(ReceiverFunc(func(port uint32, frame []byte) { s.Transmit(port, out) })); err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range map[string][]byte{"port3_in.pcap": in, "port3_out.pcap": out} {

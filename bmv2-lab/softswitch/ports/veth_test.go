@@ -90,7 +90,7 @@ func interfaces(ports ...Port) Config {
 // pollNow polls without waiting.
 func pollNow(s *Set, receive func(uint32, []byte)) error {
 	s.Wake()
-	return s.Poll(receive)
+	return s.Poll(ReceiverFunc(receive))
 }
 
 // pollUntil polls sets in turn until ok.
