@@ -89,7 +89,7 @@ func (s *softSwitch) receive(port uint32, frame []byte) {
 	}
 }
 
-// Install implements p4rtserver.Dataplane, as do the next two.
+// Install implements p4rtserver.Dataplane, as do the next four.
 func (s *softSwitch) Install(_ context.Context, build func(*engine.Switch) (*engine.Switch, error), events p4rtserver.Events) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -99,6 +99,14 @@ func (s *softSwitch) Install(_ context.Context, build func(*engine.Switch) (*eng
 	}
 	return err
 }
+
+func (s *softSwitch) Between(_ context.Context, do func() error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return do()
+}
+
+func (s *softSwitch) HasPort(uint32) bool { return true }
 
 func (s *softSwitch) PacketOut(frame []byte) error {
 	select {

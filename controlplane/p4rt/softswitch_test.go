@@ -27,8 +27,10 @@ func (d *idleDataplane) Install(_ context.Context, build func(*engine.Switch) (*
 	return err
 }
 
-func (d *idleDataplane) PacketOut([]byte) error { return nil }
-func (d *idleDataplane) Micros() uint64         { return 0 }
+func (d *idleDataplane) Between(_ context.Context, do func() error) error { return do() }
+func (d *idleDataplane) HasPort(uint32) bool                              { return true }
+func (d *idleDataplane) PacketOut([]byte) error                           { return nil }
+func (d *idleDataplane) Micros() uint64                                   { return 0 }
 
 // startSoftswitch gives the address of a softswitch that has no pipeline yet.
 func startSoftswitch(t *testing.T) string {

@@ -28,6 +28,7 @@ type worker struct {
 	// The running switch and where its events go; both are changed by run only.
 	sw     atomic.Pointer[engine.Switch]
 	events p4rtserver.Events
+	told   uint64 // which of the ports' changes the switch knows; of run only
 
 	batch   engine.Batch // of the frames since the last Pause, if there were any
 	inBatch bool
@@ -53,7 +54,11 @@ func newWorker(set *ports.Set, cpuPort uint32, dump *dumper) *worker {
 func (w *worker) run(ctx context.Context) error {
 	defer close(w.done)
 	defer context.AfterFunc(ctx, w.set.Wake)()
+	w.tellPorts(w.sw.Load())
 	for ctx.Err() == nil {
+		if w.set.Changes() != w.told {
+			w.tellPorts(w.sw.Load())
+		}
 		select {
 		case c := <-w.commands:
 			c.result <- c.do()
@@ -78,7 +83,7 @@ func (w *worker) Receive(port uint32, frame []byte) {
 			w.noProgram.Add(1)
 			return
 		}
-		w.batch, w.inBatch = sw.Begin(), true
+		w.batch, w.inBatch = sw.BeginBatch(), true
 	}
 	w.batch.Process(w.Micros(), port, frame, w)
 }
@@ -89,6 +94,22 @@ func (w *worker) Pause() {
 		w.batch.End()
 		w.inBatch = false
 	}
+}
+
+// tellPorts tells a switch, if there is one, which ports are down.
+func (w *worker) tellPorts(sw *engine.Switch) {
+	w.told = w.set.Changes()
+	if sw != nil {
+		sw.SetPortsDown(w.set.Down())
+	}
+}
+
+// Between is p4rtserver.Dataplane's.
+func (w *worker) Between(ctx context.Context, do func() error) error { return w.between(ctx, do) }
+
+// HasPort is p4rtserver.Dataplane's. The CPU port need not have an interface, and is never down.
+func (w *worker) HasPort(number uint32) bool {
+	return w.set.Has(number) || w.cpuPort != 0 && number == w.cpuPort
 }
 
 // between runs do between two packets, while none is in progress.
@@ -118,6 +139,7 @@ func (w *worker) Install(ctx context.Context, build func(*engine.Switch) (*engin
 		if err != nil {
 			return err
 		}
+		w.tellPorts(next)
 		w.events = events
 		w.sw.Store(next)
 		return nil

@@ -65,6 +65,9 @@ type Entry struct {
 	Counter *CounterData
 	// Meter is the entry's direct meter: nil is the default, green for every packet.
 	Meter *MeterRates
+	// Colours is what the direct meter has marked: on the way out nil without one; on the way
+	// in nil leaves it as it is.
+	Colours *Colours
 	// Const marks an entry that the program declares constant (out only).
 	Const bool
 }
@@ -115,6 +118,9 @@ type FieldInfo struct {
 type Replica struct {
 	Port     uint32
 	Instance uint16
+	// Backups, which have none of their own, stand in for the copy while its port is down: the
+	// first whose port is up. If all are down it is made as if its port were up.
+	Backups []Replica
 }
 
 // CloneSession is the target of clone().

@@ -49,7 +49,7 @@ func TestControlWhileForwarding(t *testing.T) {
 				return errors.New("an entry without a counter")
 			}
 		}
-		if err := sw.SetMulticast(uint16(i%100+1), []Replica{{1, 1}}); err != nil {
+		if err := sw.SetMulticast(uint16(i%100+1), []Replica{{Port: 1, Instance: 1}}); err != nil {
 			return err
 		}
 		_, err := lpmTable.Lookup([]Match{exact(2), lpm(8, 10, 0, 0, 0)}, 0)

@@ -137,7 +137,7 @@ func BenchmarkOurProgram(b *testing.B) {
 			b.ReportAllocs()
 			b.ResetTimer()
 			for i := 0; i < b.N; {
-				batch := sw.Begin()
+				batch := sw.BeginBatch()
 				for range min(c.batch, b.N-i) {
 					batch.Process(uint64(i), 1, frames[i%len(frames)], out)
 					i++

@@ -67,7 +67,7 @@ func (p *packet) applyIndirect(t *flatTable) int {
 			rt.defCounter.Packets++
 			rt.defCounter.Bytes += uint64(p.inLength)
 		}
-		d := t.program.choose(p, rt.def.Load(), true)
+		d := t.program.missBy(p, rt, rt.def.Load())
 		p.params = d.params
 		return t.miss[d.slot+1]
 	}

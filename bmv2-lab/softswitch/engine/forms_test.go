@@ -148,7 +148,7 @@ func TestFormsAgree(t *testing.T) {
 
 // configure changes both switches in the same way.
 func configure(t *testing.T, r *rand.Rand, switches ...*Switch) {
-	group, ports := uint16(1+r.IntN(8)), []Replica{{uint32(r.IntN(4)), 1}, {uint32(r.IntN(4)), 2}}
+	group, ports := uint16(1+r.IntN(8)), []Replica{{Port: uint32(r.IntN(4)), Instance: 1}, {Port: uint32(r.IntN(4)), Instance: 2}}
 	for _, sw := range switches {
 		if err := sw.SetMulticast(group, ports); err != nil {
 			t.Fatal(err)
@@ -187,7 +187,7 @@ func configureExterns(r *rand.Rand, switches []*Switch) {
 			_ = p.AddMember(id, a.Name, params)
 			_ = p.ModifyMember(id, a.Name, params)
 			_ = p.AddGroup(id, nil)
-			_ = p.ModifyGroup(id, []GroupMember{{id, weight}, {(id + 1) % 3, 1}})
+			_ = p.ModifyGroup(id, []GroupMember{{ID: id, Weight: weight}, {ID: (id + 1) % 3, Weight: 1}})
 		}
 	}
 	v := []byte{byte(r.IntN(8))}
@@ -216,9 +216,7 @@ func stateOf(s *Switch) string {
 	}
 	for _, m := range s.Meters() {
 		for _, c := range m.cells {
-			if c != nil {
-				fmt.Fprintf(&b, "meter %s %+v\n", m.name, *c)
-			}
+			fmt.Fprintf(&b, "meter %s %+v %v\n", m.name, c.state, c.marked)
 		}
 	}
 	for _, table := range s.Tables() {

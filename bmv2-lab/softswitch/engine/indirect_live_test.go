@@ -12,7 +12,7 @@ func TestIndirectDoesNotAllocate(t *testing.T) {
 	one, _ := sw.ValueSet("P.one")
 	must(t, one.Set([][]Match{{exact(1, 2)}, {ternary([]byte{0x10, 0}, []byte{0xf0, 0})}}))
 	m, _ := sw.Meter("I.m")
-	must(t, m.SetRates(1, MeterRates{1, 1, 1, 1}))
+	must(t, m.SetRates(1, MeterRates{CIR: 1, CBurst: 1, PIR: 1, PBurst: 1}))
 	var out discard
 	for op := byte(1); op <= 8; op++ {
 		frame := unhex(t, indirectFrame(op, 1, 0x0102, 1))
@@ -31,7 +31,7 @@ func TestGroupsChangeWhileForwarding(t *testing.T) {
 	for id := range uint32(3) {
 		must(t, p.AddMember(id, "I.set1", param(0xb0)))
 	}
-	must(t, p.AddGroup(1, []GroupMember{{0, 1}}))
+	must(t, p.AddGroup(1, []GroupMember{{ID: 0, Weight: 1}}))
 	must(t, table.Insert(toGroup(1, lpm(8, 1))))
 	set, _ := sw.ValueSet("P.one")
 	stop := make(chan struct{})
@@ -48,7 +48,7 @@ func TestGroupsChangeWhileForwarding(t *testing.T) {
 				return
 			default:
 			}
-			check(p.ModifyGroup(1, []GroupMember{{uint32(i % 3), 1 + i%4}, {uint32(i+1) % 3, 1}}))
+			check(p.ModifyGroup(1, []GroupMember{{ID: uint32(i % 3), Weight: 1 + i%4}, {ID: uint32(i+1) % 3, Weight: 1}}))
 			check(p.ModifyMember(uint32(i%3), "I.set1", param(byte(0xb0+i%8))))
 			check(set.Set([][]Match{{exact(1, byte(i))}}))
 		}

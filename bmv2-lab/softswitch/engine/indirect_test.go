@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"strings"
 	"testing"
 )
 
@@ -158,7 +157,7 @@ func testActionSelector(t *testing.T, sw *Switch) {
 	for i, id := range []uint32{300, 100, 200} {
 		must(t, p.AddMember(id, "I.set1", param(byte(0xb0+i))))
 	}
-	must(t, p.AddGroup(1, []GroupMember{{100, 1}, {200, 1}, {300, 1}}))
+	must(t, p.AddGroup(1, []GroupMember{{ID: 100, Weight: 1}, {ID: 200, Weight: 1}, {ID: 300, Weight: 1}}))
 	must(t, p.AddGroup(2, nil))
 	must(t, table.Insert(toGroup(1, lpm(8, 1))))
 	must(t, table.Insert(toGroup(2, lpm(8, 2))))
@@ -188,141 +187,51 @@ func testActionSelector(t *testing.T, sw *Switch) {
 	}
 
 	// Copies of a member have the next numbers.
-	must(t, p.ModifyGroup(1, []GroupMember{{200, 2}, {300, 3}}))
+	must(t, p.ModifyGroup(1, []GroupMember{{ID: 200, Weight: 2}, {ID: 300, Weight: 3}}))
 	check("weights", []byte{0xb0, 0xb2, 0xb2, 0xb0, 0xb0})
-	must(t, p.ModifyGroup(1, []GroupMember{{100, 1}, {200, 1}, {300, 1}}))
+	must(t, p.ModifyGroup(1, []GroupMember{{ID: 100, Weight: 1}, {ID: 200, Weight: 1}, {ID: 300, Weight: 1}}))
 	check("weights of 1 again", all)
+
+	must(t, p.ModifyGroup(1, []GroupMember{{ID: 100, Weight: 1, Watched: true, Watch: 7}, {ID: 200, Weight: 1, Watched: true, Watch: 8}, {ID: 300, Weight: 1}}))
+	check("watched ports are up", all)
+	sw.SetPortsDown(map[uint32]bool{7: true})
+	check("port 7 is down", []byte{0xb0, 0xb2})
+	must(t, p.ModifyGroup(1, []GroupMember{{ID: 100, Weight: 1, Watched: true, Watch: 7}, {ID: 200, Weight: 1, Watched: true, Watch: 8}}))
+	check("a group made while it is down", []byte{0xb2})
+	sw.SetPortsDown(map[uint32]bool{7: true, 8: true})
+	if got := outs(t, sw, 5, 1, 1, 1); got != "00aa" {
+		t.Errorf("all ports are down: %s", got)
+	}
+	if got := outs(t, sw, 5, 3, 1, 1); got != "b2aa" {
+		t.Errorf("member without a group: %s", got)
+	}
+	sw.SetPortsDown(nil)
+	check("ports are up again", []byte{0xb1, 0xb2})
+	must(t, p.ModifyGroup(1, []GroupMember{{ID: 100, Weight: 1}, {ID: 200, Weight: 1}, {ID: 300, Weight: 1}}))
 
 	wantErr(t, "member in a group", p.DeleteMember(100), ErrInUse)
 	wantErr(t, "group with an entry", p.DeleteGroup(1), ErrInUse)
-	wantErr(t, "member twice", p.ModifyGroup(1, []GroupMember{{100, 1}, {100, 2}}), ErrInvalid)
-	wantErr(t, "weight 0", p.ModifyGroup(1, []GroupMember{{100, 0}}), ErrInvalid)
-	wantErr(t, "unknown member", p.AddGroup(3, []GroupMember{{7, 1}}), ErrNotFound)
-	wantErr(t, "enormous weight", p.AddGroup(3, []GroupMember{{100, 1 << 30}}), ErrFull)
+	wantErr(t, "member twice", p.ModifyGroup(1, []GroupMember{{ID: 100, Weight: 1}, {ID: 100, Weight: 2}}), ErrInvalid)
+	wantErr(t, "weight 0", p.ModifyGroup(1, []GroupMember{{ID: 100, Weight: 0}}), ErrInvalid)
+	wantErr(t, "unknown member", p.AddGroup(3, []GroupMember{{ID: 7, Weight: 1}}), ErrNotFound)
+	wantErr(t, "enormous weight", p.AddGroup(3, []GroupMember{{ID: 100, Weight: 1 << 30}}), ErrFull)
 	wantErr(t, "unknown group", p.ModifyGroup(3, nil), ErrNotFound)
 	check("after refusals", all)
-	if g, ok := p.Group(1); !ok || !reflect.DeepEqual(g.Members, []GroupMember{{100, 1}, {200, 1}, {300, 1}}) {
+	if g, ok := p.Group(1); !ok || !reflect.DeepEqual(g.Members, []GroupMember{{ID: 100, Weight: 1}, {ID: 200, Weight: 1}, {ID: 300, Weight: 1}}) {
 		t.Errorf("group %v, %v", g, ok)
 	}
 
-	must(t, p.ModifyGroup(1, []GroupMember{{200, 1}}))
+	must(t, p.ModifyGroup(1, []GroupMember{{ID: 200, Weight: 1}}))
 	check("one member", []byte{0xb2})
 	must(t, p.DeleteMember(300))
 	must(t, p.AddMember(400, "I.set1", param(0xb9)))
-	must(t, p.ModifyGroup(1, []GroupMember{{200, 1}, {400, 1}}))
+	must(t, p.ModifyGroup(1, []GroupMember{{ID: 200, Weight: 1}, {ID: 400, Weight: 1}}))
 	check("the number of a deleted member", []byte{0xb9, 0xb2})
 	must(t, table.Delete([]Match{lpm(8, 1)}, 0))
 	must(t, p.DeleteGroup(1))
 	if got := p.Groups(); len(got) != 1 || got[0].ID != 2 {
 		t.Errorf("groups %v", got)
 	}
-}
-
-func TestMeters(t *testing.T) {
-	for name, sw := range bothNamed(t, "testdata/indirect.json") {
-		t.Run(name, func(t *testing.T) { testMeters(t, sw) })
-	}
-}
-
-// colours sends n frames at a time and returns what out1 says, a digit each.
-func colours(t *testing.T, sw *Switch, now uint64, n int, frame string) string {
-	t.Helper()
-	var s strings.Builder
-	for range n {
-		var out recorder
-		sw.Process(now, 3, unhex(t, frame), &out)
-		fmt.Fprint(&s, out.frames[0].frame[8])
-	}
-	return s.String()
-}
-
-func testMeters(t *testing.T, sw *Switch) {
-	m, ok := sw.Meter("I.m")
-	if !ok || m.Size() != 4 || m.Unit() != MeterPackets {
-		t.Fatalf("meter %v", m)
-	}
-	frame := indirectFrame(7, 0, 0, 2)
-	if got := colours(t, sw, 0, 3, frame); got != "000" {
-		t.Errorf("not configured: %s", got)
-	}
-	// 10 packets/s and 2 at once; 20/s and 4 at once.
-	r := MeterRates{CIR: 10, CBurst: 2, PIR: 20, PBurst: 4}
-	must(t, m.SetRates(2, r))
-	for _, c := range []struct {
-		now  uint64
-		want string
-	}{
-		// A yellow packet takes a token of the peak rate, a red one takes none.
-		{0, "00112222"}, {50_000, "122"}, {100_000, "022"}, {1_000_000, "00112"},
-	} {
-		if got := colours(t, sw, c.now, len(c.want), frame); got != c.want {
-			t.Errorf("at %d µs: %s, want %s", c.now, got, c.want)
-		}
-	}
-	if got := colours(t, sw, 1_000_000, 1, indirectFrame(7, 0, 0, 4)); got != "0" {
-		t.Errorf("outside: %s", got)
-	}
-	if got, set := m.Rates(2); !set || got != r {
-		t.Errorf("rates %v, %v", got, set)
-	}
-	must(t, m.Reset(2))
-	if got := colours(t, sw, 1_000_000, 3, frame); got != "000" {
-		t.Errorf("reset: %s", got)
-	}
-	if _, set := m.Rates(2); set {
-		t.Error("a reset meter has rates")
-	}
-	wantErr(t, "outside", m.SetRates(4, r), ErrNotFound)
-	wantErr(t, "peak below committed", m.SetRates(0, MeterRates{CIR: 2, PIR: 1}), ErrInvalid)
-	wantErr(t, "negative", m.SetRates(0, MeterRates{CBurst: -1}), ErrInvalid)
-
-	// Frames of 10 bytes: 2 in the committed burst, 3 in the peak one.
-	mb, _ := sw.Meter("I.mb")
-	must(t, mb.SetRates(1, MeterRates{CBurst: 29, PBurst: 30}))
-	if got := colours(t, sw, 2_000_000, 5, indirectFrame(8, 0, 0, 1)); got != "00122" || mb.Unit() != MeterBytes {
-		t.Errorf("bytes: %s", got)
-	}
-}
-
-func TestDirectMeter(t *testing.T) {
-	for name, sw := range bothNamed(t, "testdata/indirect.json") {
-		t.Run(name, func(t *testing.T) { testDirectMeter(t, sw) })
-	}
-}
-
-func testDirectMeter(t *testing.T, sw *Switch) {
-	table := mustTable(t, sw, "I.t_meter")
-	if !table.HasMeter() || table.MeterUnit() != MeterPackets {
-		t.Fatal("no direct meter")
-	}
-	e := set("colour", 9, 0, exact(1))
-	must(t, table.Insert(e))
-	frame := indirectFrame(6, 1, 0, 0)
-	if got := colours(t, sw, 0, 4, frame); got != "0000" {
-		t.Errorf("not configured: %s", got)
-	}
-	e.Meter = &MeterRates{CIR: 1, CBurst: 1, PIR: 1, PBurst: 2}
-	must(t, table.Modify(e))
-	if got := colours(t, sw, 0, 4, frame); got != "0122" {
-		t.Errorf("configured: %s", got)
-	}
-	if got, err := table.Lookup(e.Match, 0); err != nil || got.Meter == nil || *got.Meter != *e.Meter {
-		t.Errorf("entry %+v, %v", got, err)
-	}
-	must(t, table.WriteMeter(e.Match, 0, &MeterRates{CBurst: 3, PBurst: 3}))
-	if got := colours(t, sw, 0, 4, frame); got != "0002" {
-		t.Errorf("configured again: %s", got)
-	}
-	e.Meter = nil
-	must(t, table.Modify(e))
-	if got := colours(t, sw, 0, 4, frame); got != "0000" {
-		t.Errorf("reset: %s", got)
-	}
-	wantErr(t, "no entry", table.WriteMeter([]Match{exact(2)}, 0, nil), ErrNotFound)
-	wantErr(t, "bad rates", table.WriteMeter(e.Match, 0, &MeterRates{CIR: 2}), ErrInvalid)
-	other := toMember(1, exact(1))
-	other.Meter = &MeterRates{}
-	wantErr(t, "a table without a meter", mustTable(t, sw, "I.t_profile").Insert(other), ErrInvalid)
 }
 
 func TestValueSets(t *testing.T) {

@@ -29,7 +29,7 @@ type entry struct {
 	counter CounterData
 	lastHit uint64
 	timeout uint64
-	meter   *meterState
+	meter   *meterCell // nil: the table has no direct meter
 	_       [24]byte
 }
 

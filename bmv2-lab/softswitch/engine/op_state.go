@@ -20,7 +20,7 @@ func (c *compiler) executeMeter(meter int, index, dst *bmjson.Expr) op {
 	at, store := c.narrow(index), c.storeWord(dst)
 	return func(p *packet) {
 		if m, i := p.sw.meters[meter], at(p); i < uint64(len(m.cells)) {
-			store(p, m.cells[i].execute(p.now, m.unit.need(p)))
+			store(p, m.cells[i].execute(p, m.unit))
 		}
 	}
 }

@@ -159,7 +159,7 @@ func (c *compiler) table(p *bmjson.Pipeline, t *bmjson.Table, n *pipelineNodes) 
 			rt.defCounter.Packets++
 			rt.defCounter.Bytes += uint64(p.inLength)
 		}
-		run := tp.choose(p, d, true)
+		run := tp.missBy(p, rt, d)
 		if trace {
 			p.say("%s", p.lookupText(tp, key, false, d, run))
 		}
@@ -170,9 +170,17 @@ func (c *compiler) table(p *bmjson.Pipeline, t *bmjson.Table, n *pipelineNodes) 
 // hitBy meters a packet that hit an entry, and yields what it runs.
 func (tp *tableProgram) hitBy(p *packet, e *entry, d *actionData) *actionData {
 	if tp.meter != nil {
-		tp.meter.execute(p, e)
+		tp.meter.execute(p, e.meter)
 	}
 	return tp.choose(p, d, false)
+}
+
+// missBy is hitBy for a packet that hit none.
+func (tp *tableProgram) missBy(p *packet, t *Table, d *actionData) *actionData {
+	if tp.meter != nil && t.defMeter.state != nil {
+		tp.meter.execute(p, &t.defMeter)
+	}
+	return tp.choose(p, d, true)
 }
 
 func (tp *tableProgram) run(p *packet, d *actionData) *node {

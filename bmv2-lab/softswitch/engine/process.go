@@ -17,18 +17,18 @@ const maxPasses = 1024
 // Process takes one frame that arrived at port at the time now (µs since the switch started)
 // through the program; the frame is only read, and not kept. One goroutine at a time.
 func (s *Switch) Process(now uint64, port uint32, frame []byte, out Output) {
-	b := s.Begin()
+	b := s.BeginBatch()
 	b.Process(now, port, frame, out)
 	b.End()
 }
 
-// Batch is a run of frames, from Begin to End. Control operations that need the state wait for
+// Batch is a run of frames, from BeginBatch to End. Control operations that need the state wait for
 // its end, so it should be short.
 type Batch struct{ s *Switch }
 
-// Begin takes the state for a batch. The goroutine that does must not call Process, nor read or
+// BeginBatch takes the state for a batch. The goroutine that does must not call Process, nor read or
 // write counters, meters, registers and direct counters, before it has called End.
-func (s *Switch) Begin() Batch {
+func (s *Switch) BeginBatch() Batch {
 	s.state.Lock()
 	return Batch{s}
 }
@@ -180,7 +180,11 @@ func (s *Switch) multicast(p *packet, group uint16, out Output) {
 }
 
 func (s *Switch) replicate(p *packet, to []Replica, truncate uint32, out Output) {
-	for _, r := range to {
+	for i := range to {
+		r := &to[i]
+		if len(r.Backups) > 0 {
+			r = r.live(s.portsDown())
+		}
 		q := s.get()
 		q.copyFrom(p)
 		if truncate > 0 {

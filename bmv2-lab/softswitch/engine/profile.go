@@ -18,7 +18,7 @@ type Profile struct {
 	groups  map[uint32]*group
 	copies  []bool // by BMv2's number of a member: it is taken
 	lowest  int    // all numbers below are
-	chosen  int    // elements of all groups' lists
+	chosen  int    // the weights of all groups' members together
 }
 
 // ProfileMember is a member of an action profile.
@@ -39,6 +39,10 @@ type ProfileGroup struct {
 type GroupMember struct {
 	ID     uint32
 	Weight int // 1 or more
+	// Watched members are chosen only while port Watch is up. If all members of a group are
+	// left out, a hit on it runs nothing, as if it were empty.
+	Watched bool
+	Watch   uint32
 }
 
 func newProfile(sw *Switch, pp *profileProgram) *Profile {
@@ -104,7 +108,18 @@ func (p *Profile) AddMember(id uint32, action string, params [][]byte) error {
 	m := &member{id: id, copies: []int{p.takeCopy()}, weights: map[int]int{}}
 	m.act.Store(act)
 	p.members[id] = m
+	p.sw.Undo(func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.dropMember(m)
+	})
 	return nil
+}
+
+// dropMember takes a member out that nothing uses. The caller holds p.mu.
+func (p *Profile) dropMember(m *member) {
+	p.freeCopies(m.copies)
+	delete(p.members, m.id)
 }
 
 // member finds a member; the caller holds p.mu.
@@ -128,7 +143,8 @@ func (p *Profile) ModifyMember(id uint32, action string, params [][]byte) error 
 	if err != nil {
 		return err
 	}
-	m.act.Store(act)
+	old := m.act.Swap(act)
+	p.sw.Undo(func() { m.act.Store(old) })
 	return nil
 }
 
@@ -143,8 +159,13 @@ func (p *Profile) DeleteMember(id uint32) error {
 	if m.uses > 0 || len(m.weights) > 0 {
 		return p.errorf("member %d: %w", id, ErrInUse)
 	}
-	p.freeCopies(m.copies)
-	delete(p.members, id)
+	p.dropMember(m)
+	p.sw.Undo(func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.claimCopies(m.copies)
+		p.members[id] = m
+	})
 	return nil
 }
 
@@ -197,12 +218,17 @@ func (p *Profile) hold(e *Entry) (*indirect, error) {
 }
 
 // release undoes hold.
-func (p *Profile) release(via *indirect) {
+func (p *Profile) release(via *indirect) { p.use(via, -1) }
+
+// retain undoes release.
+func (p *Profile) retain(via *indirect) { p.use(via, 1) }
+
+func (p *Profile) use(via *indirect, by int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if via.member != nil {
-		via.member.uses--
+		via.member.uses += by
 	} else {
-		via.group.uses--
+		via.group.uses += by
 	}
 }

@@ -35,6 +35,13 @@ func (p *Profile) freeCopies(list []int) {
 	}
 }
 
+// claimCopies undoes freeCopies.
+func (p *Profile) claimCopies(list []int) {
+	for _, n := range list {
+		p.copies[n] = true
+	}
+}
+
 // group finds a group; the caller holds p.mu.
 func (p *Profile) group(id uint32) (*group, error) {
 	g, ok := p.groups[id]
@@ -47,6 +54,16 @@ func (p *Profile) group(id uint32) (*group, error) {
 // AddGroup adds a group, which may be empty: a hit on it runs nothing. ErrExists, ErrFull,
 // ErrInvalid, ErrNotFound (a member).
 func (p *Profile) AddGroup(id uint32, members []GroupMember) error {
+	return p.addGroup(&group{id: id}, members)
+}
+
+// AddRandomGroup adds a group that chooses by chance and not by the selector's hash.
+func (p *Profile) AddRandomGroup(id uint32, members []GroupMember) error {
+	return p.addGroup(&group{id: id, random: true}, members)
+}
+
+func (p *Profile) addGroup(g *group, members []GroupMember) error {
+	id := g.id
 	if !p.HasSelector() {
 		return p.errorf("%w: groups need a selector", ErrInvalid)
 	}
@@ -55,12 +72,16 @@ func (p *Profile) AddGroup(id uint32, members []GroupMember) error {
 	if _, dup := p.groups[id]; dup {
 		return p.errorf("group %d: %w", id, ErrExists)
 	}
-	g := &group{id: id}
 	g.list.Store(&[]*member{})
 	if err := p.setMembers(g, members); err != nil {
 		return err
 	}
 	p.groups[id] = g
+	p.sw.Undo(func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		delete(p.groups, id)
+	})
 	return nil
 }
 
@@ -91,6 +112,11 @@ func (p *Profile) DeleteGroup(id uint32) error {
 		return err
 	}
 	delete(p.groups, id)
+	p.sw.Undo(func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.groups[id] = g
+	})
 	return nil
 }
 
@@ -121,7 +147,7 @@ func (p *Profile) Groups() []ProfileGroup {
 func (p *Profile) checkGroup(g *group, in []GroupMember) ([]GroupMember, error) {
 	list := slices.Clone(in)
 	slices.SortFunc(list, func(a, b GroupMember) int { return cmp.Compare(a.ID, b.ID) })
-	total := p.chosen - len(*g.list.Load())
+	total := p.chosen - sumOfWeights(g.members)
 	for i, m := range list {
 		switch {
 		case m.Weight <= 0:
@@ -155,6 +181,9 @@ func (p *Profile) setMembers(g *group, in []GroupMember) error {
 	touched := maps.Clone(before)
 	maps.Copy(touched, after)
 	ids := slices.Sorted(maps.Keys(touched))
+	if p.sw.undoing() {
+		p.sw.Undo(p.restorer(g, ids))
+	}
 	for _, id := range ids {
 		m := p.members[id]
 		for len(m.copies) < after[id] {
@@ -163,14 +192,64 @@ func (p *Profile) setMembers(g *group, in []GroupMember) error {
 		m.reweigh(before[id], -1)
 		m.reweigh(after[id], 1)
 	}
-	p.chosen -= len(*g.list.Load())
-	g.members = list
-	g.list.Store(p.choices(list))
-	p.chosen += len(*g.list.Load())
+	p.choose(g, list)
 	for _, id := range ids {
 		p.dropCopies(p.members[id])
 	}
 	return nil
+}
+
+// choose gives a group its members, whose copies have their numbers, and what a hash chooses
+// from.
+func (p *Profile) choose(g *group, members []GroupMember) {
+	p.chosen += sumOfWeights(members) - sumOfWeights(g.members)
+	g.members = members
+	g.list.Store(p.choices(members))
+}
+
+func sumOfWeights(members []GroupMember) (n int) {
+	for _, m := range members {
+		n += m.Weight
+	}
+	return n
+}
+
+// follow makes the groups choose by the state that ports have now.
+func (p *Profile) follow() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, g := range p.groups {
+		if slices.ContainsFunc(g.members, func(m GroupMember) bool { return m.Watched }) {
+			g.list.Store(p.choices(g.members))
+		}
+	}
+}
+
+// restorer is what gives a group back the members that it has now, and those with the ids the
+// numbers of their copies. The caller holds p.mu.
+func (p *Profile) restorer(g *group, ids []uint32) func() {
+	type numbers struct {
+		copies  []int
+		weights map[int]int
+	}
+	members := g.members
+	saved := map[*member]numbers{}
+	for _, id := range ids {
+		m := p.members[id]
+		saved[m] = numbers{slices.Clone(m.copies), maps.Clone(m.weights)}
+	}
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		for m := range saved {
+			p.freeCopies(m.copies)
+		}
+		for m, had := range saved {
+			p.claimCopies(had.copies)
+			m.copies, m.weights = had.copies, had.weights
+		}
+		p.choose(g, members)
+	}
 }
 
 // reweigh counts a weight that a member has in a group.
@@ -193,14 +272,19 @@ func (p *Profile) dropCopies(m *member) {
 	m.copies = m.copies[:need]
 }
 
-// choices is what a hash chooses from: the copies in the order of their numbers.
+// choices is what a hash chooses from: the copies in the order of their numbers, without those
+// of members whose port is down.
 func (p *Profile) choices(list []GroupMember) *[]*member {
 	type choice struct {
 		copy   int
 		member *member
 	}
 	var all []choice
+	down := p.sw.portsDown()
 	for _, gm := range list {
+		if gm.Watched && down[gm.Watch] {
+			continue
+		}
 		m := p.members[gm.ID]
 		for _, c := range m.copies[:gm.Weight] {
 			all = append(all, choice{c, m})

@@ -82,8 +82,11 @@ func (tp *tableProgram) choose(p *packet, d *actionData, miss bool) *actionData 
 		if len(list) == 0 {
 			return tp.empty
 		}
-		// BMv2 keeps 32 bits of the hash.
-		m = list[uint64(uint32(tp.profile.hash(p)))%uint64(len(list))]
+		if g.random {
+			m = list[p.sw.rand.IntN(len(list))]
+		} else { // BMv2 keeps 32 bits of the hash
+			m = list[uint64(uint32(tp.profile.hash(p)))%uint64(len(list))]
+		}
 	}
 	if miss {
 		return m.act.Load().miss[tp.ordinal]
@@ -105,8 +108,9 @@ type member struct {
 
 // group is a group of members.
 type group struct {
-	id   uint32
-	list atomic.Pointer[[]*member] // what the hash chooses from
+	id     uint32
+	random bool
+	list   atomic.Pointer[[]*member] // what the hash, or chance, chooses from
 
 	// Guarded by Profile.mu.
 	members []GroupMember // by id

@@ -141,9 +141,7 @@ func (r *Register) Write(index int, v []byte) error {
 	if err != nil {
 		return fmt.Errorf("register %s: %w", r.name, err)
 	}
-	r.sw.state.Lock()
-	defer r.sw.state.Unlock()
-	copy(r.cell(uint64(index)), words)
+	r.put(uint64(index), uint64(index)+1, words)
 	return nil
 }
 
@@ -153,10 +151,33 @@ func (r *Register) Fill(v []byte) error {
 	if err != nil {
 		return fmt.Errorf("register %s: %w", r.name, err)
 	}
+	r.put(0, r.size, words)
+	return nil
+}
+
+// put sets the cells from first to before end.
+func (r *Register) put(first, end uint64, words []uint64) {
 	r.sw.state.Lock()
 	defer r.sw.state.Unlock()
-	for i := range r.size {
-		copy(r.cell(i), words)
+	var old []uint64
+	undo := r.sw.undoing()
+	for i := first; i < end; i++ {
+		cell := r.cell(i)
+		if undo {
+			old = append(old, cell...)
+		}
+		copy(cell, words)
 	}
-	return nil
+	if undo {
+		r.sw.Undo(func() { r.restore(first, end, old) })
+	}
+}
+
+// restore gives the cells from first to before end their old words back.
+func (r *Register) restore(first, end uint64, old []uint64) {
+	r.sw.state.Lock()
+	defer r.sw.state.Unlock()
+	for i := first; i < end; i++ {
+		old = old[copy(r.cell(i), old):]
+	}
 }

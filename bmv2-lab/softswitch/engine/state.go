@@ -1,6 +1,9 @@
 package engine
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Counter is an indirect counter array. Every cell counts packets and bytes.
 type Counter struct {
@@ -48,8 +51,25 @@ func (c *Counter) Write(index int, d CounterData) error {
 	if err := c.check(index); err != nil {
 		return err
 	}
-	c.sw.state.Lock()
-	defer c.sw.state.Unlock()
-	c.cells[index] = d
+	c.sw.writeCounts(c.cells[index:index+1], []CounterData{d})
 	return nil
+}
+
+// writeCounts sets counters. To take that back leaves them what has been counted since.
+func (s *Switch) writeCounts(cells, to []CounterData) {
+	s.state.Lock()
+	defer s.state.Unlock()
+	if !s.undoing() {
+		copy(cells, to)
+		return
+	}
+	old := slices.Clone(cells)
+	copy(cells, to)
+	s.Undo(func() {
+		s.state.Lock()
+		defer s.state.Unlock()
+		for i := range cells {
+			cells[i].rebase(to[i], old[i])
+		}
+	})
 }

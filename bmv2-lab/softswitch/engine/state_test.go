@@ -211,10 +211,10 @@ func repFrame(op, passes, instance byte, rid uint16, kept byte, length uint32) s
 
 func TestReplication(t *testing.T) {
 	sw := load(t, "testdata/replicate.json")
-	if err := sw.SetMulticast(7, []Replica{{2, 100}, {4, 101}, {2, 102}}); err != nil {
+	if err := sw.SetMulticast(7, []Replica{{Port: 2, Instance: 100}, {Port: 4, Instance: 101}, {Port: 2, Instance: 102}}); err != nil {
 		t.Fatal(err)
 	}
-	if err := sw.SetCloneSession(5, CloneSession{Replicas: []Replica{{6, 9}}}); err != nil {
+	if err := sw.SetCloneSession(5, CloneSession{Replicas: []Replica{{Port: 6, Instance: 9}}}); err != nil {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct{ in, want string }{
@@ -237,6 +237,45 @@ func TestReplication(t *testing.T) {
 	}
 }
 
+// Backups stand in for a replica whose port is down.
+func TestBackupReplicas(t *testing.T) {
+	sw := load(t, "testdata/replicate.json")
+	backed := []Replica{{Port: 2, Instance: 1, Backups: []Replica{{Port: 3, Instance: 2}, {Port: 4, Instance: 3}}}, {Port: 5, Instance: 4}}
+	if err := sw.SetMulticast(7, backed); err != nil {
+		t.Fatal(err)
+	}
+	if err := sw.SetCloneSession(5, CloneSession{Replicas: backed[:1]}); err != nil {
+		t.Fatal(err)
+	}
+	backed[0].Backups[0].Port = 9 // the caller's memory is not kept
+	out := func(port, instance int) string {
+		return fmt.Sprintf("%d:%s 5:%s", port, repFrame(1, 0, 5, uint16(instance), 0, 10), repFrame(1, 0, 5, 4, 0, 10))
+	}
+	for _, c := range []struct {
+		down []uint32
+		want string
+	}{
+		{nil, out(2, 1)}, {[]uint32{3, 4}, out(2, 1)}, {[]uint32{2}, out(3, 2)}, {[]uint32{2, 3}, out(4, 3)},
+		{[]uint32{2, 4}, out(3, 2)}, {[]uint32{5}, out(2, 1)}, {[]uint32{2, 3, 4, 5}, out(2, 1)}, {[]uint32{7}, out(2, 1)},
+	} {
+		down := map[uint32]bool{}
+		for _, port := range c.down {
+			down[port] = true
+		}
+		sw.SetPortsDown(down)
+		if got := one(t, sw, repFrame(1, 0, 0, 0, 0, 0)); got != c.want {
+			t.Errorf("ports %v down:\n got %s\nwant %s", c.down, got, c.want)
+		}
+	}
+	sw.SetPortsDown(map[uint32]bool{2: true})
+	if got := one(t, sw, repFrame(2, 1, 0, 0, 0, 0)); !strings.HasPrefix(got, "3:") {
+		t.Errorf("the clone is %s", got)
+	}
+	if got, _ := sw.Multicast(7); len(got) != 2 || len(got[0].Backups) != 2 || got[0].Backups[0].Port != 3 {
+		t.Errorf("group %v", got)
+	}
+}
+
 func TestReplicationControl(t *testing.T) {
 	sw := load(t, "testdata/replicate.json")
 	if err := sw.SetMulticast(0, nil); !errors.Is(err, ErrInvalid) {
@@ -249,7 +288,7 @@ func TestReplicationControl(t *testing.T) {
 		t.Errorf("session 32768: %v", err)
 	}
 	for _, g := range []uint16{9, 3} {
-		if err := sw.SetMulticast(g, []Replica{{1, g}}); err != nil {
+		if err := sw.SetMulticast(g, []Replica{{Port: 1, Instance: g}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -268,7 +307,7 @@ func TestReplicationControl(t *testing.T) {
 	if got := one(t, sw, repFrame(1, 0, 0, 0, 0, 0)); got != "" {
 		t.Errorf("a group that does not exist sent %s", got)
 	}
-	if err := sw.SetCloneSession(4, CloneSession{Replicas: []Replica{{1, 2}}, Truncate: 3}); err != nil {
+	if err := sw.SetCloneSession(4, CloneSession{Replicas: []Replica{{Port: 1, Instance: 2}}, Truncate: 3}); err != nil {
 		t.Fatal(err)
 	}
 	if c, ok := sw.CloneSession(4); !ok || c.Truncate != 3 || fmt.Sprint(sw.CloneSessions()) != "[4]" {

@@ -27,7 +27,9 @@ type Switch struct {
 	lookups   []lookup
 
 	replication atomic.Pointer[replication]
-	control     sync.Mutex // guards writes of replication
+	control     sync.Mutex                      // guards writes of replication
+	journal     atomic.Pointer[journal]         // nil: changes are not taken back
+	down        atomic.Pointer[map[uint32]bool] // ports; nil: none are. It is not changed
 
 	state sync.Mutex // held while packets run; guards counters, registers and what follows
 	stats Stats
@@ -73,14 +75,14 @@ func New(p *Program, opt Options) *Switch {
 	s.meters = make([]*Meter, len(p.src.Meters))
 	for i, m := range p.src.Meters {
 		if !m.Direct {
-			s.meters[i] = &Meter{sw: s, name: m.Name, rates: m.Rates, cells: make([]*meterState, m.Size)}
+			s.meters[i] = &Meter{sw: s, name: m.Name, rates: m.Rates, cells: make([]meterCell, m.Size)}
 			if m.Bytes {
 				s.meters[i].unit = MeterBytes
 			}
 		}
 	}
 	for _, v := range p.valueSets {
-		s.valueSets = append(s.valueSets, newValueSet(v))
+		s.valueSets = append(s.valueSets, newValueSet(s, v))
 	}
 	for _, pp := range p.profiles {
 		s.profiles = append(s.profiles, newProfile(s, pp))
@@ -179,6 +181,7 @@ func (s *Switch) edit(change func(r *replication) error) error {
 		return err
 	}
 	s.replication.Store(r)
+	s.Undo(func() { s.replication.Store(old) })
 	return nil
 }
 
@@ -188,7 +191,7 @@ func (s *Switch) SetMulticast(group uint16, replicas []Replica) error {
 		return fmt.Errorf("%w: multicast group 0", ErrInvalid)
 	}
 	return s.edit(func(r *replication) error {
-		r.groups[group] = slices.Clone(replicas)
+		r.groups[group] = cloneReplicas(replicas)
 		return nil
 	})
 }
@@ -207,7 +210,7 @@ func (s *Switch) DeleteMulticast(group uint16) error {
 // Multicast returns a group's replicas and whether the group exists.
 func (s *Switch) Multicast(group uint16) ([]Replica, bool) {
 	r, ok := s.replication.Load().groups[group]
-	return slices.Clone(r), ok
+	return cloneReplicas(r), ok
 }
 
 // MulticastGroups lists the groups in ascending order.
@@ -220,7 +223,7 @@ func (s *Switch) SetCloneSession(id uint16, session CloneSession) error {
 	if id == 0 || id > maxCloneSession {
 		return fmt.Errorf("%w: clone session %d is not from 1 to %d", ErrInvalid, id, maxCloneSession)
 	}
-	session.Replicas = slices.Clone(session.Replicas)
+	session.Replicas = cloneReplicas(session.Replicas)
 	return s.edit(func(r *replication) error {
 		r.clones[id] = session
 		return nil
@@ -241,7 +244,7 @@ func (s *Switch) DeleteCloneSession(id uint16) error {
 // CloneSession returns a session and whether it exists.
 func (s *Switch) CloneSession(id uint16) (CloneSession, bool) {
 	c, ok := s.replication.Load().clones[id]
-	c.Replicas = slices.Clone(c.Replicas)
+	c.Replicas = cloneReplicas(c.Replicas)
 	return c, ok
 }
 

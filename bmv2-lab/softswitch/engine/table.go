@@ -26,6 +26,7 @@ type Table struct {
 	def   atomic.Pointer[actionData]
 
 	defCounter CounterData // guarded by sw.state
+	defMeter   meterCell   // the same; misses are metered once it is configured
 
 	mu      sync.Mutex // guards what follows, and writes of the two above
 	entries map[string]*entry
@@ -166,9 +167,15 @@ func (t *Table) add(in *Entry, m *matcher, data *actionData, fixed bool) error {
 	t.sw.state.Lock()
 	e.lastHit = t.sw.now
 	t.sw.state.Unlock()
-	e.meter = t.newMeter(in.Meter)
+	if t.prog.meter != nil {
+		e.meter = &meterCell{state: t.newMeter(in.Meter)}
+		if in.Colours != nil {
+			e.meter.marked = *in.Colours
+		}
+	}
 	t.entries[id] = e
 	t.index.insert(e)
+	t.sw.Undo(func() { t.take(id) })
 	return nil
 }
 
@@ -208,7 +215,8 @@ func (t *Table) get(match []Match, priority int32) (*entry, string, error) {
 }
 
 // Modify gives an existing entry another action: ErrNotFound, ErrInvalid, ErrConst. A direct
-// counter stays as it is unless in.Counter is set; a direct meter becomes what in.Meter says.
+// counter stays as it is unless in.Counter is set, and so do a direct meter's colours; its
+// configuration becomes what in.Meter says.
 func (t *Table) Modify(in Entry) error {
 	if err := t.checkMeter(in.Meter); err != nil {
 		return err
@@ -219,7 +227,7 @@ func (t *Table) Modify(in Entry) error {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	e, _, err := t.get(in.Match, in.Priority)
+	e, id, err := t.get(in.Match, in.Priority)
 	if err == nil && t.prog.src.Const {
 		err = fmt.Errorf("table %s: entries: %w", t.Name(), ErrConst)
 	}
@@ -227,15 +235,30 @@ func (t *Table) Modify(in Entry) error {
 		t.release(data)
 		return err
 	}
-	t.release(e.act.Swap(data))
+	t.rewrite(id, e, data, in)
+	return nil
+}
+
+// rewrite gives an entry what Modify wants; the caller holds t.mu.
+func (t *Table) rewrite(id string, e *entry, data *actionData, in Entry) {
+	act := e.act.Swap(data)
+	t.release(act)
 	t.sw.state.Lock()
 	defer t.sw.state.Unlock()
+	if t.sw.undoing() {
+		t.sw.Undo(t.restorer(id, e, act, in.Counter, in.Colours))
+	}
 	e.timeout = in.IdleTimeout
-	e.meter = t.newMeter(in.Meter)
 	if in.Counter != nil {
 		e.counter = *in.Counter
 	}
-	return nil
+	if e.meter == nil {
+		return
+	}
+	e.meter.state = t.newMeter(in.Meter)
+	if in.Colours != nil {
+		e.meter.marked = *in.Colours
+	}
 }
 
 // Delete removes the entry with this match and priority: ErrNotFound, ErrInvalid, ErrConst.
@@ -249,10 +272,16 @@ func (t *Table) Delete(match []Match, priority int32) error {
 	if t.prog.src.Const {
 		return fmt.Errorf("table %s: entries: %w", t.Name(), ErrConst)
 	}
+	t.drop(id, e)
+	t.sw.Undo(func() { t.putBack(id, e) })
+	return nil
+}
+
+// drop takes an entry out; the caller holds t.mu.
+func (t *Table) drop(id string, e *entry) {
 	delete(t.entries, id)
 	t.index.remove(e)
 	t.release(e.act.Load())
-	return nil
 }
 
 // Lookup returns the entry with exactly this match and priority: ErrNotFound, ErrInvalid.
@@ -296,8 +325,8 @@ func (t *Table) export(e *entry) Entry {
 		out.Counter = &c
 	}
 	if e.meter != nil {
-		r := e.meter.rates
-		out.Meter = &r
+		c := e.meter.marked
+		out.Meter, out.Colours = e.meter.configured(), &c
 	}
 	return out
 }
@@ -323,7 +352,7 @@ func (t *Table) SetDefault(action string, params [][]byte) error {
 			return fmt.Errorf("table %s: default entry: %w", t.Name(), ErrConst)
 		}
 	}
-	t.release(t.def.Swap(data))
+	t.swapDefault(data)
 	return nil
 }
 
@@ -331,24 +360,27 @@ func (t *Table) SetDefault(action string, params [][]byte) error {
 func (t *Table) ResetDefault() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.release(t.def.Swap(t.prog.declared()))
+	t.swapDefault(t.prog.declared())
 	return nil
 }
 
-// Default returns the default entry, with its direct counter if the table has one; ok is
-// false if there is none.
+// Default returns the default entry, with its direct counter and meter if the table has them;
+// ok is false if there is no action.
 func (t *Table) Default() (e Entry, ok bool) {
 	d := t.def.Load()
-	if d.action == nil && d.via == nil {
-		return Entry{}, false
+	if ok = d.action != nil || d.via != nil; ok {
+		e.run(d)
 	}
-	e.run(d)
 	e.Const = t.prog.src.Default != nil && t.prog.src.Default.EntryConst
+	t.sw.state.Lock()
+	defer t.sw.state.Unlock()
 	if t.prog.counted {
-		t.sw.state.Lock()
 		c := t.defCounter
-		t.sw.state.Unlock()
 		e.Counter = &c
 	}
-	return e, true
+	if t.prog.meter != nil {
+		c := t.defMeter.marked
+		e.Meter, e.Colours = t.defMeter.configured(), &c
+	}
+	return e, ok
 }

@@ -9,15 +9,32 @@ func (t *Table) WriteCounter(match []Match, priority int32, d CounterData) error
 	if !t.prog.counted {
 		return fmt.Errorf("%w: table %s has no direct counter", ErrInvalid, t.Name())
 	}
+	return t.edit(match, priority, Entry{Counter: &d}, false)
+}
+
+// edit changes the direct resources of an entry: those that in has, and the meter's
+// configuration if meter is true.
+func (t *Table) edit(match []Match, priority int32, in Entry, meter bool) error {
 	t.mu.Lock()
-	e, _, err := t.get(match, priority)
-	t.mu.Unlock()
+	defer t.mu.Unlock()
+	e, id, err := t.get(match, priority)
 	if err != nil {
 		return err
 	}
 	t.sw.state.Lock()
 	defer t.sw.state.Unlock()
-	e.counter = d
+	if t.sw.undoing() {
+		t.sw.Undo(t.restorer(id, e, e.act.Load(), in.Counter, in.Colours))
+	}
+	if in.Counter != nil {
+		e.counter = *in.Counter
+	}
+	if in.Colours != nil {
+		e.meter.marked = *in.Colours
+	}
+	if meter {
+		e.meter.state = t.newMeter(in.Meter)
+	}
 	return nil
 }
 
@@ -28,7 +45,13 @@ func (t *Table) WriteDefaultCounter(d CounterData) error {
 	}
 	t.sw.state.Lock()
 	defer t.sw.state.Unlock()
+	old := t.defCounter
 	t.defCounter = d
+	t.sw.Undo(func() {
+		t.sw.state.Lock()
+		defer t.sw.state.Unlock()
+		t.defCounter.rebase(d, old)
+	})
 	return nil
 }
 
@@ -46,22 +69,53 @@ func (t *Table) MeterUnit() MeterUnit {
 // WriteMeter configures the direct meter of an entry; nil gives it the default configuration,
 // green for every packet. ErrNotFound, ErrInvalid.
 func (t *Table) WriteMeter(match []Match, priority int32, r *MeterRates) error {
+	if err := t.checkMetered(r); err != nil {
+		return err
+	}
+	return t.edit(match, priority, Entry{Meter: r}, true)
+}
+
+// WriteColours sets what the direct meter of an entry has marked: ErrNotFound, ErrInvalid.
+func (t *Table) WriteColours(match []Match, priority int32, c Colours) error {
+	if err := t.checkMetered(nil); err != nil {
+		return err
+	}
+	return t.edit(match, priority, Entry{Colours: &c}, false)
+}
+
+// WriteDefaultMeter configures the direct meter of the default entry. Until that is done misses
+// are not metered, as BMv2 never does; nil makes it so again. ErrInvalid.
+func (t *Table) WriteDefaultMeter(r *MeterRates) error {
+	if err := t.checkMetered(r); err != nil {
+		return err
+	}
+	t.setDefaultMeter(t.newMeter(r))
+	return nil
+}
+
+func (t *Table) setDefaultMeter(state *meterState) {
+	t.sw.state.Lock()
+	defer t.sw.state.Unlock()
+	old := t.defMeter.state
+	t.defMeter.state = state
+	t.sw.Undo(func() { t.setDefaultMeter(old) })
+}
+
+// WriteDefaultColours sets what the direct meter of the default entry has marked: ErrInvalid.
+func (t *Table) WriteDefaultColours(c Colours) error {
+	if err := t.checkMetered(nil); err != nil {
+		return err
+	}
+	t.sw.writeCounts(t.defMeter.marked[:], c[:])
+	return nil
+}
+
+// checkMetered checks that there are direct meters, and a configuration.
+func (t *Table) checkMetered(r *MeterRates) error {
 	if t.prog.meter == nil {
 		return fmt.Errorf("%w: table %s has no direct meter", ErrInvalid, t.Name())
 	}
-	if err := t.checkMeter(r); err != nil {
-		return err
-	}
-	t.mu.Lock()
-	e, _, err := t.get(match, priority)
-	t.mu.Unlock()
-	if err != nil {
-		return err
-	}
-	t.sw.state.Lock()
-	defer t.sw.state.Unlock()
-	e.meter = t.newMeter(r)
-	return nil
+	return t.checkMeter(r)
 }
 
 // checkMeter checks an entry's meter configuration.
@@ -85,8 +139,8 @@ func (t *Table) newMeter(r *MeterRates) *meterState {
 	return newMeterState(*r, t.prog.meter.rates)
 }
 
-// directMeter is what the program fixes about a table's meters. As in BMv2, only a hit
-// executes one, before its action runs.
+// directMeter is what the program fixes about a table's meters. They are executed before the
+// action runs: as in BMv2 on a hit, and on a miss if the default entry's is configured.
 type directMeter struct {
 	unit   MeterUnit
 	rates  int
@@ -113,8 +167,8 @@ func (c *compiler) directMeter(index int) *directMeter {
 	return d
 }
 
-// execute meters a packet that hit an entry.
-func (d *directMeter) execute(p *packet, e *entry) {
-	d.result.set(p, e.meter.execute(p.now, d.unit.need(p)))
+// execute meters a packet.
+func (d *directMeter) execute(p *packet, c *meterCell) {
+	d.result.set(p, c.execute(p, d.unit))
 	clear(p.words[d.result.off+1 : d.result.off+1+d.wide])
 }

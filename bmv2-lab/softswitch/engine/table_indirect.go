@@ -37,6 +37,13 @@ func (t *Table) release(d *actionData) {
 	}
 }
 
+// retain undoes release.
+func (t *Table) retain(d *actionData) {
+	if d.via != nil {
+		t.profile.retain(d.via)
+	}
+}
+
 // run tells what an entry runs.
 func (e *Entry) run(d *actionData) {
 	switch {
@@ -61,6 +68,6 @@ func (t *Table) SetDefaultIndirect(kind IndirectKind, id uint32) error {
 	if err != nil {
 		return err
 	}
-	t.release(t.def.Swap(data))
+	t.swapDefault(data)
 	return nil
 }

@@ -117,7 +117,7 @@ func (tp *tableProgram) declared() *actionData {
 // fixedAction is what a table always runs that can have no entries and whose default entry
 // is constant; nil for other tables. p4c makes such tables of statements.
 func (tp *tableProgram) fixedAction() *actionData {
-	if len(tp.keys) > 0 || tp.counted || tp.src.Default == nil || !tp.src.Default.EntryConst {
+	if len(tp.keys) > 0 || tp.counted || tp.meter != nil || tp.src.Default == nil || !tp.src.Default.EntryConst {
 		return nil
 	}
 	return tp.declared()

@@ -92,7 +92,7 @@ func (s *Switch) traceDecision(p *packet, spec, group uint64) {
 	case p.resubmit != 0:
 		p.say("ingress: resubmit")
 	case group != 0:
-		p.say("ingress: multicast group %d%s", group, replicasText(s.replication.Load().groups[uint16(group)]))
+		p.say("ingress: multicast group %d%s", group, s.replicasText(s.replication.Load().groups[uint16(group)]))
 	case spec == uint64(s.opt.DropPort):
 		p.say("ingress: drop")
 	default:
@@ -107,12 +107,13 @@ func (s *Switch) traceAbort(p *packet, pipeline string) {
 	}
 }
 
-func replicasText(list []Replica) string {
+func (s *Switch) replicasText(list []Replica) string {
 	if len(list) == 0 {
 		return ", which has no replicas"
 	}
 	var texts []string
-	for _, r := range list {
+	for i := range list {
+		r := list[i].live(s.portsDown())
 		texts = append(texts, fmt.Sprintf("port %d instance %d", r.Port, r.Instance))
 	}
 	return ": " + strings.Join(texts, ", ")
@@ -123,7 +124,7 @@ func (s *Switch) traceClone(p *packet, session CloneSession, ok bool, pipeline s
 		p.say("%s: clone to session %d, which is not there", pipeline, p.clone-1)
 		return
 	}
-	p.say("%s: clone to session %d%s", pipeline, p.clone-1, replicasText(session.Replicas))
+	p.say("%s: clone to session %d%s", pipeline, p.clone-1, s.replicasText(session.Replicas))
 }
 
 func (s *Switch) traceDigest(p *packet, d *digestList, values [][]byte) {

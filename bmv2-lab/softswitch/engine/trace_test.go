@@ -45,15 +45,15 @@ func prepareMatches(t *testing.T, sw *Switch) {
 }
 
 func prepareReplication(t *testing.T, sw *Switch) {
-	must(t, sw.SetMulticast(7, []Replica{{1, 5}, {2, 6}}))
-	must(t, sw.SetCloneSession(5, CloneSession{Replicas: []Replica{{2, 0}}}))
+	must(t, sw.SetMulticast(7, []Replica{{Port: 1, Instance: 5}, {Port: 2, Instance: 6}}))
+	must(t, sw.SetCloneSession(5, CloneSession{Replicas: []Replica{{Port: 2, Instance: 0}}}))
 }
 
 func prepareIndirect(t *testing.T, sw *Switch) {
 	ap, as := mustProfile(t, sw, "I.ap"), mustProfile(t, sw, "I.as")
 	must(t, ap.AddMember(10, "I.set1", param(0x11)))
 	must(t, as.AddMember(20, "I.set2", param(0x22)))
-	must(t, as.AddGroup(1, []GroupMember{{20, 1}}))
+	must(t, as.AddGroup(1, []GroupMember{{ID: 20, Weight: 1}}))
 	must(t, as.AddGroup(2, nil))
 	must(t, mustTable(t, sw, "I.t_profile").Insert(toMember(10, exact(1))))
 	must(t, mustTable(t, sw, "I.t_selector").Insert(toGroup(1, lpm(8, 1))))

@@ -53,6 +53,7 @@ func (c *compiler) valueSets() {
 // any time by any goroutine.
 type ValueSet struct {
 	prog *valueSetProgram
+	sw   *Switch
 	now  atomic.Pointer[valueSet]
 }
 
@@ -62,8 +63,8 @@ type valueSet struct {
 	entries []*entry
 }
 
-func newValueSet(v *valueSetProgram) *ValueSet {
-	s := &ValueSet{prog: v}
+func newValueSet(sw *Switch, v *valueSetProgram) *ValueSet {
+	s := &ValueSet{prog: v, sw: sw}
 	s.now.Store(&valueSet{index: newIndex(v.keys)})
 	return s
 }
@@ -104,7 +105,8 @@ func (s *ValueSet) Set(members [][]Match) error {
 		next.index.insert(e)
 		next.entries = append(next.entries, e)
 	}
-	s.now.Store(next)
+	old := s.now.Swap(next)
+	s.sw.Undo(func() { s.now.Store(old) })
 	return nil
 }
 

@@ -32,7 +32,7 @@ func (p *pipeline) addSet(f *profileState, key setKey, in *p4.ActionProfileActio
 	if f.members > 0 || len(f.groups) > 0 {
 		return nil, fail(codes.InvalidArgument, "the profile is programmed by members and groups, and not by sets of actions")
 	}
-	if err := f.checkModes(in); err != nil {
+	if err := checkModes(in); err != nil {
 		return nil, err
 	}
 	set := &actionSet{sent: &p4.ActionProfileActionSet{ActionSelectionMode: in.GetActionSelectionMode(), SizeSemantics: in.GetSizeSemantics()}}
@@ -40,9 +40,9 @@ func (p *pipeline) addSet(f *profileState, key setKey, in *p4.ActionProfileActio
 		f.undo(set)
 		return nil, err
 	}
-	size, before := f.size(set.members), int64(0)
+	size, before := f.sizeOf(set), int64(0)
 	if old := f.sets[key]; old != nil {
-		before = f.size(old.members)
+		before = f.sizeOf(old)
 	}
 	err := f.reserve(size, before)
 	if limit := int64(f.info.GetMaxGroupSize()); limit > 0 && size > limit {
@@ -50,45 +50,50 @@ func (p *pipeline) addSet(f *profileState, key setKey, in *p4.ActionProfileActio
 	}
 	if err == nil {
 		set.group = f.fresh(func(id uint32) bool { _, taken := f.engine.Group(id); return taken })
-		err = f.engine.AddGroup(set.group, set.members)
+		add := f.engine.AddGroup
+		if in.GetActionSelectionMode() == p4.ActionProfileActionSet_RANDOM {
+			add = f.engine.AddRandomGroup
+		}
+		err = add(set.group, set.members)
 	}
 	if err != nil {
 		set.group = 0
 		f.undo(set)
 		return nil, err
 	}
-	f.load += size
+	f.grow(size)
 	return set, nil
 }
 
-// checkModes accepts what the program's selector does, and nothing else.
-func (f *profileState) checkModes(in *p4.ActionProfileActionSet) error {
-	switch m := in.GetActionSelectionMode(); m {
-	case p4.ActionProfileActionSet_DEFAULT_MODE_DETERMINED_BY_ACTION_SELECTOR, p4.ActionProfileActionSet_HASH:
-	case p4.ActionProfileActionSet_RANDOM:
-		return fail(codes.Unimplemented, "action_selection_mode %s: the selector hashes", m)
-	default:
+// checkModes refuses modes that a later version may have.
+func checkModes(in *p4.ActionProfileActionSet) error {
+	if m := in.GetActionSelectionMode(); p4.ActionProfileActionSet_ActionSelectionMode_name[int32(m)] == "" {
 		return fail(codes.InvalidArgument, "action_selection_mode %s", m)
 	}
-	byMembers := f.info.GetSumOfMembers() != nil
-	switch m := in.GetSizeSemantics(); {
-	case m == p4.ActionProfileActionSet_DEFAULT_SIZE_DETERMINED_BY_ACTION_SELECTOR,
-		m == p4.ActionProfileActionSet_SUM_OF_MEMBERS && byMembers,
-		m == p4.ActionProfileActionSet_SUM_OF_WEIGHTS && !byMembers:
-		return nil
-	case m == p4.ActionProfileActionSet_SUM_OF_MEMBERS, m == p4.ActionProfileActionSet_SUM_OF_WEIGHTS:
-		return fail(codes.Unimplemented, "size_semantics %s is not the selector's", m)
-	default:
+	if m := in.GetSizeSemantics(); p4.ActionProfileActionSet_SizeSemantics_name[int32(m)] == "" {
 		return fail(codes.InvalidArgument, "size_semantics %s", m)
 	}
+	return nil
+}
+
+// sizeOf is what a set counts as, by its own semantics or the profile's.
+func (f *profileState) sizeOf(s *actionSet) int64 {
+	switch s.sent.GetSizeSemantics() {
+	case p4.ActionProfileActionSet_SUM_OF_MEMBERS:
+		return int64(len(s.members))
+	case p4.ActionProfileActionSet_SUM_OF_WEIGHTS:
+		return sumOfWeights(s.members)
+	}
+	return f.size(s.members)
 }
 
 // addActions makes a member of every action.
 func (p *pipeline) addActions(f *profileState, set *actionSet, in []*p4.ActionProfileAction) error {
 	for i, a := range in {
 		w, err := f.weight(a.GetWeight())
+		member := engine.GroupMember{Weight: w}
 		if err == nil {
-			err = noWatch(a.GetWatchPort(), a.GetWatch()) //nolint:staticcheck // deprecated and still to be refused
+			err = f.watch(&member, a.GetWatchPort(), a.GetWatch()) //nolint:staticcheck // deprecated and still in use
 		}
 		if err != nil {
 			return within(err, "action %d of the set", i)
@@ -97,14 +102,18 @@ func (p *pipeline) addActions(f *profileState, set *actionSet, in []*p4.ActionPr
 		if err != nil {
 			return within(err, "action %d of the set", i)
 		}
-		id := f.fresh(func(id uint32) bool { _, taken := f.engine.Member(id); return taken })
-		if err := f.engine.AddMember(id, name, params); err != nil {
+		member.ID = f.fresh(func(id uint32) bool { _, taken := f.engine.Member(id); return taken })
+		if err := f.engine.AddMember(member.ID, name, params); err != nil {
 			return within(err, "action %d of the set", i)
 		}
-		set.members = append(set.members, engine.GroupMember{ID: id, Weight: w})
-		set.sent.ActionProfileActions = append(set.sent.ActionProfileActions, &p4.ActionProfileAction{
-			Action: p.schema.callOut(f.actions, name, params), Weight: a.GetWeight(),
-		})
+		set.members = append(set.members, member)
+		sent := &p4.ActionProfileAction{
+			Action: p.schema.callOut(f.actions, name, params), Weight: a.GetWeight(), WatchKind: a.GetWatchKind(),
+		}
+		if len(a.GetWatchPort()) > 0 {
+			sent.WatchKind = &p4.ActionProfileAction_WatchPort{WatchPort: canonical(a.GetWatchPort())}
+		}
+		set.sent.ActionProfileActions = append(set.sent.ActionProfileActions, sent)
 	}
 	return nil
 }
@@ -123,7 +132,7 @@ func (f *profileState) fresh(taken func(uint32) bool) uint32 {
 func (f *profileState) undo(set *actionSet) {
 	if set.group != 0 {
 		_ = f.engine.DeleteGroup(set.group)
-		f.load -= f.size(set.members)
+		f.grow(-f.sizeOf(set))
 	}
 	for _, m := range set.members {
 		_ = f.engine.DeleteMember(m.ID)
@@ -133,6 +142,10 @@ func (f *profileState) undo(set *actionSet) {
 // keepSet makes a set, or nil, that of an entry, and removes the one that it had.
 func (f *profileState) keepSet(key setKey, set *actionSet) {
 	old := f.sets[key]
+	if old == nil && set == nil {
+		return
+	}
+	remember(f.sw, f.sets, key)
 	delete(f.sets, key)
 	if set != nil {
 		f.sets[key] = set

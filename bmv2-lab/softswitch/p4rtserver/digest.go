@@ -297,17 +297,28 @@ func (p *pipeline) writeDigest(g *digester, op p4.Update_Type, e *p4.DigestEntry
 	case op != p4.Update_INSERT && !enabled:
 		return fail(codes.NotFound, "digest %q is not enabled", d.name)
 	case op == p4.Update_DELETE:
-		delete(p.digests, d.id)
-		g.configure(p, d.id, nil)
+		p.setDigest(g, d.id, nil)
 		return nil
 	}
-	s, err := newDigestSettings(e.GetConfig())
-	if err != nil {
+	if _, err := newDigestSettings(e.GetConfig()); err != nil {
 		return within(err, "digest %q", d.name)
 	}
-	p.digests[d.id] = e.GetConfig()
-	g.configure(p, d.id, &s)
+	p.setDigest(g, d.id, e.GetConfig())
 	return nil
+}
+
+// setDigest enables a digest with a configuration that was checked, or disables it for nil.
+func (p *pipeline) setDigest(g *digester, id uint32, c *p4.DigestEntry_Config) {
+	old := p.digests[id]
+	p.sw.Undo(func() { p.setDigest(g, id, old) })
+	if c == nil {
+		delete(p.digests, id)
+		g.configure(p, id, nil)
+		return
+	}
+	p.digests[id] = c
+	s, _ := newDigestSettings(c)
+	g.configure(p, id, &s)
 }
 
 func (p *pipeline) readDigest(e *p4.DigestEntry, out *entities) error {

@@ -12,13 +12,11 @@
 // among them, may do everything, also with what others claim for themselves. Packet-outs are
 // free to every primary.
 //
-// Answered with UNIMPLEMENTED are: the optional atomicities, watch ports and backup replicas
-// (a port that is down is not avoided), counters of meters by colour, an excess burst, meters
-// of default entries, varbit values, and externs of other architectures. Where BMv2's server
-// (PI) and the specification differ, the specification wins; the notable cases: the primary is
-// the holder of the highest election id ever seen and not of the highest one connected, a
-// packet-out must have every metadata field, and entries that a program brings along can be
-// changed unless their table is constant.
+// Answered with UNIMPLEMENTED are varbit values and externs of other architectures. Where
+// BMv2's server (PI) and the specification differ, the specification wins; the notable cases:
+// the primary is the holder of the highest election id ever seen and not of the highest one
+// connected, a packet-out must have every metadata field, and entries that a program brings
+// along can be changed unless their table is constant.
 //
 // Nothing that a client does blocks the switch or another client: queues to clients are
 // bounded, arbitration messages end a stream that does not take them, everything else is

@@ -1,6 +1,7 @@
 package p4rtserver
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -39,6 +40,18 @@ func within(err error, format string, args ...any) error {
 		return nil
 	}
 	return &failure{code: codeOf(err), err: fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), err)}
+}
+
+// unavailable gives the errors of a data plane that has stopped, or of a client that did not
+// wait for it, a code; those that have one keep it.
+func unavailable(what string, err error) error {
+	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return status.FromContextError(err).Err()
+	case codeOf(err) == codes.Internal:
+		return fail(codes.Unavailable, "%s: %w", what, err)
+	}
+	return err
 }
 
 // codeOf is the canonical code of an error of this package or of the engine.

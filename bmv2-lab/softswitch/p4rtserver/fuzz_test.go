@@ -27,8 +27,10 @@ func (d *still) Install(_ context.Context, build func(*engine.Switch) (*engine.S
 	}
 	return err
 }
-func (d *still) PacketOut([]byte) error { return nil }
-func (d *still) Micros() uint64         { return 0 }
+func (d *still) Between(_ context.Context, do func() error) error { return do() }
+func (d *still) HasPort(port uint32) bool                         { return port < 10 }
+func (d *still) PacketOut([]byte) error                           { return nil }
+func (d *still) Micros() uint64                                   { return 0 }
 
 // deaf is a Read's stream that nobody reads.
 type deaf struct{ p4.P4Runtime_ReadServer }
@@ -61,10 +63,17 @@ func fuzzServer(t testing.TB, program string) (*Server, *p4.ForwardingPipelineCo
 	if err := s.arbiter.update(c, &p4.MasterArbitrationUpdate{ElectionId: &p4.Uint128{Low: 1}}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.setPipeline(t.Context(), p4.SetForwardingPipelineConfigRequest_VERIFY_AND_COMMIT, config); err != nil {
+	push(t, s, p4.SetForwardingPipelineConfigRequest_VERIFY_AND_COMMIT, config)
+	return s, config
+}
+
+// push sets the pipeline as the primary does.
+func push(t testing.TB, s *Server, action p4.SetForwardingPipelineConfigRequest_Action, config *p4.ForwardingPipelineConfig) {
+	t.Helper()
+	if _, err := s.SetForwardingPipelineConfig(t.Context(), &p4.SetForwardingPipelineConfigRequest{
+		ElectionId: &p4.Uint128{Low: 1}, Action: action, Config: config}); err != nil {
 		t.Fatal(err)
 	}
-	return s, config
 }
 
 // bridgeSeeds are updates of entities that testdata/bridge.p4 has.
@@ -160,9 +169,7 @@ func FuzzWrite(f *testing.F) {
 		}
 		_ = s.Read(read, deaf{})
 		config.P4DeviceConfig = append(config.P4DeviceConfig, '\n') // another program
-		if err := s.setPipeline(t.Context(), p4.SetForwardingPipelineConfigRequest_RECONCILE_AND_COMMIT, config); err != nil {
-			t.Errorf("what %v left cannot be carried over: %v", req, err)
-		}
+		push(t, s, p4.SetForwardingPipelineConfigRequest_RECONCILE_AND_COMMIT, config)
 	})
 }
 
@@ -210,7 +217,7 @@ func FuzzPipeline(f *testing.F) {
 		if err != nil {
 			return
 		}
-		p := newPipeline(nil, sc, s.current.sw)
+		p := newPipeline(nil, sc, s.current.sw, s.deps.Dataplane.HasPort)
 		for _, e := range []*p4.Entity{
 			{Entity: &p4.Entity_TableEntry{TableEntry: &p4.TableEntry{}}},
 			{Entity: &p4.Entity_RegisterEntry{RegisterEntry: &p4.RegisterEntry{}}},

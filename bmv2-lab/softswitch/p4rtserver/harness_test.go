@@ -39,7 +39,7 @@ type sent struct {
 	frame []byte
 }
 
-// bench is a switch with ports 1, 2 and 3 in memory and a connection to it over loopback.
+// bench is a switch with ports 1 to 4 in memory and a connection to it over loopback.
 type bench struct {
 	t    *testing.T
 	sw   *app.Switch
@@ -65,7 +65,7 @@ func newBenchOf(t *testing.T, program string) *bench {
 	}
 	cfg := app.DefaultConfig()
 	cfg.DeviceID, cfg.CPUPort = device, cpuPort
-	cfg.Ports = []ports.Port{{Number: 1}, {Number: 2}, {Number: 3}}
+	cfg.Ports = []ports.Port{{Number: 1}, {Number: 2}, {Number: 3}, {Number: 4}}
 	b.sw, err = app.New(cfg, app.Deps{
 		Log: slog.New(slog.DiscardHandler), Listener: l,
 		Transmit: func(port uint32, frame []byte) {

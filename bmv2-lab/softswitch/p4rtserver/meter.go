@@ -8,7 +8,7 @@ import (
 	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/engine"
 )
 
-// Meters: P4Runtime specification, section 9.4. Packets are not counted by colour.
+// Meters: P4Runtime specification, section 9.4.
 
 // meter is a meter array and what its configurations must look like.
 type meter struct {
@@ -67,8 +67,8 @@ func checkUnit(spec *p4config.MeterSpec, have engine.MeterUnit) error {
 }
 
 // ratesIn translates a configuration; nil, the default one, stays nil. A meter of one rate is
-// here one of two equal rates, which marks the same packets as long as there is no excess
-// burst (specification, section 9.4).
+// here one of two equal rates, which marks the same packets (specification, section 9.4),
+// unless it has an excess burst.
 func ratesIn(spec *p4config.MeterSpec, c *p4.MeterConfig) (*engine.MeterRates, error) {
 	if c == nil {
 		return nil, nil
@@ -76,28 +76,35 @@ func ratesIn(spec *p4config.MeterSpec, c *p4.MeterConfig) (*engine.MeterRates, e
 	if spec.GetType() != p4config.MeterSpec_TWO_RATE_THREE_COLOR && (c.GetPir() != c.GetCir() || c.GetPburst() != c.GetCburst()) {
 		return nil, fail(codes.InvalidArgument, "meter config: a meter of one rate needs pir = cir and pburst = cburst")
 	}
-	if c.GetEburst() != 0 {
-		if spec.GetType() == p4config.MeterSpec_SINGLE_RATE_THREE_COLOR {
-			return nil, fail(codes.Unimplemented, "meter config: an excess burst is not supported")
-		}
+	if c.GetEburst() != 0 && spec.GetType() != p4config.MeterSpec_SINGLE_RATE_THREE_COLOR {
 		return nil, fail(codes.InvalidArgument, "meter config: eburst is set, and the meter is not of one rate and three colours")
 	}
-	return &engine.MeterRates{CIR: c.GetCir(), CBurst: c.GetCburst(), PIR: c.GetPir(), PBurst: c.GetPburst()}, nil
+	return &engine.MeterRates{CIR: c.GetCir(), CBurst: c.GetCburst(), PIR: c.GetPir(), PBurst: c.GetPburst(), EBurst: c.GetEburst()}, nil
 }
 
 func ratesOut(r *engine.MeterRates) *p4.MeterConfig {
 	if r == nil {
 		return nil
 	}
-	return &p4.MeterConfig{Cir: r.CIR, Cburst: r.CBurst, Pir: r.PIR, Pburst: r.PBurst}
+	return &p4.MeterConfig{Cir: r.CIR, Cburst: r.CBurst, Pir: r.PIR, Pburst: r.PBurst, Eburst: r.EBurst}
 }
 
-// noColourCounters refuses the counters by colour, wherever a request asks for them.
-func noColourCounters(d *p4.MeterCounterData) error {
+// coloursIn is what a meter is to have marked: nil leaves it as it is, and all that a client can
+// set is zero (specification, section 9.1.8).
+func coloursIn(d *p4.MeterCounterData) (*engine.Colours, error) {
 	if d == nil {
-		return nil
+		return nil, nil
 	}
-	return fail(codes.Unimplemented, "meters do not count packets by colour")
+	for _, c := range []*p4.CounterData{d.GetGreen(), d.GetYellow(), d.GetRed()} {
+		if c.GetPacketCount() != 0 || c.GetByteCount() != 0 {
+			return nil, fail(codes.InvalidArgument, "meter counter data: the counters of a meter can only be set to 0")
+		}
+	}
+	return &engine.Colours{}, nil
+}
+
+func coloursOut(c engine.Colours) *p4.MeterCounterData {
+	return &p4.MeterCounterData{Green: counterOut(c[0]), Yellow: counterOut(c[1]), Red: counterOut(c[2])}
 }
 
 func (p *pipeline) findMeter(id uint32) (*meter, error) {
@@ -124,7 +131,8 @@ func (m *meter) write(op p4.Update_Type, e *p4.MeterEntry) error {
 	if op != p4.Update_MODIFY {
 		return fail(codes.InvalidArgument, "%s: meters can only be modified", op)
 	}
-	if err := noColourCounters(e.GetCounterData()); err != nil {
+	colours, err := coloursIn(e.GetCounterData())
+	if err != nil {
 		return err
 	}
 	rates, err := ratesIn(m.spec, e.GetConfig())
@@ -145,6 +153,9 @@ func (m *meter) write(op p4.Update_Type, e *p4.MeterEntry) error {
 		} else {
 			err = m.engine.SetRates(i, *rates)
 		}
+		if err == nil && colours != nil {
+			err = m.engine.WriteColours(i, *colours)
+		}
 		if err != nil {
 			return err
 		}
@@ -153,9 +164,6 @@ func (m *meter) write(op p4.Update_Type, e *p4.MeterEntry) error {
 }
 
 func (p *pipeline) readMeter(e *p4.MeterEntry, out *entities) error {
-	if err := noColourCounters(e.GetCounterData()); err != nil {
-		return err
-	}
 	ids, first, end := p.schema.meterOrder, 0, -1
 	if id := e.GetMeterId(); id != 0 {
 		m, err := p.findMeter(id)
@@ -181,6 +189,10 @@ func (p *pipeline) readMeter(e *p4.MeterEntry, out *entities) error {
 			if r, set := m.engine.Rates(i); set {
 				entry.Config = ratesOut(&r)
 			}
+			if e.GetCounterData() != nil {
+				c, _ := m.engine.Colours(i) // the index is one of the meter's
+				entry.CounterData = coloursOut(c)
+			}
 			out.add(&p4.Entity{Entity: &p4.Entity_MeterEntry{MeterEntry: entry}})
 		}
 	}
@@ -202,32 +214,50 @@ func (t *table) writeMeter(op p4.Update_Type, e *p4.DirectMeterEntry) error {
 		return fail(codes.InvalidArgument, "%s: direct meters can only be modified", op)
 	case t.meter == nil:
 		return fail(codes.InvalidArgument, "the table has no direct meter")
-	case e.GetTableEntry().GetIsDefaultAction():
-		return fail(codes.Unimplemented, "only hits are metered: the default entry has no meter")
-	}
-	if err := noColourCounters(e.GetCounterData()); err != nil {
-		return err
 	}
 	rates, err := ratesIn(t.meter, e.GetConfig())
 	if err != nil {
 		return err
 	}
+	colours, err := coloursIn(e.GetCounterData())
+	if err != nil {
+		return err
+	}
+	if e.GetTableEntry().GetIsDefaultAction() {
+		return t.setDefaultMeter(rates, colours)
+	}
 	match, err := t.keyIn(e.GetTableEntry())
 	if err != nil {
 		return err
 	}
-	return t.engine.WriteMeter(match, e.GetTableEntry().GetPriority(), rates)
+	return t.setMeter(match, e.GetTableEntry().GetPriority(), rates, colours)
+}
+
+// setMeter configures the meter of an entry; nil colours stay.
+func (t *table) setMeter(match []engine.Match, priority int32, rates *engine.MeterRates, colours *engine.Colours) error {
+	if err := t.engine.WriteMeter(match, priority, rates); err != nil || colours == nil {
+		return err
+	}
+	return t.engine.WriteColours(match, priority, *colours)
+}
+
+// setDefaultMeter is setMeter for the default entry. Only once it has a configuration are
+// misses metered, because in BMv2 they never are.
+func (t *table) setDefaultMeter(rates *engine.MeterRates, colours *engine.Colours) error {
+	if err := t.engine.WriteDefaultMeter(rates); err != nil || colours == nil {
+		return err
+	}
+	return t.engine.WriteDefaultColours(*colours)
 }
 
 // readDirectMeter adds the configurations of the entries that a request selects.
 func (p *pipeline) readDirectMeter(e *p4.DirectMeterEntry, out *entities) error {
-	if err := noColourCounters(e.GetCounterData()); err != nil {
-		return err
-	}
 	has := func(t *table) bool { return t.meter != nil }
 	return p.readDirect("meter", has, e.GetTableEntry(), func(key *p4.TableEntry, entry engine.Entry) {
-		out.add(&p4.Entity{Entity: &p4.Entity_DirectMeterEntry{DirectMeterEntry: &p4.DirectMeterEntry{
-			TableEntry: key, Config: ratesOut(entry.Meter),
-		}}})
+		d := &p4.DirectMeterEntry{TableEntry: key, Config: ratesOut(entry.Meter)}
+		if e.GetCounterData() != nil && entry.Colours != nil {
+			d.CounterData = coloursOut(*entry.Colours)
+		}
+		out.add(&p4.Entity{Entity: &p4.Entity_DirectMeterEntry{DirectMeterEntry: d}})
 	})
 }

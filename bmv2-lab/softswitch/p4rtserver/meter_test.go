@@ -137,27 +137,26 @@ func TestMeterErrors(t *testing.T) {
 		{"negative rate", modify(b.meter("per_port", 0, &p4.MeterConfig{Cir: -1})), codes.InvalidArgument},
 		{"peak below committed rate", modify(b.meter("per_port", 0, &p4.MeterConfig{Cir: 2, Pir: 1})), codes.InvalidArgument},
 		{"excess burst", modify(b.meter("per_port", 0, &p4.MeterConfig{Eburst: 1})), codes.InvalidArgument},
-		{"counters by colour", modify(b.of(&p4.MeterEntry{MeterId: b.id("per_port"), CounterData: &p4.MeterCounterData{}})), codes.Unimplemented},
+		{"counters that are not 0", modify(b.of(&p4.MeterEntry{MeterId: b.id("per_port"), CounterData: marked(0, 1, 0)})), codes.InvalidArgument},
 		{"insert direct", insert(b.direct(host, nil)), codes.InvalidArgument},
 		{"direct of no entry", modify(b.direct(b.entry("hosts", 1, nil), trickle(1))), codes.NotFound},
 		{"direct of no table", modify(b.direct(nil, trickle(1))), codes.InvalidArgument},
 		{"direct of a table without", modify(b.direct(label, trickle(1))), codes.InvalidArgument},
-		{"direct of the default entry", modify(b.direct(def, trickle(1))), codes.Unimplemented},
-		{"direct with counters", modify(b.of(&p4.DirectMeterEntry{TableEntry: host, CounterData: &p4.MeterCounterData{}})), codes.Unimplemented},
-		{"entry with counters", modify(tableEntity(with(host, counters))), codes.Unimplemented},
+		{"excess burst of two rates", modify(b.direct(def, &p4.MeterConfig{Eburst: 1})), codes.InvalidArgument},
+		{"default entry's peak below committed rate", modify(tableEntity(with(def, func(e *p4.TableEntry) { e.MeterConfig = &p4.MeterConfig{Cir: 2} }))), codes.InvalidArgument},
+		{"direct with counters that are not 0", modify(b.of(&p4.DirectMeterEntry{TableEntry: host, CounterData: marked(1, 0, 0)})), codes.InvalidArgument},
+		{"entry with counters that are not 0", modify(tableEntity(with(host, func(e *p4.TableEntry) { e.MeterCounterData = marked(0, 0, 1) }))), codes.InvalidArgument},
 		{"entry of a table without", insert(tableEntity(with(label, func(e *p4.TableEntry) { e.MeterConfig = trickle(1) }))), codes.InvalidArgument},
 		{"counters of a table without", insert(tableEntity(with(label, counters))), codes.InvalidArgument},
-		{"default entry with a meter", modify(tableEntity(with(def, func(e *p4.TableEntry) { e.MeterConfig = trickle(1) }))), codes.Unimplemented},
 	} {
 		if got := s.code(c.u); got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
 		}
 	}
 	requests := []*p4.Entity{
-		b.of(&p4.MeterEntry{CounterData: &p4.MeterCounterData{}}), b.of(&p4.DirectMeterEntry{CounterData: &p4.MeterCounterData{}}),
-		tableEntity(with(host, counters)), b.direct(b.entry("hosts", 1, nil), nil), b.direct(label, nil), b.meter("per_port", 4, nil),
+		b.direct(b.entry("hosts", 1, nil), nil), b.direct(label, nil), b.meter("per_port", 4, nil),
 	}
-	want := []codes.Code{codes.Unimplemented, codes.Unimplemented, codes.Unimplemented, codes.NotFound, codes.InvalidArgument, codes.OutOfRange}
+	want := []codes.Code{codes.NotFound, codes.InvalidArgument, codes.OutOfRange}
 	_, _, err := b.read(requests...)
 	for i, d := range details(t, err) {
 		if codes.Code(d.GetCanonicalCode()) != want[i] {

@@ -7,6 +7,7 @@ import (
 	p4config "github.com/p4lang/p4runtime/go/p4/config/v1"
 	p4 "github.com/p4lang/p4runtime/go/p4/v1"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
@@ -46,13 +47,13 @@ func (s *Server) build(config *p4.ForwardingPipelineConfig) (*pipeline, error) {
 	if err != nil {
 		return nil, &failure{codes.InvalidArgument, within(err, "pipeline")}
 	}
-	return newPipeline(proto.Clone(config).(*p4.ForwardingPipelineConfig), sc, sw), nil
+	return newPipeline(proto.Clone(config).(*p4.ForwardingPipelineConfig), sc, sw, s.deps.Dataplane.HasPort), nil
 }
 
-func newPipeline(config *p4.ForwardingPipelineConfig, sc *schema, sw *engine.Switch) *pipeline {
+func newPipeline(config *p4.ForwardingPipelineConfig, sc *schema, sw *engine.Switch, hasPort func(uint32) bool) *pipeline {
 	return &pipeline{
 		config: config, schema: sc, sw: sw,
-		extras: map[uint32]map[string]extra{}, profiles: newProfileStates(sc),
+		extras: map[uint32]map[string]extra{}, profiles: newProfileStates(sc, sw, hasPort),
 		groups: map[uint32]*p4.MulticastGroupEntry{}, sessions: map[uint32]*p4.CloneSessionEntry{},
 		digests: map[uint32]*p4.DigestEntry_Config{},
 	}
@@ -97,18 +98,12 @@ func deviceJSON(config []byte) []byte {
 
 // SetForwardingPipelineConfig verifies, saves and commits pipelines (P4Runtime specification,
 // section 14). A saved pipeline has its state already: Read and Write mean it at once, and its
-// packets run from the commit on.
+// packets run from the commit on. Other requests go on while one is compiled.
 func (s *Server) SetForwardingPipelineConfig(ctx context.Context, req *p4.SetForwardingPipelineConfigRequest) (*p4.SetForwardingPipelineConfigResponse, error) {
-	s.state.Lock()
-	defer s.state.Unlock()
-	role, err := s.arbiter.check(req.GetDeviceId(), req.GetRole(), req.GetElectionId())
-	if err != nil {
+	if err := s.mayPush(req); err != nil {
 		return nil, err
 	}
-	if !role.mayPush() {
-		return nil, fail(codes.PermissionDenied, "pipeline: role %q may not set it: can_push_pipeline is false", req.GetRole())
-	}
-	if err := s.setPipeline(ctx, req.GetAction(), req.GetConfig()); err != nil {
+	if err := s.setPipeline(ctx, req); err != nil {
 		s.deps.Log.Warn("pipeline refused", "action", req.GetAction().String(), "error", err)
 		return nil, err
 	}
@@ -116,37 +111,67 @@ func (s *Server) SetForwardingPipelineConfig(ctx context.Context, req *p4.SetFor
 	return &p4.SetForwardingPipelineConfigResponse{}, nil
 }
 
-// setPipeline carries out one action. Called with state.
-func (s *Server) setPipeline(ctx context.Context, action p4.SetForwardingPipelineConfigRequest_Action, config *p4.ForwardingPipelineConfig) error {
-	switch action {
-	case p4.SetForwardingPipelineConfigRequest_VERIFY:
-		_, err := s.build(config)
+// mayPush refuses clients that are not primary, or whose role may not set the pipeline.
+func (s *Server) mayPush(req *p4.SetForwardingPipelineConfigRequest) error {
+	role, err := s.arbiter.check(req.GetDeviceId(), req.GetRole(), req.GetElectionId())
+	if err != nil {
 		return err
-	case p4.SetForwardingPipelineConfigRequest_VERIFY_AND_SAVE:
-		p, err := s.build(config)
-		if err != nil {
-			return err
-		}
-		s.current = p
-		return nil
-	case p4.SetForwardingPipelineConfigRequest_VERIFY_AND_COMMIT:
-		p, err := s.build(config)
-		if err != nil {
-			return err
-		}
-		return s.commit(ctx, p, nil)
+	}
+	if !role.mayPush() {
+		return fail(codes.PermissionDenied, "pipeline: role %q may not set it: can_push_pipeline is false", req.GetRole())
+	}
+	return nil
+}
+
+// setPipeline carries out one action.
+func (s *Server) setPipeline(ctx context.Context, req *p4.SetForwardingPipelineConfigRequest) error {
+	var next *pipeline
+	action := req.GetAction()
+	switch action {
 	case p4.SetForwardingPipelineConfigRequest_COMMIT:
-		if config != nil {
+		if req.GetConfig() != nil {
 			return fail(codes.InvalidArgument, "commit: a saved pipeline is committed without sending it again")
 		}
-		if s.current == nil || s.current == s.running.Load() {
+	case p4.SetForwardingPipelineConfigRequest_VERIFY, p4.SetForwardingPipelineConfigRequest_VERIFY_AND_SAVE,
+		p4.SetForwardingPipelineConfigRequest_VERIFY_AND_COMMIT, p4.SetForwardingPipelineConfigRequest_RECONCILE_AND_COMMIT:
+		var err error
+		if next, err = s.buildInTurn(ctx, req.GetConfig()); err != nil {
+			return err
+		}
+	default:
+		return fail(codes.InvalidArgument, "pipeline: action %s", action)
+	}
+	if action == p4.SetForwardingPipelineConfigRequest_VERIFY {
+		return nil
+	}
+	s.state.Lock()
+	defer s.state.Unlock()
+	if err := s.mayPush(req); err != nil { // another may have become primary
+		return err
+	}
+	switch action {
+	case p4.SetForwardingPipelineConfigRequest_VERIFY_AND_SAVE:
+		s.current = next
+		return nil
+	case p4.SetForwardingPipelineConfigRequest_RECONCILE_AND_COMMIT:
+		return s.reconcile(ctx, next)
+	case p4.SetForwardingPipelineConfigRequest_COMMIT:
+		if next = s.current; next == nil || next == s.running.Load() {
 			return fail(codes.NotFound, "commit: no pipeline is saved")
 		}
-		return s.commit(ctx, s.current, nil)
-	case p4.SetForwardingPipelineConfigRequest_RECONCILE_AND_COMMIT:
-		return s.reconcile(ctx, config)
 	}
-	return fail(codes.InvalidArgument, "pipeline: action %s", action)
+	return s.commit(ctx, next, nil)
+}
+
+// buildInTurn builds one pipeline at a time, for they take memory.
+func (s *Server) buildInTurn(ctx context.Context, config *p4.ForwardingPipelineConfig) (*pipeline, error) {
+	select {
+	case s.building <- struct{}{}:
+		defer func() { <-s.building }()
+		return s.build(config)
+	case <-ctx.Done():
+		return nil, status.FromContextError(ctx.Err()).Err()
+	}
 }
 
 // commit makes a pipeline the running one; carry, if not nil, brings the old one's state over
@@ -165,7 +190,7 @@ func (s *Server) commit(ctx context.Context, p *pipeline, carry func() error) er
 		return p.sw, nil
 	}, events)
 	if err != nil {
-		return within(err, "commit")
+		return unavailable("commit", err)
 	}
 	s.current = p
 	return nil

@@ -11,8 +11,8 @@ import (
 )
 
 // Action profiles and selectors: P4Runtime specification, section 9.2. Members of a group may
-// have different actions, and the hit of an empty group runs none. Watch ports are not
-// supported: a group chooses from all its members.
+// have different actions, and the hit of a group that is empty, or all of whose members watch
+// ports that are down, runs none.
 
 // profile is an action profile as both sides know it.
 type profile struct {
@@ -83,7 +83,10 @@ func (f *profile) size(members []engine.GroupMember) int64 {
 	if f.info.GetSumOfMembers() != nil {
 		return int64(len(members))
 	}
-	n := int64(0)
+	return sumOfWeights(members)
+}
+
+func sumOfWeights(members []engine.GroupMember) (n int64) {
 	for _, m := range members {
 		n += int64(m.Weight)
 	}
@@ -95,6 +98,8 @@ func (f *profile) size(members []engine.GroupMember) int64 {
 // and groups with numbers of the server's choice (specification, section 9.2.3).
 type profileState struct {
 	*profile
+	sw      *engine.Switch
+	hasPort func(uint32) bool
 	members int // that the client has inserted
 	groups  map[uint32]*p4.ActionProfileGroup
 	sets    map[setKey]*actionSet
@@ -103,10 +108,10 @@ type profileState struct {
 }
 
 // newProfileStates makes the states of all profiles, which are empty.
-func newProfileStates(s *schema) map[uint32]*profileState {
+func newProfileStates(s *schema, sw *engine.Switch, hasPort func(uint32) bool) map[uint32]*profileState {
 	all := make(map[uint32]*profileState, len(s.profiles))
 	for id, f := range s.profiles {
-		all[id] = &profileState{profile: f, groups: map[uint32]*p4.ActionProfileGroup{}, sets: map[setKey]*actionSet{}}
+		all[id] = &profileState{profile: f, sw: sw, hasPort: hasPort, groups: map[uint32]*p4.ActionProfileGroup{}, sets: map[setKey]*actionSet{}}
 	}
 	return all
 }
@@ -151,10 +156,30 @@ func (p *pipeline) selectProfiles(id, number uint32) ([]*profileState, error) {
 	return all, nil
 }
 
-// noWatch refuses watch ports.
-func noWatch(port []byte, old int32) error {
-	if len(port) > 0 || old != 0 {
-		return fail(codes.Unimplemented, "watch ports are not supported")
+// watch makes a member of a group depend on a port: that of watch_port, or of watch, which is
+// its form before version 1.3.
+func (f *profileState) watch(m *engine.GroupMember, port []byte, old int32) (err error) {
+	switch {
+	case len(port) > 0:
+		if m.Watch, err = portIn(port); err != nil {
+			return &failure{codes.InvalidArgument, within(err, "watch_port")}
+		}
+	case old < 0:
+		return fail(codes.InvalidArgument, "watch %d is negative", old)
+	case old > 0:
+		m.Watch = uint32(old)
+	default:
+		return nil
 	}
+	if !f.hasPort(m.Watch) {
+		return fail(codes.InvalidArgument, "watch_port: the switch has no port %d", m.Watch)
+	}
+	m.Watched = true
 	return nil
+}
+
+// grow changes what all groups and sets count as.
+func (f *profileState) grow(by int64) {
+	recall(f.sw, &f.load)
+	f.load += by
 }

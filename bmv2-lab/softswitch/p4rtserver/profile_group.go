@@ -37,8 +37,9 @@ func (f *profileState) updateGroup(op p4.Update_Type, g *p4.ActionProfileGroup) 
 		if err := f.engine.DeleteGroup(id); err != nil {
 			return err
 		}
+		remember(f.sw, f.groups, id)
 		delete(f.groups, id)
-		f.load -= before
+		f.grow(-before)
 		return nil
 	}
 	members, err := f.groupIn(g)
@@ -59,8 +60,15 @@ func (f *profileState) updateGroup(op p4.Update_Type, g *p4.ActionProfileGroup) 
 	if err != nil {
 		return err
 	}
-	f.groups[id] = proto.Clone(g).(*p4.ActionProfileGroup)
-	f.load += f.size(members) - before
+	g = proto.Clone(g).(*p4.ActionProfileGroup)
+	for _, m := range g.GetMembers() {
+		if k, ok := m.GetWatchKind().(*p4.ActionProfileGroup_Member_WatchPort); ok && len(k.WatchPort) > 0 {
+			k.WatchPort = canonical(k.WatchPort)
+		}
+	}
+	remember(f.sw, f.groups, id)
+	f.groups[id] = g
+	f.grow(f.size(members) - before)
 	return nil
 }
 
@@ -78,13 +86,14 @@ func (f *profileState) groupIn(g *p4.ActionProfileGroup) ([]engine.GroupMember, 
 	var members []engine.GroupMember
 	for _, m := range g.GetMembers() {
 		w, err := f.weight(m.GetWeight())
+		member := engine.GroupMember{ID: m.GetMemberId(), Weight: w}
 		if err == nil {
-			err = noWatch(m.GetWatchPort(), m.GetWatch()) //nolint:staticcheck // deprecated and still to be refused
+			err = f.watch(&member, m.GetWatchPort(), m.GetWatch()) //nolint:staticcheck // deprecated and still in use
 		}
 		if err != nil {
 			return nil, within(err, "member %d", m.GetMemberId())
 		}
-		members = append(members, engine.GroupMember{ID: m.GetMemberId(), Weight: w})
+		members = append(members, member)
 	}
 	// A client may leave max_size out also where the P4Info limits it: "the static
 	// max_group_size value will be used" (p4runtime.proto).

@@ -28,6 +28,7 @@ func (p *pipeline) updateMember(f *profileState, op p4.Update_Type, m *p4.Action
 		if err := f.engine.DeleteMember(m.GetMemberId()); err != nil {
 			return err
 		}
+		recall(f.sw, &f.members)
 		f.members--
 		return nil
 	}
@@ -47,6 +48,7 @@ func (p *pipeline) updateMember(f *profileState, op p4.Update_Type, m *p4.Action
 	if err := f.engine.AddMember(m.GetMemberId(), name, params); err != nil {
 		return err
 	}
+	recall(f.sw, &f.members)
 	f.members++
 	return nil
 }

@@ -167,6 +167,35 @@ func TestOneShot(t *testing.T) {
 	}
 }
 
+// A set may choose by chance, and say what its size is.
+func TestSetsWithModes(t *testing.T) {
+	b := newBenchOf(t, "gateway")
+	s := b.primary()
+	chance := b.route(oneShot(b.act("forward", []byte{1}), b.act("forward", []byte{2})))
+	set := chance.Action.GetActionProfileActionSet()
+	set.ActionSelectionMode = p4.ActionProfileActionSet_RANDOM
+	s.mustWrite(insert(tableEntity(chance)))
+	ports := map[uint32]int{}
+	for range 250 {
+		b.inject(2, frame(5, 1, 0x800)) // all of one flow
+		ports[b.leaving().port]++
+	}
+	if len(ports) != 2 || ports[1] < 20 || ports[2] < ports[1] {
+		t.Errorf("weights 1 and 2, by chance: %v", ports)
+	}
+	// The weights are above max_group_size 8 and the profile's 12, the number of members is not.
+	set.ActionProfileActions[0].Weight, set.ActionProfileActions[1].Weight = 20, 30
+	if got := s.code(modify(tableEntity(chance))); got != codes.InvalidArgument {
+		t.Errorf("too large by the profile's semantics: %s", got)
+	}
+	set.SizeSemantics = p4.ActionProfileActionSet_SUM_OF_MEMBERS
+	s.mustWrite(modify(tableEntity(chance)))
+	got := b.mustRead(tableEntity(&p4.TableEntry{TableId: b.id("routes")}))
+	if len(got) != 1 || !proto.Equal(got[0].GetTableEntry(), chance) {
+		t.Errorf("read back: %v", got)
+	}
+}
+
 func TestProfileWriteErrors(t *testing.T) {
 	b := newBenchOf(t, "gateway")
 	s := b.primary()
@@ -178,8 +207,13 @@ func TestProfileWriteErrors(t *testing.T) {
 		insert(b.member("lag", 1, fwd)), insert(b.member("lag", 2, fwd)), insert(b.member("lag", 3, fwd)),
 		insert(b.selection("lag", 1, 0, weighs(1, 10), weighs(2, 10))),
 	)
-	watched := weighs(1, 1)
-	watched.WatchKind = &p4.ActionProfileGroup_Member_WatchPort{WatchPort: []byte{1}}
+	watched := func(port ...byte) *p4.ActionProfileGroup_Member {
+		m := weighs(1, 1)
+		m.WatchKind = &p4.ActionProfileGroup_Member_WatchPort{WatchPort: port}
+		return m
+	}
+	old := weighs(1, 1)
+	old.WatchKind = &p4.ActionProfileGroup_Member_Watch{Watch: -1}
 	set := func(change func(*p4.ActionProfileActionSet)) *p4.Update {
 		a := oneShot(fwd)
 		change(a.GetActionProfileActionSet())
@@ -218,7 +252,10 @@ func TestProfileWriteErrors(t *testing.T) {
 		{"more than the profile", insert(b.selection("ecmp", 2, 8, weighs(1, 5), weighs(2, 3))), codes.OK},
 		{"more than the profile", modify(b.selection("ecmp", 1, 4, weighs(1, 4), weighs(2, 1))), codes.ResourceExhausted},
 		{"as much as the profile", modify(b.selection("ecmp", 1, 4, weighs(1, 4))), codes.OK},
-		{"watch port", modify(b.selection("ecmp", 1, 4, watched)), codes.Unimplemented},
+		{"watch port that is not there", modify(b.selection("ecmp", 1, 4, watched(9))), codes.InvalidArgument},
+		{"watch port of 33 bits", modify(b.selection("ecmp", 1, 4, watched(1, 0, 0, 0, 0))), codes.InvalidArgument},
+		{"negative watch", modify(b.selection("ecmp", 1, 4, old)), codes.InvalidArgument},
+		{"watch the CPU port", modify(b.selection("ecmp", 1, 4, watched(1, 0xfe))), codes.OK},
 		{"modify a group that is not there", modify(b.selection("ecmp", 3, 0)), codes.NotFound},
 		{"delete a group that is not there", deleteOf(b.selection("ecmp", 3, 0)), codes.NotFound},
 		{"delete an entry's group", deleteOf(b.selection("ecmp", 1, 0)), codes.FailedPrecondition},
@@ -235,7 +272,7 @@ func TestProfileWriteErrors(t *testing.T) {
 		{"entry of an unknown group", insert(tableEntity(b.route(groupID(9), lpm(1, 48, 1)))), codes.NotFound},
 		{"default entry", modify(tableEntity(&p4.TableEntry{TableId: b.id("routes"), IsDefaultAction: true, Action: fwd})), codes.PermissionDenied},
 		{"empty group", modify(b.selection("ecmp", 2, 8)), codes.OK},
-		{"delete a group", deleteOf(b.selection("ecmp", 2, 0, watched)), codes.OK},
+		{"delete a group", deleteOf(b.selection("ecmp", 2, 0, watched(9))), codes.OK},
 		{"delete the entry", deleteOf(tableEntity(b.route(nil))), codes.OK},
 		{"delete its group", deleteOf(b.selection("ecmp", 1, 0)), codes.OK},
 		{"delete its member", deleteOf(b.member("ecmp", 1, nil)), codes.OK},
@@ -244,13 +281,11 @@ func TestProfileWriteErrors(t *testing.T) {
 
 		{"set with weight 0", set(func(a *p4.ActionProfileActionSet) { a.ActionProfileActions[0].Weight = 0 }), codes.InvalidArgument},
 		{"set of more than max_group_size", set(func(a *p4.ActionProfileActionSet) { a.ActionProfileActions[0].Weight = 9 }), codes.InvalidArgument},
-		{"set with a watch port", set(func(a *p4.ActionProfileActionSet) {
-			a.ActionProfileActions[0].WatchKind = &p4.ActionProfileAction_WatchPort{WatchPort: []byte{1}}
-		}), codes.Unimplemented},
+		{"set with a watch port that is not there", set(func(a *p4.ActionProfileActionSet) {
+			a.ActionProfileActions[0].WatchKind = &p4.ActionProfileAction_WatchPort{WatchPort: []byte{9}}
+		}), codes.InvalidArgument},
 		{"set without an action", set(func(a *p4.ActionProfileActionSet) { a.ActionProfileActions[0].Action = nil }), codes.InvalidArgument},
-		{"random set", set(func(a *p4.ActionProfileActionSet) { a.ActionSelectionMode = p4.ActionProfileActionSet_RANDOM }), codes.Unimplemented},
 		{"set of mode 7", set(func(a *p4.ActionProfileActionSet) { a.ActionSelectionMode = 7 }), codes.InvalidArgument},
-		{"set of other semantics", set(func(a *p4.ActionProfileActionSet) { a.SizeSemantics = p4.ActionProfileActionSet_SUM_OF_MEMBERS }), codes.Unimplemented},
 		{"set of semantics 7", set(func(a *p4.ActionProfileActionSet) { a.SizeSemantics = 7 }), codes.InvalidArgument},
 		{"set that says what is so", set(func(a *p4.ActionProfileActionSet) {
 			a.ActionSelectionMode, a.SizeSemantics = p4.ActionProfileActionSet_HASH, p4.ActionProfileActionSet_SUM_OF_WEIGHTS

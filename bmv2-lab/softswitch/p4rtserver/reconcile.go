@@ -16,17 +16,13 @@ import (
 // and digest settings. The same program keeps its running switch; into another one everything
 // is copied by id between two packets, and what has no place there is an error that leaves
 // the old one running. Called with state.
-func (s *Server) reconcile(ctx context.Context, config *p4.ForwardingPipelineConfig) error {
+func (s *Server) reconcile(ctx context.Context, next *pipeline) error {
 	old := s.running.Load()
-	next, err := s.build(config)
-	if err != nil {
-		return err
-	}
 	if old == nil {
 		return s.commit(ctx, next, nil)
 	}
-	if bytes.Equal(config.GetP4DeviceConfig(), old.config.GetP4DeviceConfig()) && proto.Equal(config.GetP4Info(), old.config.GetP4Info()) {
-		old.config = proto.Clone(config).(*p4.ForwardingPipelineConfig)
+	if bytes.Equal(next.config.GetP4DeviceConfig(), old.config.GetP4DeviceConfig()) && proto.Equal(next.config.GetP4Info(), old.config.GetP4Info()) {
+		old.config = next.config
 		s.current = old
 		return nil
 	}
@@ -80,27 +76,79 @@ func (s *Server) carry(old, next *pipeline) error {
 
 func carryTable(old, next *pipeline, t *table) error {
 	filter := &p4.TableEntry{TableId: t.id, CounterData: &p4.CounterData{}, MeterConfig: &p4.MeterConfig{}}
-	if err := next.clear(t.id); err != nil {
-		return err
-	}
-	for e := range t.engine.Entries() {
-		if e.Const {
-			continue
-		}
-		if err := next.writeTable(p4.Update_INSERT, old.entryOut(t, 0, filter, e)); err != nil {
+	if !t.info.GetIsConstTable() {
+		if err := next.clear(t.id); err != nil {
 			return err
 		}
 	}
-	d, ok := t.engine.Default()
-	if !ok || t.constDefault() {
-		return nil
+	for e := range t.engine.Entries() {
+		out, op := old.entryOut(t, 0, filter, e), p4.Update_INSERT
+		if out.GetIsConst() {
+			if !next.hasConst(out) {
+				continue // what it had counted has no place
+			}
+			out.Action, out.IsConst, op = nil, false, p4.Update_MODIFY
+		}
+		if err := next.writeTable(op, out); err != nil {
+			return err
+		}
+		if err := next.carryColours(out, e.Colours); err != nil {
+			return err
+		}
 	}
-	filter.IsDefaultAction = true
+	return carryDefault(old, next, t)
+}
+
+// hasConst says whether a constant entry is one of this pipeline too.
+func (p *pipeline) hasConst(e *p4.TableEntry) bool {
+	t, err := p.findTable(e.GetTableId())
+	if err != nil || !t.info.GetIsConstTable() {
+		return false
+	}
+	match, err := t.keyIn(e)
+	if err != nil {
+		return false
+	}
+	_, err = t.engine.Lookup(match, e.GetPriority())
+	return err == nil
+}
+
+// carryDefault copies the default entry, with what is direct to it also if its action is constant.
+func carryDefault(old, next *pipeline, t *table) error {
+	d, _ := t.engine.Default()
+	filter := &p4.TableEntry{TableId: t.id, IsDefaultAction: true, CounterData: &p4.CounterData{}, MeterConfig: &p4.MeterConfig{}}
 	out := old.entryOut(t, 0, filter, d)
-	if out.GetAction() == nil {
+	out.IsConst = false
+	if t.constDefault() {
+		if out.Action = nil; d.Counter == nil && d.Meter == nil {
+			return next.carryColours(out, d.Colours)
+		}
+	} else if out.GetAction() == nil {
 		return nil
 	}
-	return next.writeTable(p4.Update_MODIFY, out)
+	if err := next.writeTable(p4.Update_MODIFY, out); err != nil {
+		return err
+	}
+	return next.carryColours(out, d.Colours)
+}
+
+// carryColours copies what the meter of an entry has marked, which no write could say.
+func (p *pipeline) carryColours(e *p4.TableEntry, c *engine.Colours) error {
+	if c == nil || *c == (engine.Colours{}) {
+		return nil
+	}
+	t, err := p.findTable(e.GetTableId())
+	if err != nil {
+		return err
+	}
+	if e.GetIsDefaultAction() {
+		return t.engine.WriteDefaultColours(*c)
+	}
+	match, err := t.keyIn(e)
+	if err != nil {
+		return err
+	}
+	return t.engine.WriteColours(match, e.GetPriority(), *c)
 }
 
 // clear removes the initial entries of a table, which are what the client has made of them.
@@ -198,9 +246,14 @@ func carryCounter(c, to *engine.Counter) error {
 	return nil
 }
 
-// carryMeter copies configurations; the buckets are full again.
+// carryMeter copies configurations and what was marked; the buckets are full again.
 func carryMeter(m, to *engine.Meter) error {
 	for i := range min(m.Size(), to.Size()) {
+		if c, err := m.Colours(i); err == nil && c != (engine.Colours{}) {
+			if err := to.WriteColours(i, c); err != nil {
+				return err
+			}
+		}
 		if r, set := m.Rates(i); set {
 			if err := to.SetRates(i, r); err != nil {
 				return err

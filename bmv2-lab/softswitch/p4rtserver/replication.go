@@ -16,6 +16,7 @@ const (
 	maxGroup    = 1<<16 - 1
 	maxInstance = 1<<16 - 1
 	maxSession  = 1<<15 - 1
+	maxClass    = 1<<8 - 1 // PSA's ClassOfService_t; v1model has none, and it changes nothing
 	portBits    = 32
 )
 
@@ -55,6 +56,7 @@ func (p *pipeline) writeGroup(op p4.Update_Type, g *p4.MulticastGroupEntry) erro
 		if err := p.sw.DeleteMulticast(uint16(id)); err != nil {
 			return err
 		}
+		remember(p.sw, p.groups, id)
 		delete(p.groups, id)
 		return nil
 	}
@@ -67,6 +69,7 @@ func (p *pipeline) writeGroup(op p4.Update_Type, g *p4.MulticastGroupEntry) erro
 	}
 	g = proto.Clone(g).(*p4.MulticastGroupEntry)
 	canonicalPorts(g.GetReplicas())
+	remember(p.sw, p.groups, id)
 	p.groups[id] = g
 	return nil
 }
@@ -83,6 +86,7 @@ func (p *pipeline) writeSession(op p4.Update_Type, c *p4.CloneSessionEntry) erro
 		if err := p.sw.DeleteCloneSession(uint16(id)); err != nil {
 			return err
 		}
+		remember(p.sw, p.sessions, id)
 		delete(p.sessions, id)
 		return nil
 	}
@@ -90,8 +94,11 @@ func (p *pipeline) writeSession(op p4.Update_Type, c *p4.CloneSessionEntry) erro
 	if err != nil {
 		return err
 	}
-	if c.GetPacketLengthBytes() < 0 {
+	switch {
+	case c.GetPacketLengthBytes() < 0:
 		return fail(codes.InvalidArgument, "packet_length_bytes is negative")
+	case c.GetClassOfService() > maxClass:
+		return fail(codes.InvalidArgument, "class_of_service %d is above %d", c.GetClassOfService(), maxClass)
 	}
 	s := engine.CloneSession{Replicas: replicas, Truncate: uint32(c.GetPacketLengthBytes())}
 	if err := p.sw.SetCloneSession(uint16(id), s); err != nil {
@@ -99,42 +106,80 @@ func (p *pipeline) writeSession(op p4.Update_Type, c *p4.CloneSessionEntry) erro
 	}
 	c = proto.Clone(c).(*p4.CloneSessionEntry)
 	canonicalPorts(c.GetReplicas())
+	remember(p.sw, p.sessions, id)
 	p.sessions[id] = c
 	return nil
 }
 
+// replicasIn translates replicas with their backups (specification, section 9.5.1).
 func replicasIn(in []*p4.Replica) ([]engine.Replica, error) {
 	out := make([]engine.Replica, 0, len(in))
-	seen := make(map[engine.Replica]bool, len(in))
+	taken := copies{}
 	for i, r := range in {
-		if len(r.GetBackupReplicas()) > 0 {
-			return nil, fail(codes.Unimplemented, "replica %d: backup replicas are not supported", i)
+		e, err := replicaIn(r, taken)
+		if err != nil {
+			return nil, within(err, "replica %d", i)
 		}
-		if r.GetInstance() > maxInstance {
-			return nil, fail(codes.InvalidArgument, "replica %d: instance %d is above %d", i, r.GetInstance(), maxInstance)
-		}
-		e := engine.Replica{Instance: uint16(r.GetInstance())}
-		switch k := r.GetPortKind().(type) {
-		case *p4.Replica_EgressPort:
-			e.Port = k.EgressPort
-		case *p4.Replica_Port:
-			v, err := inRange(unsigned(k.Port, portBits))
-			if err != nil {
-				return nil, within(err, "replica %d: port", i)
-			}
-			for _, b := range v {
-				e.Port = e.Port<<8 | uint32(b)
-			}
-		default:
-			return nil, fail(codes.InvalidArgument, "replica %d has no port", i)
-		}
-		if seen[e] {
-			return nil, fail(codes.InvalidArgument, "replica %d: port %d, instance %d is there twice", i, e.Port, e.Instance)
-		}
-		seen[e] = true
 		out = append(out, e)
 	}
 	return out, nil
+}
+
+func replicaIn(r *p4.Replica, taken copies) (engine.Replica, error) {
+	e := engine.Replica{}
+	var err error
+	switch k := r.GetPortKind().(type) {
+	case *p4.Replica_EgressPort:
+		e.Port = k.EgressPort
+	case *p4.Replica_Port:
+		if e.Port, err = portIn(k.Port); err != nil {
+			return e, within(err, "port")
+		}
+	default:
+		return e, fail(codes.InvalidArgument, "it has no port")
+	}
+	if e.Instance, err = taken.add(e.Port, r.GetInstance()); err != nil {
+		return e, err
+	}
+	for i, b := range r.GetBackupReplicas() {
+		backup := engine.Replica{}
+		if backup.Port, err = portIn(b.GetPort()); err != nil {
+			return e, within(err, "backup %d: port", i)
+		}
+		if backup.Port == e.Port {
+			return e, fail(codes.InvalidArgument, "backup %d: port %d is that of the replica", i, backup.Port)
+		}
+		if backup.Instance, err = taken.add(backup.Port, b.GetInstance()); err != nil {
+			return e, within(err, "backup %d", i)
+		}
+		e.Backups = append(e.Backups, backup)
+	}
+	return e, nil
+}
+
+// portIn is the number of a port.
+func portIn(b []byte) (port uint32, err error) {
+	v, err := inRange(unsigned(b, portBits))
+	for _, b := range v {
+		port = port<<8 | uint32(b)
+	}
+	return port, err
+}
+
+// copies are the pairs of port and instance that a group or session has.
+type copies map[[2]uint32]bool
+
+// add checks a pair and returns the instance.
+func (c copies) add(port, instance uint32) (uint16, error) {
+	if instance > maxInstance {
+		return 0, fail(codes.InvalidArgument, "instance %d is above %d", instance, maxInstance)
+	}
+	pair := [2]uint32{port, instance}
+	if c[pair] {
+		return 0, fail(codes.InvalidArgument, "port %d, instance %d is there twice", port, instance)
+	}
+	c[pair] = true
+	return uint16(instance), nil
 }
 
 // canonicalPorts brings the ports of replicas to their shortest form.
@@ -142,6 +187,9 @@ func canonicalPorts(replicas []*p4.Replica) {
 	for _, r := range replicas {
 		if k, ok := r.GetPortKind().(*p4.Replica_Port); ok {
 			k.Port = canonical(k.Port)
+		}
+		for _, b := range r.GetBackupReplicas() {
+			b.Port = canonical(b.Port)
 		}
 	}
 }

@@ -55,6 +55,10 @@ type Dataplane interface {
 	// Install replaces the running switch between two packets. Between the two, build is
 	// called with the running one, nil if there is none; an error of build leaves it running.
 	Install(ctx context.Context, build func(old *engine.Switch) (*engine.Switch, error), events Events) error
+	// Between calls do between two packets.
+	Between(ctx context.Context, do func() error) error
+	// HasPort says whether the switch has a port of this number.
+	HasPort(number uint32) bool
 	// PacketOut sends a frame in at the CPU port. It never blocks.
 	PacketOut(frame []byte) error
 	// Micros is the switch's time, as Process sees it.
@@ -91,6 +95,8 @@ type Server struct {
 	// running is the pipeline whose packets run; nil before the first.
 	running atomic.Pointer[pipeline]
 
+	building chan struct{} // holds one while a pipeline is being built
+
 	stopping  chan struct{} // closed when Run ends
 	ending    sync.Mutex    // orders the closing of stopping and receivers.Add
 	receivers sync.WaitGroup
@@ -109,7 +115,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	if deps.Log == nil || deps.Dataplane == nil || deps.Listener == nil || deps.Registry == nil {
 		return nil, errors.New("P4Runtime: log, data plane, listener and registry are needed")
 	}
-	s := &Server{cfg: cfg, deps: deps, stopping: make(chan struct{})}
+	s := &Server{cfg: cfg, deps: deps, building: make(chan struct{}, 1), stopping: make(chan struct{})}
 	var err error
 	if s.metrics, err = newMetrics(deps.Registry); err != nil {
 		return nil, err

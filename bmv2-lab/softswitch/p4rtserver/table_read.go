@@ -12,8 +12,6 @@ import (
 // readTable adds the entries that a request selects (specification, section 9.1.6).
 func (p *pipeline) readTable(now uint64, e *p4.TableEntry, out *entities) error {
 	switch {
-	case e.GetMeterCounterData() != nil:
-		return noColourCounters(e.GetMeterCounterData())
 	case e.GetTimeSinceLastHit() != nil && e.GetIsDefaultAction():
 		return fail(codes.InvalidArgument, "time_since_last_hit: default entries have no idle timeouts")
 	case e.GetAction() != nil && e.GetAction().GetAction() == nil:
@@ -122,6 +120,9 @@ func (p *pipeline) entryOut(t *table, now uint64, filter *p4.TableEntry, e engin
 	}
 	if filter.GetMeterConfig() != nil && t.meter != nil {
 		out.MeterConfig = ratesOut(e.Meter)
+	}
+	if filter.GetMeterCounterData() != nil && t.meter != nil && e.Colours != nil {
+		out.MeterCounterData = coloursOut(*e.Colours)
 	}
 	if filter.GetTimeSinceLastHit() != nil && t.idle {
 		elapsed := now - min(e.LastHit, now)

@@ -24,15 +24,18 @@ func extraOf(e *p4.TableEntry) extra {
 // keepExtra remembers what came with an entry, and forgets what is all zero.
 func (p *pipeline) keepExtra(t *table, key string, x extra) {
 	m := p.extras[t.id]
-	if x == (extra{}) {
-		delete(m, key)
-		return
-	}
 	if m == nil {
 		m = map[string]extra{}
 		p.extras[t.id] = m
 	}
-	m[key] = x
+	switch _, had := m[key]; {
+	case x != (extra{}):
+		remember(p.sw, m, key)
+		m[key] = x
+	case had:
+		remember(p.sw, m, key)
+		delete(m, key)
+	}
 }
 
 // defaultKey is where the default entry's extra is; no matchKey is empty.
@@ -74,6 +77,9 @@ func (p *pipeline) writeEntry(t *table, op p4.Update_Type, e *p4.TableEntry) err
 	if err != nil {
 		return err
 	}
+	if e.GetIsConst() {
+		return errIsConst
+	}
 	if op == p4.Update_DELETE {
 		if t.info.GetIsConstTable() {
 			return fail(codes.PermissionDenied, "the table's entries are constant")
@@ -89,6 +95,9 @@ func (p *pipeline) writeEntry(t *table, op p4.Update_Type, e *p4.TableEntry) err
 		return err
 	}
 	if ee.Meter, err = ratesIn(t.meter, e.GetMeterConfig()); err != nil {
+		return err
+	}
+	if ee.Colours, err = coloursIn(e.GetMeterCounterData()); err != nil {
 		return err
 	}
 	if t.info.GetIsConstTable() {
@@ -155,11 +164,14 @@ func (t *table) keyIn(e *p4.TableEntry) ([]engine.Match, error) {
 	return match, nil
 }
 
+// errIsConst refuses what a client cannot ask for in any update (specification, section 9.1).
+var errIsConst = fail(codes.InvalidArgument, "is_const is the program's to set")
+
 // checkValues refuses what a client may not write.
 func (t *table) checkValues(e *p4.TableEntry) error {
 	switch {
 	case e.GetIsConst():
-		return fail(codes.InvalidArgument, "is_const is the program's to set")
+		return errIsConst
 	case e.GetTimeSinceLastHit() != nil:
 		return fail(codes.InvalidArgument, "time_since_last_hit can only be read")
 	case e.GetIdleTimeoutNs() < 0:
@@ -168,10 +180,8 @@ func (t *table) checkValues(e *p4.TableEntry) error {
 		return fail(codes.InvalidArgument, "idle_timeout_ns: the table, or its default entry, has no idle timeouts")
 	case t.meter == nil && (e.GetMeterConfig() != nil || e.GetMeterCounterData() != nil):
 		return fail(codes.InvalidArgument, "meter_config, meter_counter_data: the table has no direct meter")
-	case e.GetMeterConfig() != nil && e.GetIsDefaultAction():
-		return fail(codes.Unimplemented, "meter_config: only hits are metered, the default entry has no meter")
 	}
-	return noColourCounters(e.GetMeterCounterData())
+	return nil
 }
 
 // counterIn is the direct counter that comes with an entry, nil if none does.
@@ -196,7 +206,7 @@ func (t *table) writeConst(op p4.Update_Type, e *p4.TableEntry, ee engine.Entry)
 		return err
 	}
 	if t.meter != nil {
-		if err := t.engine.WriteMeter(ee.Match, ee.Priority, ee.Meter); err != nil {
+		if err := t.setMeter(ee.Match, ee.Priority, ee.Meter, ee.Colours); err != nil {
 			return err
 		}
 	}
@@ -234,7 +244,16 @@ func (p *pipeline) writeDefault(t *table, op p4.Update_Type, e *p4.TableEntry) e
 	if err != nil {
 		return err
 	}
-	if t.constDefault() && (e.GetAction() != nil || counter == nil) {
+	rates, err := ratesIn(t.meter, e.GetMeterConfig())
+	if err != nil {
+		return err
+	}
+	colours, err := coloursIn(e.GetMeterCounterData())
+	if err != nil {
+		return err
+	}
+	direct := counter != nil || rates != nil || colours != nil
+	if t.constDefault() && (e.GetAction() != nil || !direct) {
 		return fail(codes.PermissionDenied, "the default action is constant")
 	}
 	if !t.constDefault() {
@@ -243,9 +262,14 @@ func (p *pipeline) writeDefault(t *table, op p4.Update_Type, e *p4.TableEntry) e
 		}
 	}
 	if counter != nil {
-		return t.engine.WriteDefaultCounter(*counter)
+		if err := t.engine.WriteDefaultCounter(*counter); err != nil {
+			return err
+		}
 	}
-	return nil
+	if t.meter == nil {
+		return nil
+	}
+	return t.setDefaultMeter(rates, colours)
 }
 
 // constDefault says whether the default action is constant, which it always is where an action

@@ -7,9 +7,9 @@ import (
 	"google.golang.org/grpc/codes"
 )
 
-// Write makes a batch of updates, one after the other, each whether or not others fail
-// (P4Runtime specification, section 12).
-func (s *Server) Write(_ context.Context, req *p4.WriteRequest) (*p4.WriteResponse, error) {
+// Write makes a batch of updates, one after the other (P4Runtime specification, section 12).
+// An update that fails changes nothing.
+func (s *Server) Write(ctx context.Context, req *p4.WriteRequest) (*p4.WriteResponse, error) {
 	s.state.Lock()
 	defer s.state.Unlock()
 	role, err := s.arbiter.check(req.GetDeviceId(), req.GetRole(), req.GetElectionId())
@@ -19,18 +19,63 @@ func (s *Server) Write(_ context.Context, req *p4.WriteRequest) (*p4.WriteRespon
 	if s.current == nil {
 		return nil, fail(codes.FailedPrecondition, "write: no forwarding pipeline is set")
 	}
-	if a := req.GetAtomicity(); a != p4.WriteRequest_CONTINUE_ON_ERROR {
-		return nil, fail(codes.Unimplemented, "write: atomicity %s is not supported", a)
+	var errs []error
+	switch a := req.GetAtomicity(); a {
+	case p4.WriteRequest_CONTINUE_ON_ERROR:
+		errs = s.eachAlone(role, req.GetUpdates())
+	case p4.WriteRequest_ROLLBACK_ON_ERROR:
+		errs = s.allOrNone(role, req.GetUpdates())
+	case p4.WriteRequest_DATAPLANE_ATOMIC:
+		err = s.deps.Dataplane.Between(ctx, func() error {
+			errs = s.allOrNone(role, req.GetUpdates())
+			return nil
+		})
+	default:
+		err = fail(codes.InvalidArgument, "write: atomicity %s", a)
 	}
-	errs := make([]error, len(req.GetUpdates()))
-	for i, u := range req.GetUpdates() {
-		errs[i] = s.update(s.current, role, u)
-		s.metrics.updates.WithLabelValues(codeOf(errs[i]).String()).Inc()
+	if err != nil {
+		return nil, unavailable("write", err)
+	}
+	for _, err := range errs {
+		s.metrics.updates.WithLabelValues(codeOf(err).String()).Inc()
 	}
 	if err := batchStatus("write", errs); err != nil {
 		return nil, err
 	}
 	return &p4.WriteResponse{}, nil
+}
+
+// eachAlone makes every update whether or not others fail. Called with state.
+func (s *Server) eachAlone(role *roleConfig, updates []*p4.Update) []error {
+	sw, errs := s.current.sw, make([]error, len(updates))
+	for i, u := range updates {
+		sw.Begin()
+		if errs[i] = s.update(s.current, role, u); errs[i] != nil {
+			sw.Rollback(0)
+		}
+		sw.Commit()
+	}
+	return errs
+}
+
+// allOrNone makes all updates, or none if one fails. Called with state.
+func (s *Server) allOrNone(role *roleConfig, updates []*p4.Update) []error {
+	sw, errs := s.current.sw, make([]error, len(updates))
+	sw.Begin()
+	defer sw.Commit()
+	for i, u := range updates {
+		err := s.update(s.current, role, u)
+		if err == nil {
+			continue
+		}
+		sw.Rollback(0)
+		for j := range errs {
+			errs[j] = fail(codes.Aborted, "not made, because update %d failed", i)
+		}
+		errs[i] = err
+		break
+	}
+	return errs
 }
 
 // update makes one update. Called with state.

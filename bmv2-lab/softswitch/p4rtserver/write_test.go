@@ -62,7 +62,8 @@ func TestTableWriteErrors(t *testing.T) {
 		{"insert twice", insert(tableEntity(good)), codes.AlreadyExists},
 		{"modify what is not there", modify(set(good, other)), codes.NotFound},
 		{"delete what is not there", deleteOf(set(good, other)), codes.NotFound},
-		{"delete looks at the key only", deleteOf(set(good, func(e *p4.TableEntry) { other(e); e.Action = nil; e.IsConst = true })), codes.NotFound},
+		{"delete looks at the key only", deleteOf(set(good, func(e *p4.TableEntry) { other(e); e.Action = nil; e.IdleTimeoutNs = -1 })), codes.NotFound},
+		{"delete with is_const", deleteOf(set(good, func(e *p4.TableEntry) { e.IsConst = true })), codes.InvalidArgument},
 		{"no type", &p4.Update{Entity: tableEntity(good)}, codes.InvalidArgument},
 		{"no entity", &p4.Update{Type: p4.Update_INSERT}, codes.InvalidArgument},
 		{"table id 0", insert(tableEntity(&p4.TableEntry{})), codes.InvalidArgument},
@@ -163,10 +164,6 @@ func TestBatchReportsEveryUpdate(t *testing.T) {
 	if st, _ := status.FromError(s.write(many[:20]...)); st.Code() != codes.Unknown || len(st.Details()) != 20 {
 		t.Errorf("%s, %d details", st.Code(), len(st.Details()))
 	}
-	_, err = b.Write(b.ctx(), &p4.WriteRequest{DeviceId: device, ElectionId: s.id, Updates: many[:1], Atomicity: p4.WriteRequest_DATAPLANE_ATOMIC})
-	if status.Code(err) != codes.Unimplemented {
-		t.Errorf("atomicity: %v", err)
-	}
 }
 
 func counterEntity(id uint32, ix *p4.Index, d *p4.CounterData) *p4.Entity {
@@ -193,6 +190,11 @@ func clone(id uint32, length int32, replicas ...*p4.Replica) *p4.Entity {
 			SessionId: id, Replicas: replicas, PacketLengthBytes: length}}}}}
 }
 
+func classed(e *p4.Entity, class uint32) *p4.Entity {
+	e.GetPacketReplicationEngineEntry().GetCloneSessionEntry().ClassOfService = class
+	return e
+}
+
 func replica(instance uint32, port ...byte) *p4.Replica {
 	return &p4.Replica{Instance: instance, PortKind: &p4.Replica_Port{Port: port}}
 }
@@ -207,8 +209,11 @@ func TestOtherWriteErrors(t *testing.T) {
 	rx, frames, offsets, learn := b.id("rx"), b.id("frames"), b.id("offsets"), b.id("learn_t")
 	data := &p4.CounterData{PacketCount: 1, ByteCount: 2}
 	at := func(i int64) *p4.Index { return &p4.Index{Index: i} }
-	backup := replica(1, 1)
-	backup.BackupReplicas = []*p4.BackupReplica{{Port: []byte{2}}}
+	backed := func(backups ...*p4.BackupReplica) *p4.Replica {
+		r := replica(1, 1)
+		r.BackupReplicas = backups
+		return r
+	}
 	direct := func(e *p4.TableEntry, d *p4.CounterData) *p4.Entity {
 		return &p4.Entity{Entity: &p4.Entity_DirectCounterEntry{DirectCounterEntry: &p4.DirectCounterEntry{TableEntry: e, Data: d}}}
 	}
@@ -243,12 +248,19 @@ func TestOtherWriteErrors(t *testing.T) {
 		{"instance of 17 bits", modify(group(1, replica(65536, 1))), codes.InvalidArgument},
 		{"port of 33 bits", modify(group(1, replica(1, 1, 0, 0, 0, 0))), codes.OutOfRange},
 		{"replica without port", modify(group(1, &p4.Replica{})), codes.InvalidArgument},
-		{"backup replicas", modify(group(1, backup)), codes.Unimplemented},
+		{"backups", modify(group(1, backed(&p4.BackupReplica{Port: []byte{2}}, &p4.BackupReplica{Port: []byte{2}, Instance: 1}))), codes.OK},
+		{"backup of the same port", modify(group(1, backed(&p4.BackupReplica{Port: []byte{1}, Instance: 2}))), codes.InvalidArgument},
+		{"backup twice", modify(group(1, backed(&p4.BackupReplica{Port: []byte{2}}, &p4.BackupReplica{Port: []byte{2}}))), codes.InvalidArgument},
+		{"backup that is another's replica", modify(group(1, replica(3, 2), backed(&p4.BackupReplica{Port: []byte{2}, Instance: 3}))), codes.InvalidArgument},
+		{"backup without port", modify(group(1, backed(&p4.BackupReplica{}))), codes.OutOfRange},
+		{"backup's instance of 17 bits", modify(group(1, backed(&p4.BackupReplica{Port: []byte{2}, Instance: 65536}))), codes.InvalidArgument},
 		{"modify a group that is not there", modify(group(2)), codes.NotFound},
 		{"delete a group that is not there", deleteOf(group(2)), codes.NotFound},
 		{"clone session", insert(clone(5, 0, replica(1, 3))), codes.OK},
 		{"clone session 0", insert(clone(0, 0)), codes.InvalidArgument},
 		{"clone session, negative length", modify(clone(5, -1)), codes.InvalidArgument},
+		{"clone session, class of service", modify(clone(5, 0)), codes.OK},
+		{"clone session, class of 9 bits", modify(classed(clone(5, 0), 256)), codes.InvalidArgument},
 		{"delete clone session", deleteOf(clone(5, 0)), codes.OK},
 
 		{"digest", insert(digestEntity(learn, &p4.DigestEntry_Config{MaxListSize: 1})), codes.OK},

@@ -56,7 +56,7 @@ func (s *Set) bind(i int, l link) error {
 	}
 	p.sock = sock
 	p.suspect.Store(false)
-	p.up.Store(l.up)
+	s.setUp(p, l.up)
 	return nil
 }
 
@@ -98,7 +98,7 @@ func (s *Set) follow(i int, p *port) {
 	case err != nil:
 		if p.sock != nil {
 			p.unbind()
-			p.up.Store(false)
+			s.setUp(p, false)
 			s.deps.Log.Warn("interface is gone", "port", p.Number, "interface", p.Interface, "error", err)
 		}
 	case p.sock == nil || p.sock.index != l.index:
@@ -108,9 +108,41 @@ func (s *Set) follow(i int, p *port) {
 		}
 		s.deps.Log.Info("interface is back", "port", p.Number, "interface", p.Interface, "up", l.up)
 	default:
-		if p.up.Swap(l.up) != l.up {
+		if s.setUp(p, l.up) {
 			s.deps.Log.Info("link changed", "port", p.Number, "interface", p.Interface, "up", l.up)
 		}
 		p.suspect.Store(!l.up)
 	}
 }
+
+// setUp tells a port the state of its interface, and says whether it is another one.
+func (s *Set) setUp(p *port, up bool) bool {
+	if p.up.Swap(up) == up {
+		return false
+	}
+	s.changes.Add(1)
+	return true
+}
+
+// usable says whether frames can pass: the interface is up and the port is not shut.
+func (p *port) usable() bool {
+	w := p.wire.Load()
+	return p.up.Load() && (w == nil || !w.shut)
+}
+
+// Changes counts how often ports went up or down.
+func (s *Set) Changes() uint64 { return s.changes.Load() }
+
+// Down lists the ports that are down or shut.
+func (s *Set) Down() map[uint32]bool {
+	down := map[uint32]bool{}
+	for _, p := range s.ports {
+		if !p.usable() {
+			down[p.Number] = true
+		}
+	}
+	return down
+}
+
+// Has says whether there is a port of this number.
+func (s *Set) Has(number uint32) bool { return s.find(number) != nil }

@@ -47,6 +47,7 @@ type Set struct {
 	sleeping atomic.Bool // Poll is about to wait, or waits
 	woken    atomic.Bool // Wake was called since Poll last looked
 	unknown  atomic.Uint64
+	changes  atomic.Uint64 // of ports to up or down
 
 	mu   sync.Mutex // guards wake
 	wake int        // file descriptor of an eventfd in epoll; -1 while closed
@@ -188,7 +189,7 @@ func (s *Set) Close() {
 		p.unbind()
 		p.in.close()
 		p.out.close()
-		p.up.Store(false)
+		s.setUp(p, false)
 	}
 	if s.replay != nil {
 		s.replay.close()
@@ -272,10 +273,9 @@ func (s *Set) Stats() []Stats {
 	out := make([]Stats, 0, len(s.ports))
 	for _, p := range s.ports {
 		st := p.counts.snapshot()
-		st.Number, st.Interface, st.Up = p.Number, p.Interface, p.up.Load()
+		st.Number, st.Interface, st.Up = p.Number, p.Interface, p.usable()
 		if w := p.wire.Load(); w != nil {
 			st.Impairment, st.Shut = w.Impairment, w.shut
-			st.Up = st.Up && !w.shut
 		}
 		out = append(out, st)
 	}
