@@ -108,7 +108,7 @@ type ActionInfo struct {
 	Params []ParamInfo
 }
 
-// FieldInfo describes one field of a digest.
+// FieldInfo describes one field of a digest or a header.
 type FieldInfo struct {
 	Name  string
 	Width int // bits

@@ -251,6 +251,20 @@ func (s *Switch) CloneSession(id uint16) (CloneSession, bool) {
 // CloneSessions lists the sessions in ascending order.
 func (s *Switch) CloneSessions() []uint16 { return sortedKeys(s.replication.Load().clones) }
 
+// HeaderTypes lists the fields of every type of header and metadata. A field of variable length
+// has width 0.
+func (s *Switch) HeaderTypes() [][]FieldInfo {
+	var list [][]FieldInfo
+	for _, t := range s.prog.src.HeaderTypes {
+		var fields []FieldInfo
+		for _, f := range t.Fields {
+			fields = append(fields, FieldInfo{Name: f.Name, Width: f.Width})
+		}
+		list = append(list, fields)
+	}
+	return list
+}
+
 // Digests lists the names of the digests, in the order of the JSON.
 func (s *Switch) Digests() []string {
 	var list []string

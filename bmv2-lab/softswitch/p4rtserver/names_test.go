@@ -1,9 +1,12 @@
 package p4rtserver_test
 
 import (
+	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 
+	p4config "github.com/p4lang/p4runtime/go/p4/config/v1"
 	p4 "github.com/p4lang/p4runtime/go/p4/v1"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
@@ -93,5 +96,75 @@ func TestDigestOfATuple(t *testing.T) {
 	m := l.GetData()[0].GetTuple().GetMembers()
 	if l.GetDigestId() != id || len(m) != 2 || string(m[0].GetBitstring()) != "\x05" || string(m[1].GetBitstring()) != "\x02" {
 		t.Errorf("%v", l)
+	}
+}
+
+// They are strings in the headers of packets too, and agree with those of entries.
+func TestNamesInPackets(t *testing.T) {
+	b := newBenchOf(t, "names")
+	s := b.primary()
+	s.mustWrite(insert(tableEntity(&p4.TableEntry{TableId: b.id("ports"), Match: []*p4.FieldMatch{exact(1, []byte("1")...)},
+		Action: b.act("put_in", []byte("blue"))})))
+	f := frame(5, 9, 0x88b6)
+	for in, vrf := range map[uint32]string{1: "blue", 2: "0"} {
+		b.inject(in, f)
+		got := s.next("packet").GetPacket()
+		want := []string{vrf, "\x15", fmt.Sprint(in)}
+		for i, m := range got.GetMetadata() {
+			if m.GetMetadataId() != uint32(i+1) || string(m.GetValue()) != want[i] {
+				t.Errorf("packet-in of port %d: %v, want %q", in, got.GetMetadata(), want)
+			}
+		}
+		if len(got.GetMetadata()) != 3 || !bytes.Equal(got.GetPayload(), f) {
+			t.Errorf("packet-in %v", got)
+		}
+	}
+	s.send(packetOut(f, meta(1, []byte("3")...), meta(2, 0)))
+	b.leaves(3, f)
+	for name, value := range map[string]string{"no string": "", "a long one": strings.Repeat("x", 1025)} {
+		s.send(packetOut(f, meta(1, []byte(value)...), meta(2, 0)))
+		if e := s.next("error").GetError(); codes.Code(e.GetCanonicalCode()) != codes.InvalidArgument || e.GetPacketOut() == nil {
+			t.Errorf("%s: %v", name, e)
+		}
+	}
+}
+
+// A controller header whose fields have other widths in the program than the P4Info says is the
+// program's in packets.
+func TestTranslatedWidthsInPackets(t *testing.T) {
+	b := newBenchOf(t, "names")
+	for _, n := range []string{"port_name_t", "vrf_t"} {
+		b.info.TypeInfo.NewTypes[n].GetTranslatedType().SdnType = &p4config.P4NewTypeTranslation_SdnBitwidth{SdnBitwidth: 32}
+	}
+	for _, h := range b.info.GetControllerPacketMetadata() {
+		for _, m := range h.GetMetadata() {
+			if m.GetTypeName() != nil {
+				m.Bitwidth = 32
+			}
+		}
+	}
+	for _, x := range b.info.GetTables() {
+		for _, m := range x.GetMatchFields() {
+			if m.GetTypeName() != nil {
+				m.Bitwidth = 32
+			}
+		}
+	}
+	for _, a := range b.info.GetActions() {
+		for _, p := range a.GetParams() {
+			p.Bitwidth = 32
+		}
+	}
+	s := b.primary()
+	f := frame(5, 9, 0x88b6)
+	s.send(packetOut(f, meta(1, 0, 0, 0, 3), meta(2, 0)))
+	b.leaves(3, f)
+	b.inject(2, f)
+	if m := s.next("packet").GetPacket().GetMetadata(); len(m) != 3 || !bytes.Equal(m[2].GetValue(), []byte{2}) {
+		t.Errorf("packet-in %v", m)
+	}
+	s.send(packetOut(f, meta(1, 2, 0), meta(2, 0)))
+	if e := s.next("error").GetError(); codes.Code(e.GetCanonicalCode()) != codes.InvalidArgument {
+		t.Errorf("a port that the program has no bits for: %v", e)
 	}
 }

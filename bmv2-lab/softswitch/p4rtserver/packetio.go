@@ -1,6 +1,8 @@
 package p4rtserver
 
 import (
+	"slices"
+
 	p4config "github.com/p4lang/p4runtime/go/p4/config/v1"
 	p4 "github.com/p4lang/p4runtime/go/p4/v1"
 	"google.golang.org/grpc/codes"
@@ -20,10 +22,10 @@ type packetHeader struct {
 // maxHeader bounds a controller header, in bytes.
 const maxHeader = 1024
 
-func (s *schema) bindPackets(*engine.Switch) error {
+func (s *schema) bindPackets(sw *engine.Switch) error {
 	for _, m := range s.info.GetControllerPacketMetadata() {
 		name := m.GetPreamble().GetName()
-		h, err := s.bindPacketHeader(m)
+		h, err := s.bindPacketHeader(m, sw)
 		if err != nil {
 			return within(err, "controller header %q", name)
 		}
@@ -39,34 +41,73 @@ func (s *schema) bindPackets(*engine.Switch) error {
 	return nil
 }
 
-func (s *schema) bindPacketHeader(m *p4config.ControllerPacketMetadata) (*packetHeader, error) {
+func (s *schema) bindPacketHeader(m *p4config.ControllerPacketMetadata, sw *engine.Switch) (*packetHeader, error) {
 	h := &packetHeader{byID: map[uint32]int{}}
+	widths, err := headerWidths(m, sw)
+	if err != nil {
+		return nil, err
+	}
 	bits := 0
 	for i, f := range m.GetMetadata() {
-		strings := s.namesOf(f.GetTypeName())
-		if strings != nil && f.GetBitwidth() == 0 {
-			// The JSON does not tell which of its headers the controller's is.
-			return nil, fail(codes.Unimplemented, "field %q: its type is translated to a string, and the P4Info does not give its width", f.GetName())
-		}
-		width, err := checkWidth(f.GetBitwidth())
-		if err != nil {
-			return nil, within(err, "field %q", f.GetName())
-		}
-		if strings != nil {
-			strings.fits(width)
-		}
 		if _, taken := h.byID[f.GetId()]; taken || f.GetId() == 0 {
 			return nil, fail(codes.InvalidArgument, "field %q: id %d is zero or taken", f.GetName(), f.GetId())
 		}
+		strings := s.namesOf(f.GetTypeName())
+		if strings != nil {
+			strings.fits(widths[i])
+		}
 		h.byID[f.GetId()] = i
-		h.fields = append(h.fields, field{id: f.GetId(), name: f.GetName(), width: width, names: strings})
+		h.fields = append(h.fields, field{id: f.GetId(), name: f.GetName(), width: widths[i], names: strings})
 		h.offset = append(h.offset, bits)
-		bits += width
+		bits += widths[i]
 	}
 	if h.length = (bits + 7) / 8; h.length > maxHeader {
 		return nil, fail(codes.InvalidArgument, "%d bytes are more than %d", h.length, maxHeader)
 	}
 	return h, nil
+}
+
+// headerWidths are the widths of a controller header's fields in the program. The P4Info has
+// them but for fields of types that are translated; the JSON has them all, and does not say
+// which of its headers is the controller's: it is the one with these names in this order.
+func headerWidths(m *p4config.ControllerPacketMetadata, sw *engine.Switch) ([]int, error) {
+	var found []int
+	for _, t := range sw.HeaderTypes() {
+		widths, ok := widthsBy(m, t)
+		if ok && found != nil && !slices.Equal(found, widths) {
+			return nil, fail(codes.InvalidArgument, "the program has two types of headers with these fields, of different widths")
+		}
+		if ok {
+			found = widths
+		}
+	}
+	if found != nil {
+		return found, nil
+	}
+	for _, f := range m.GetMetadata() {
+		width, err := checkWidth(f.GetBitwidth())
+		if err != nil {
+			return nil, within(err, "field %q", f.GetName())
+		}
+		found = append(found, width)
+	}
+	return found, nil
+}
+
+// widthsBy are the widths of a type's fields, if it can be the controller header's.
+func widthsBy(m *p4config.ControllerPacketMetadata, t []engine.FieldInfo) ([]int, bool) {
+	if len(t) != len(m.GetMetadata()) {
+		return nil, false
+	}
+	widths := make([]int, len(t))
+	for i, f := range m.GetMetadata() {
+		sameWidth := f.GetTypeName() != nil || int(f.GetBitwidth()) == t[i].Width
+		if f.GetName() != t[i].Name || t[i].Width == 0 || !sameWidth {
+			return nil, false
+		}
+		widths[i] = t[i].Width
+	}
+	return widths, true
 }
 
 // unpack splits a frame for the controller; ok is false if it is shorter than the header. A
