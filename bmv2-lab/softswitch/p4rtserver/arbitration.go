@@ -303,6 +303,13 @@ func (a *arbiter) primary(c *client) (*roleConfig, bool) {
 	return c.role.config, true
 }
 
+// knows says whether a client has a role.
+func (a *arbiter) knows(c *client) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return c.role != nil
+}
+
 // broadcast offers a message to the primary of every role that may have it. It says how many
 // took it, and whether there was one to offer it to.
 func (a *arbiter) broadcast(m *p4.StreamMessageResponse, may func(*roleConfig) bool) (taken int, any bool) {

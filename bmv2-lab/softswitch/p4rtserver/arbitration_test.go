@@ -90,10 +90,6 @@ func TestStreamsThatAreRefused(t *testing.T) {
 	s.endsWith(codes.InvalidArgument)
 
 	s = b.open()
-	s.send(&p4.StreamMessageRequest{})
-	s.endsWith(codes.InvalidArgument)
-
-	s = b.open()
 	s.arbitrate(device, "", election(1))
 	s.told(codes.AlreadyExists, election(10))
 	s.arbitrate(device+1, "", election(1))

@@ -66,7 +66,7 @@ func (p *pipeline) writeCounter(op p4.Update_Type, e *p4.CounterEntry) error {
 	return nil
 }
 
-func (p *pipeline) readCounter(e *p4.CounterEntry, out *entities) error {
+func (p *pipeline) readCounter(e *p4.CounterEntry, out entities) error {
 	if e.GetCounterId() == 0 {
 		for _, id := range p.schema.counterOrder {
 			p.readCounterRange(id, 0, p.schema.counters[id].Size(), out)
@@ -89,7 +89,7 @@ func (p *pipeline) readCounter(e *p4.CounterEntry, out *entities) error {
 	return nil
 }
 
-func (p *pipeline) readCounterRange(id uint32, first, end int, out *entities) {
+func (p *pipeline) readCounterRange(id uint32, first, end int, out entities) {
 	c := p.schema.counters[id]
 	cells := make([]engine.CounterData, min(counterChunk, end-first))
 	for at := first; at < end; {

@@ -321,7 +321,7 @@ func (p *pipeline) setDigest(g *digester, id uint32, c *p4.DigestEntry_Config) {
 	g.configure(p, id, &s)
 }
 
-func (p *pipeline) readDigest(e *p4.DigestEntry, out *entities) error {
+func (p *pipeline) readDigest(e *p4.DigestEntry, out entities) error {
 	if id := e.GetDigestId(); id != 0 && p.schema.digests[id] == nil {
 		return fail(codes.NotFound, "no digest has id %#x", id)
 	}

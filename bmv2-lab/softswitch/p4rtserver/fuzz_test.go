@@ -1,6 +1,7 @@
 package p4rtserver
 
 import (
+	"bytes"
 	"context"
 	"log/slog"
 	"net"
@@ -93,7 +94,8 @@ func bridgeSeeds(info *p4config.P4Info) []*p4.Entity {
 			Data:       &p4.P4Data{Data: &p4.P4Data_Bitstring{Bitstring: []byte{1}}}}}},
 		{Entity: &p4.Entity_PacketReplicationEngineEntry{PacketReplicationEngineEntry: &p4.PacketReplicationEngineEntry{
 			Type: &p4.PacketReplicationEngineEntry_MulticastGroupEntry{MulticastGroupEntry: &p4.MulticastGroupEntry{
-				MulticastGroupId: 1, Replicas: []*p4.Replica{{PortKind: &p4.Replica_Port{Port: []byte{1}}}}}}}}},
+				MulticastGroupId: 1, Replicas: []*p4.Replica{{PortKind: &p4.Replica_Port{Port: []byte{1}},
+					BackupReplicas: []*p4.BackupReplica{{Port: []byte{2}, Instance: 1}}}}}}}}},
 		{Entity: &p4.Entity_DigestEntry{DigestEntry: &p4.DigestEntry{
 			DigestId: info.GetDigests()[0].GetPreamble().GetId(), Config: &p4.DigestEntry_Config{MaxListSize: 1}}}},
 	}
@@ -115,7 +117,7 @@ func gatewaySeeds(info *p4config.P4Info) []*p4.Entity {
 			ActionProfileActions: []*p4.ActionProfileAction{{Action: action, Weight: 1}, {Action: action, Weight: 2}}}}}),
 		{Entity: &p4.Entity_ActionProfileMember{ActionProfileMember: &p4.ActionProfileMember{ActionProfileId: profile, MemberId: 1, Action: action}}},
 		{Entity: &p4.Entity_ActionProfileGroup{ActionProfileGroup: &p4.ActionProfileGroup{ActionProfileId: profile, GroupId: 1,
-			Members: []*p4.ActionProfileGroup_Member{{MemberId: 1, Weight: 1}}}}},
+			Members: []*p4.ActionProfileGroup_Member{{MemberId: 1, Weight: 1, WatchKind: &p4.ActionProfileGroup_Member_WatchPort{WatchPort: []byte{1}}}}}}},
 		route(16, &p4.TableAction{Type: &p4.TableAction_ActionProfileGroupId{ActionProfileGroupId: 1}}),
 		{Entity: &p4.Entity_MeterEntry{MeterEntry: &p4.MeterEntry{MeterId: info.GetMeters()[0].GetPreamble().GetId(), Config: config}}},
 		{Entity: &p4.Entity_DirectMeterEntry{DirectMeterEntry: &p4.DirectMeterEntry{
@@ -137,14 +139,13 @@ func namesSeeds(info *p4config.P4Info) []*p4.Entity {
 	}}}}
 }
 
-// FuzzWrite writes, reads back and carries over whatever a client may send: no panic, and
-// what was accepted can be read and reconciled.
+// FuzzWrite writes, reads back and carries over whatever a client may send: no panic, what was
+// accepted can be read and reconciled, and batches that are all or nothing are so.
 func FuzzWrite(f *testing.F) {
 	for i, name := range fuzzPrograms {
 		_, config := fuzzServer(f, name)
-		seeds := map[string]func(*p4config.P4Info) []*p4.Entity{"bridge": bridgeSeeds, "gateway": gatewaySeeds, "names": namesSeeds}[name]
 		all := &p4.WriteRequest{}
-		for _, e := range seeds(config.GetP4Info()) {
+		for _, e := range seedsOf[name](config.GetP4Info()) {
 			for _, op := range []p4.Update_Type{p4.Update_INSERT, p4.Update_MODIFY, p4.Update_DELETE} {
 				u := &p4.Update{Type: op, Entity: e}
 				if op != p4.Update_DELETE {
@@ -154,6 +155,10 @@ func FuzzWrite(f *testing.F) {
 			}
 		}
 		addSeed(f, uint8(i), all)
+		all.Updates = append(all.Updates, all.Updates[0]) // which fails the second time
+		for _, all.Atomicity = range []p4.WriteRequest_Atomicity{p4.WriteRequest_ROLLBACK_ON_ERROR, p4.WriteRequest_DATAPLANE_ATOMIC} {
+			addSeed(f, uint8(i), all)
+		}
 	}
 	f.Fuzz(func(t *testing.T, program uint8, b []byte) {
 		req := &p4.WriteRequest{}
@@ -162,7 +167,12 @@ func FuzzWrite(f *testing.F) {
 		}
 		s, config := fuzzServer(t, fuzzPrograms[int(program)%len(fuzzPrograms)])
 		req.DeviceId, req.Role, req.ElectionId = 0, "", &p4.Uint128{Low: 1}
-		_, _ = s.Write(t.Context(), req)
+		before := dump(t, s)
+		if _, err := s.Write(t.Context(), req); err != nil && req.GetAtomicity() != p4.WriteRequest_CONTINUE_ON_ERROR {
+			if after := dump(t, s); !bytes.Equal(before, after) {
+				t.Errorf("%v failed with %v, and changed\n%q to\n%q", req, err, before, after)
+			}
+		}
 		read := &p4.ReadRequest{}
 		for _, u := range req.GetUpdates() {
 			read.Entities = append(read.Entities, u.GetEntity())
@@ -172,6 +182,71 @@ func FuzzWrite(f *testing.F) {
 		push(t, s, p4.SetForwardingPipelineConfigRequest_RECONCILE_AND_COMMIT, config)
 	})
 }
+
+// everything asks for all that can be read.
+var everything = []*p4.Entity{
+	{Entity: &p4.Entity_TableEntry{TableEntry: &p4.TableEntry{CounterData: &p4.CounterData{}, MeterConfig: &p4.MeterConfig{}, MeterCounterData: &p4.MeterCounterData{}}}},
+	{Entity: &p4.Entity_TableEntry{TableEntry: &p4.TableEntry{IsDefaultAction: true, CounterData: &p4.CounterData{}, MeterConfig: &p4.MeterConfig{}}}},
+	{Entity: &p4.Entity_ActionProfileMember{ActionProfileMember: &p4.ActionProfileMember{}}},
+	{Entity: &p4.Entity_ActionProfileGroup{ActionProfileGroup: &p4.ActionProfileGroup{}}},
+	{Entity: &p4.Entity_CounterEntry{CounterEntry: &p4.CounterEntry{}}},
+	{Entity: &p4.Entity_MeterEntry{MeterEntry: &p4.MeterEntry{CounterData: &p4.MeterCounterData{}}}},
+	{Entity: &p4.Entity_RegisterEntry{RegisterEntry: &p4.RegisterEntry{}}},
+	{Entity: &p4.Entity_ValueSetEntry{ValueSetEntry: &p4.ValueSetEntry{}}},
+	{Entity: &p4.Entity_DigestEntry{DigestEntry: &p4.DigestEntry{}}},
+	{Entity: &p4.Entity_PacketReplicationEngineEntry{PacketReplicationEngineEntry: &p4.PacketReplicationEngineEntry{
+		Type: &p4.PacketReplicationEngineEntry_MulticastGroupEntry{MulticastGroupEntry: &p4.MulticastGroupEntry{}}}}},
+	{Entity: &p4.Entity_PacketReplicationEngineEntry{PacketReplicationEngineEntry: &p4.PacketReplicationEngineEntry{
+		Type: &p4.PacketReplicationEngineEntry_CloneSessionEntry{CloneSessionEntry: &p4.CloneSessionEntry{}}}}},
+}
+
+// dump is all that can be read of a server.
+func dump(t *testing.T, s *Server) []byte {
+	t.Helper()
+	var all entityList
+	for _, e := range everything {
+		if err := s.read(s.current, e, &all); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(&p4.ReadResponse{Entities: all})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// FuzzRead reads whatever a client may ask of a server with some of everything: no panic, and
+// no memory kept.
+func FuzzRead(f *testing.F) {
+	var servers []*Server
+	for i, name := range fuzzPrograms {
+		s, config := fuzzServer(f, name)
+		for _, e := range seedsOf[name](config.GetP4Info()) {
+			for _, op := range []p4.Update_Type{p4.Update_INSERT, p4.Update_MODIFY} {
+				_, _ = s.Write(f.Context(), &p4.WriteRequest{ElectionId: &p4.Uint128{Low: 1}, Updates: []*p4.Update{{Type: op, Entity: e}}})
+			}
+			addSeed(f, uint8(i), &p4.ReadRequest{Entities: []*p4.Entity{e}})
+		}
+		addSeed(f, uint8(i), &p4.ReadRequest{Entities: everything})
+		servers = append(servers, s)
+	}
+	f.Fuzz(func(t *testing.T, program uint8, b []byte) {
+		req := &p4.ReadRequest{}
+		if proto.Unmarshal(b, req) != nil {
+			return
+		}
+		s := servers[int(program)%len(servers)]
+		req.DeviceId, req.Role = 0, ""
+		_ = s.Read(req, deaf{})
+		if s.answers.used != 0 {
+			t.Errorf("%v leaves %d bytes", req, s.answers.used)
+		}
+	})
+}
+
+// seedsOf are the seeds of each program.
+var seedsOf = map[string]func(*p4config.P4Info) []*p4.Entity{"bridge": bridgeSeeds, "gateway": gatewaySeeds, "names": namesSeeds}
 
 // fuzzPrograms are the programs of testdata that are written to.
 var fuzzPrograms = []string{"bridge", "gateway", "names"}
@@ -225,7 +300,7 @@ func FuzzPipeline(f *testing.F) {
 			{Entity: &p4.Entity_ValueSetEntry{ValueSetEntry: &p4.ValueSetEntry{}}},
 			{Entity: &p4.Entity_ActionProfileMember{ActionProfileMember: &p4.ActionProfileMember{}}},
 		} {
-			if err := s.read(p, e, &entities{}); err != nil {
+			if err := s.read(p, e, &entityList{}); err != nil {
 				t.Error(err)
 			}
 		}

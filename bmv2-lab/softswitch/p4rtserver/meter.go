@@ -163,7 +163,7 @@ func (m *meter) write(op p4.Update_Type, e *p4.MeterEntry) error {
 	return nil
 }
 
-func (p *pipeline) readMeter(e *p4.MeterEntry, out *entities) error {
+func (p *pipeline) readMeter(e *p4.MeterEntry, out entities) error {
 	ids, first, end := p.schema.meterOrder, 0, -1
 	if id := e.GetMeterId(); id != 0 {
 		m, err := p.findMeter(id)
@@ -251,7 +251,7 @@ func (t *table) setDefaultMeter(rates *engine.MeterRates, colours *engine.Colour
 }
 
 // readDirectMeter adds the configurations of the entries that a request selects.
-func (p *pipeline) readDirectMeter(e *p4.DirectMeterEntry, out *entities) error {
+func (p *pipeline) readDirectMeter(e *p4.DirectMeterEntry, out entities) error {
 	has := func(t *table) bool { return t.meter != nil }
 	return p.readDirect("meter", has, e.GetTableEntry(), func(key *p4.TableEntry, entry engine.Entry) {
 		d := &p4.DirectMeterEntry{TableEntry: key, Config: ratesOut(entry.Meter)}

@@ -12,6 +12,8 @@ type metrics struct {
 	digestsSent, digestDuplicates          prometheus.Counter
 	streamDrops                            prometheus.Counter
 	updates                                *prometheus.CounterVec // by code
+	readsRefused                           *prometheus.CounterVec // by reason
+	sessions, readBytes                    prometheus.Gauge
 }
 
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
@@ -20,6 +22,9 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	}
 	vec := func(name, help, label string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "fabricscope_p4rtserver_" + name + "_total", Help: help}, []string{label})
+	}
+	gauge := func(name, help string) prometheus.Gauge {
+		return prometheus.NewGauge(prometheus.GaugeOpts{Name: "fabricscope_p4rtserver_" + name, Help: help})
 	}
 	m := &metrics{
 		packetIns:        counter("packet_ins", "Packets sent to controllers."),
@@ -31,9 +36,12 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		digestDuplicates: counter("digest_duplicates", "Digest messages that were pending or not acknowledged yet."),
 		streamDrops:      counter("stream_drops", "Messages that did not fit a client's queue."),
 		updates:          vec("updates", "Updates of Write requests by canonical code.", "code"),
+		readsRefused:     vec("reads_refused", "Reads that ended because memory was short or their client did not take the answer.", "reason"),
+		sessions:         gauge("sessions", "Streams of controllers that are open."),
+		readBytes:        gauge("read_bytes", "Bytes of answers to Reads that wait for their clients."),
 	}
 	for _, c := range []prometheus.Collector{m.packetIns, m.packetOuts, m.packetOutErrors, m.packetInDrops,
-		m.digestDrops, m.digestsSent, m.digestDuplicates, m.streamDrops, m.updates} {
+		m.digestDrops, m.digestsSent, m.digestDuplicates, m.streamDrops, m.updates, m.readsRefused, m.sessions, m.readBytes} {
 		if err := r.Register(c); err != nil {
 			return nil, fmt.Errorf("P4Runtime metrics: %w", err)
 		}

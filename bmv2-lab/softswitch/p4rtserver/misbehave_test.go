@@ -60,7 +60,8 @@ func arbitration(role string, n uint64) *p4.StreamMessageRequest {
 		DeviceId: device, ElectionId: election(n), Role: &p4.Role{Name: role}}}}
 }
 
-// rude does a few things at a time and leaves in the middle of them.
+// rude does a few things at a time, many of which it should not, and leaves in the middle of
+// them.
 func (b *bench) rude(seed uint64) {
 	r := rand.New(rand.NewPCG(seed, 1))
 	ctx, cancel := context.WithCancel(context.Background())
@@ -70,35 +71,75 @@ func (b *bench) rude(seed uint64) {
 		b.t.Error(err)
 		return
 	}
-	id := 100 + seed
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	left := time.AfterFunc(time.Duration(r.IntN(20_000))*time.Microsecond, cancel)
 	defer left.Stop()
-	for range 20 {
-		switch r.IntN(6) {
-		case 0:
-			_ = stream.Send(arbitration("", id))
-		case 1:
-			_ = stream.Send(packetOut(frame(1, 2, 3), meta(1, byte(r.IntN(4))), meta(2, 0)))
-		case 2:
-			_ = stream.Send(&p4.StreamMessageRequest{Update: &p4.StreamMessageRequest_DigestAck{DigestAck: &p4.DigestListAck{DigestId: r.Uint32()}}})
-		case 3:
-			wg.Go(func() {
-				_, _ = b.SetForwardingPipelineConfig(ctx, &p4.SetForwardingPipelineConfigRequest{
-					DeviceId: device, ElectionId: election(id), Action: reconcile, Config: b.config})
-			})
-		case 4:
-			wg.Go(func() {
-				_, _ = b.Write(ctx, &p4.WriteRequest{DeviceId: device, ElectionId: election(id), Updates: []*p4.Update{
-					insert(tableEntity(b.dmac(3, b.act("forward", []byte{2})))), insert(group(1, replica(0, 1))), deleteOf(group(1))}})
-			})
-		case 5:
-			if r, err := b.Read(ctx, &p4.ReadRequest{DeviceId: device, Entities: []*p4.Entity{tableEntity(&p4.TableEntry{}), counterEntity(0, nil, nil)}}); err == nil {
-				_, _ = r.Recv() // one message, and no more
+	for range 30 {
+		if r.IntN(2) == 0 {
+			if stream.Send(b.rudeMessage(r, 100+seed)) != nil && r.IntN(2) == 0 {
+				return
 			}
+			continue
 		}
+		do := b.rudeRequest(ctx, r, 100+seed)
+		wg.Go(do)
 	}
+}
+
+// rudeMessage is a message for a stream.
+func (b *bench) rudeMessage(r *rand.Rand, id uint64) *p4.StreamMessageRequest {
+	mine := arbitration("", id)
+	switch r.IntN(9) {
+	case 0, 1, 2:
+		return mine
+	case 3: // 0, which others have as well, the largest, or none, in a role of its own
+		mine = arbitration("rude", r.Uint64N(3))
+		mine.GetArbitration().ElectionId.High = [2]uint64{0, 1<<64 - 1}[r.IntN(2)]
+		if r.IntN(3) == 0 {
+			mine.GetArbitration().ElectionId = nil
+		}
+		return mine
+	case 4:
+		mine.GetArbitration().DeviceId++
+		return mine
+	case 5:
+		return &p4.StreamMessageRequest{}
+	case 6:
+		return &p4.StreamMessageRequest{Update: &p4.StreamMessageRequest_DigestAck{DigestAck: &p4.DigestListAck{DigestId: r.Uint32()}}}
+	}
+	return packetOut(make([]byte, r.IntN(1<<(r.IntN(17)))), meta(1, byte(r.IntN(4))), meta(2, 0))
+}
+
+// rudeRequest is a request, of whose answer it takes one message at most.
+func (b *bench) rudeRequest(ctx context.Context, r *rand.Rand, id uint64) func() {
+	set := &p4.SetForwardingPipelineConfigRequest{DeviceId: device, ElectionId: election(id), Config: b.config,
+		Action: p4.SetForwardingPipelineConfigRequest_Action(r.IntN(7))}
+	if r.IntN(3) == 0 {
+		n := r.IntN(len(b.config.GetP4DeviceConfig()))
+		set.Config = &p4.ForwardingPipelineConfig{P4Info: b.config.GetP4Info(), P4DeviceConfig: b.config.GetP4DeviceConfig()[:n]}
+	}
+	write := &p4.WriteRequest{DeviceId: device, ElectionId: election(id), Atomicity: p4.WriteRequest_Atomicity(r.IntN(4))}
+	for range r.IntN(8) {
+		e := []*p4.Entity{
+			tableEntity(with(b.dmac(byte(r.IntN(9)), b.act("forward", []byte{2})), func(e *p4.TableEntry) { e.Metadata = make([]byte, r.IntN(1<<16)) })),
+			group(uint32(r.IntN(3)), replica(0, byte(r.IntN(3)))), clone(uint32(r.IntN(3)), 0), {},
+			digestEntity(b.id("learn_t"), &p4.DigestEntry_Config{MaxListSize: 1}), registerEntity(b.id("frames"), nil, []byte{1}),
+		}[r.IntN(6)]
+		write.Updates = append(write.Updates, &p4.Update{Type: p4.Update_Type(r.IntN(5)), Entity: e})
+	}
+	return [4]func(){
+		func() { _, _ = b.SetForwardingPipelineConfig(ctx, set) },
+		func() { _, _ = b.Write(ctx, write) },
+		func() {
+			if r, err := b.Read(ctx, &p4.ReadRequest{DeviceId: device, Entities: []*p4.Entity{tableEntity(&p4.TableEntry{}), counterEntity(0, nil, nil), {}}}); err == nil {
+				_, _ = r.Recv()
+			}
+		},
+		func() {
+			_, _ = b.GetForwardingPipelineConfig(ctx, &p4.GetForwardingPipelineConfigRequest{DeviceId: device, ResponseType: 1})
+		},
+	}[r.IntN(4)]
 }
 
 func TestClientsThatLeaveInTheMiddle(t *testing.T) {
@@ -189,8 +230,20 @@ func TestFloods(t *testing.T) {
 	f := frame(1, 2, 0x800)
 	huge := packetOut(make([]byte, 1<<20), meta(1, 1), meta(2, 0))
 	for name, flood := range map[string]func(p4.P4Runtime_StreamChannelClient, int) error{
-		"arbitrations": func(c p4.P4Runtime_StreamChannelClient, i int) error { return c.Send(arbitration("flood", 1)) },
-		"bad packets":  func(c p4.P4Runtime_StreamChannelClient, i int) error { return c.Send(packetOut(f)) },
+		"arbitrations": func(c p4.P4Runtime_StreamChannelClient, i int) error {
+			if err := c.Send(arbitration("flood", 1)); err == nil || i < 1000 {
+				return err
+			}
+			for { // it has lost its stream, and what was sent before can still be read
+				if _, err := c.Recv(); err != nil {
+					if status.Code(err) != codes.ResourceExhausted {
+						t.Errorf("the stream of a client that reads nothing ended with %v", err)
+					}
+					return err
+				}
+			}
+		},
+		"bad packets": func(c p4.P4Runtime_StreamChannelClient, i int) error { return c.Send(packetOut(f)) },
 		"long packets": func(c p4.P4Runtime_StreamChannelClient, i int) error {
 			if i >= 50 {
 				return context.Canceled
@@ -206,7 +259,15 @@ func TestFloods(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for i := 0; i < 10_000 && flood(c, i) == nil; i++ {
+			sent, most := 0, 10_000
+			if name == "arbitrations" {
+				most = 50_000 // it ends long before
+			}
+			for sent < most && flood(c, sent) == nil {
+				sent++
+			}
+			if sent == 50_000 {
+				t.Error("a client that reads nothing keeps its stream")
 			}
 			s.mustWrite(insert(tableEntity(b.dmac(1, b.act("forward", []byte{2})))))
 			b.inject(1, f)

@@ -26,6 +26,7 @@ type pipeline struct {
 	groups   map[uint32]*p4.MulticastGroupEntry
 	sessions map[uint32]*p4.CloneSessionEntry
 	digests  map[uint32]*p4.DigestEntry_Config
+	metadata int // bytes, of entries and groups
 }
 
 // build makes a pipeline that could run, with no state but the program's own.

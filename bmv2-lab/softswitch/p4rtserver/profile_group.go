@@ -110,7 +110,7 @@ func (f *profileState) groupIn(g *p4.ActionProfileGroup) ([]engine.GroupMember, 
 	return members, nil
 }
 
-func (p *pipeline) readProfileGroup(g *p4.ActionProfileGroup, out *entities) error {
+func (p *pipeline) readProfileGroup(g *p4.ActionProfileGroup, out entities) error {
 	profiles, err := p.selectProfiles(g.GetActionProfileId(), g.GetGroupId())
 	if err != nil {
 		return err

@@ -61,7 +61,7 @@ func (f *profileState) byHand() error {
 	return nil
 }
 
-func (p *pipeline) readMember(m *p4.ActionProfileMember, out *entities) error {
+func (p *pipeline) readMember(m *p4.ActionProfileMember, out entities) error {
 	profiles, err := p.selectProfiles(m.GetActionProfileId(), m.GetMemberId())
 	if err != nil {
 		return err

@@ -3,19 +3,10 @@ package p4rtserver
 import (
 	p4 "github.com/p4lang/p4runtime/go/p4/v1"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/protobuf/proto"
 )
 
-// readChunk bounds one response of a Read, in bytes; gRPC clients take 4 MiB by default.
-const readChunk = 512 << 10
-
-// entities gathers what a Read found.
-type entities struct{ list []*p4.Entity }
-
-func (e *entities) add(x *p4.Entity) { e.list = append(e.list, x) }
-
 // Read answers a batch of requests with the state between two writes (P4Runtime
-// specification, section 13). The answer is gathered before it is sent: a slow client must
+// specification, section 13). The answer is put together before it is sent: a slow client must
 // not hold up writes.
 func (s *Server) Read(req *p4.ReadRequest, stream p4.P4Runtime_ReadServer) error {
 	if req.GetDeviceId() != s.cfg.DeviceID {
@@ -25,43 +16,38 @@ func (s *Server) Read(req *p4.ReadRequest, stream p4.P4Runtime_ReadServer) error
 	if err != nil {
 		return err
 	}
-	found, errs, err := s.gather(req, role)
+	found := &answer{room: &s.answers}
+	defer found.giveUp()
+	errs, err := s.gather(req, role, found)
 	if err != nil {
 		return err
 	}
-	for len(found.list) > 0 {
-		n, size := 0, 0
-		for n < len(found.list) && (n == 0 || size < readChunk) {
-			size += proto.Size(found.list[n])
-			n++
-		}
-		if err := stream.Send(&p4.ReadResponse{Entities: found.list[:n]}); err != nil {
-			return err
-		}
-		found.list = found.list[n:]
+	if err := s.deliver(stream, found); err != nil {
+		return err
 	}
 	return batchStatus("read", errs)
 }
 
-func (s *Server) gather(req *p4.ReadRequest, role *roleConfig) (*entities, []error, error) {
+// gather puts an answer together; the errors are those of the requests, one each.
+func (s *Server) gather(req *p4.ReadRequest, role *roleConfig, found *answer) ([]error, error) {
 	s.state.RLock()
 	defer s.state.RUnlock()
-	p := s.current
-	if p == nil {
-		return nil, nil, fail(codes.FailedPrecondition, "read: no forwarding pipeline is set")
+	if s.current == nil {
+		return nil, fail(codes.FailedPrecondition, "read: no forwarding pipeline is set")
 	}
-	found, errs := &entities{}, make([]error, len(req.GetEntities()))
+	errs := make([]error, len(req.GetEntities()))
 	for i, e := range req.GetEntities() {
-		mark := len(found.list)
-		if errs[i] = s.readFor(role, p, e, found); errs[i] != nil {
-			found.list = found.list[:mark]
-		}
+		errs[i] = s.readFor(role, s.current, e, found)
 	}
-	return found, errs, nil
+	if err := found.finish(); err != nil {
+		s.metrics.readsRefused.WithLabelValues("memory").Inc()
+		return nil, err
+	}
+	return errs, nil
 }
 
 // readFor answers one request with what is in a role's scope.
-func (s *Server) readFor(role *roleConfig, p *pipeline, e *p4.Entity, out *entities) error {
+func (s *Server) readFor(role *roleConfig, p *pipeline, e *p4.Entity, out entities) error {
 	if role == nil {
 		return s.read(p, e, out)
 	}
@@ -70,20 +56,31 @@ func (s *Server) readFor(role *roleConfig, p *pipeline, e *p4.Entity, out *entit
 			return err
 		}
 	}
-	all := &entities{}
-	if err := s.read(p, e, all); err != nil {
-		return err
+	return s.read(p, e, scoped{role, out})
+}
+
+// entities takes what a request selects.
+type entities interface{ add(*p4.Entity) }
+
+// entityList keeps the entities.
+type entityList []*p4.Entity
+
+func (l *entityList) add(x *p4.Entity) { *l = append(*l, x) }
+
+// scoped lets pass what is in a role's scope.
+type scoped struct {
+	role *roleConfig
+	to   entities
+}
+
+func (s scoped) add(x *p4.Entity) {
+	if s.role.permit(x) == nil {
+		s.to.add(x)
 	}
-	for _, x := range all.list {
-		if role.permit(x) == nil {
-			out.add(x)
-		}
-	}
-	return nil
 }
 
 // read answers one request. Called with state.
-func (s *Server) read(p *pipeline, e *p4.Entity, out *entities) error {
+func (s *Server) read(p *pipeline, e *p4.Entity, out entities) error {
 	switch e := e.GetEntity().(type) {
 	case *p4.Entity_TableEntry:
 		return p.readTable(s.deps.Dataplane.Micros(), e.TableEntry, out)

@@ -170,14 +170,14 @@ func (p *pipeline) clear(id uint32) error {
 
 // carryProfiles copies members and groups. Those of sets of actions come with their entries.
 func carryProfiles(old, next *pipeline) error {
-	var all entities
+	var all entityList
 	if err := old.readMember(&p4.ActionProfileMember{}, &all); err != nil {
 		return err
 	}
 	if err := old.readProfileGroup(&p4.ActionProfileGroup{}, &all); err != nil {
 		return err
 	}
-	for _, e := range all.list {
+	for _, e := range all {
 		var err error
 		if m := e.GetActionProfileMember(); m != nil {
 			err = next.writeMember(p4.Update_INSERT, m)
@@ -193,11 +193,11 @@ func carryProfiles(old, next *pipeline) error {
 
 // carryValueSets copies the value sets that are not empty.
 func carryValueSets(old, next *pipeline) error {
-	var all entities
+	var all entityList
 	if err := old.readValueSet(&p4.ValueSetEntry{}, &all); err != nil {
 		return err
 	}
-	for _, e := range all.list {
+	for _, e := range all {
 		if v := e.GetValueSetEntry(); len(v.GetMembers()) > 0 {
 			if err := next.writeValueSet(p4.Update_MODIFY, v); err != nil {
 				return err

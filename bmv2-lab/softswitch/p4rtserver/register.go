@@ -82,7 +82,7 @@ func (p *pipeline) writeRegister(op p4.Update_Type, e *p4.RegisterEntry) error {
 	return within(r.engine.Write(i, value), "register %q", r.engine.Name())
 }
 
-func (p *pipeline) readRegister(e *p4.RegisterEntry, out *entities) error {
+func (p *pipeline) readRegister(e *p4.RegisterEntry, out entities) error {
 	ids := p.schema.registerOrder
 	if e.GetRegisterId() != 0 {
 		if _, err := p.findRegister(e.GetRegisterId()); err != nil {

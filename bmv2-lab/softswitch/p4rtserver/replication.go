@@ -56,9 +56,10 @@ func (p *pipeline) writeGroup(op p4.Update_Type, g *p4.MulticastGroupEntry) erro
 		if err := p.sw.DeleteMulticast(uint16(id)); err != nil {
 			return err
 		}
+		old := p.groups[id]
 		remember(p.sw, p.groups, id)
 		delete(p.groups, id)
-		return nil
+		return p.grow(-len(old.GetMetadata()))
 	}
 	replicas, err := replicasIn(g.GetReplicas())
 	if err != nil {
@@ -69,9 +70,10 @@ func (p *pipeline) writeGroup(op p4.Update_Type, g *p4.MulticastGroupEntry) erro
 	}
 	g = proto.Clone(g).(*p4.MulticastGroupEntry)
 	canonicalPorts(g.GetReplicas())
+	more := len(g.GetMetadata()) - len(p.groups[id].GetMetadata())
 	remember(p.sw, p.groups, id)
 	p.groups[id] = g
-	return nil
+	return p.grow(more)
 }
 
 func (p *pipeline) writeSession(op p4.Update_Type, c *p4.CloneSessionEntry) error {
@@ -194,7 +196,7 @@ func canonicalPorts(replicas []*p4.Replica) {
 	}
 }
 
-func (p *pipeline) readReplication(e *p4.PacketReplicationEngineEntry, out *entities) error {
+func (p *pipeline) readReplication(e *p4.PacketReplicationEngineEntry, out entities) error {
 	add := func(entry *p4.PacketReplicationEngineEntry) {
 		out.add(&p4.Entity{Entity: &p4.Entity_PacketReplicationEngineEntry{PacketReplicationEngineEntry: entry}})
 	}

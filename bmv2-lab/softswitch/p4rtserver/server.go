@@ -35,17 +35,28 @@ type Config struct {
 	ClientQueue int
 	// MaxMessage bounds a request, in bytes; pipelines are large.
 	MaxMessage int
+	// MaxStreams bounds the sessions of all roles together.
+	MaxStreams int
+	// ReadMemory bounds the answers of all Reads that wait for their clients, in bytes.
+	ReadMemory int
+	// Patience is how long a client may take for a part of an answer, and for its first
+	// arbitration message.
+	Patience time.Duration
 }
 
 // DefaultConfig is device 0 with queues for some thousand messages.
 func DefaultConfig() Config {
-	return Config{DigestQueue: 1 << 16, ClientQueue: 4096, MaxMessage: 128 << 20}
+	return Config{DigestQueue: 1 << 16, ClientQueue: 4096, MaxMessage: 128 << 20, MaxStreams: 1024, ReadMemory: 256 << 20,
+		Patience: 30 * time.Second}
 }
 
 // Validate says what is wrong with the configuration.
 func (c Config) Validate() error {
 	if c.DigestQueue <= 0 || c.ClientQueue <= 0 || c.MaxMessage < 4<<20 {
 		return errors.New("P4Runtime: queues must be positive, and messages of 4 MiB possible")
+	}
+	if c.MaxStreams <= 0 || c.ReadMemory <= 0 || c.Patience <= 0 {
+		return errors.New("P4Runtime: streams, memory for reads and patience must be positive")
 	}
 	return nil
 }
@@ -97,9 +108,11 @@ type Server struct {
 
 	building chan struct{} // holds one while a pipeline is being built
 
-	stopping  chan struct{} // closed when Run ends
-	ending    sync.Mutex    // orders the closing of stopping and receivers.Add
-	receivers sync.WaitGroup
+	stopping   chan struct{} // closed when Run ends
+	ending     sync.Mutex    // orders the closing of stopping and background.Add
+	background sync.WaitGroup
+	sessions   room // streams
+	answers    room // bytes
 
 	state sync.RWMutex // held to write, or read, any state of the switch; guards the field below
 	// current is the pipeline that Read and Write mean: the running one, or one that was saved
@@ -120,6 +133,8 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	if s.metrics, err = newMetrics(deps.Registry); err != nil {
 		return nil, err
 	}
+	s.sessions = room{limit: cfg.MaxStreams, gauge: func(n int) { s.metrics.sessions.Set(float64(n)) }}
+	s.answers = room{limit: cfg.ReadMemory, gauge: func(n int) { s.metrics.readBytes.Set(float64(n)) }}
 	s.digester = newDigester(cfg.DigestQueue, s.sendDigests, s.metrics)
 	s.arbiter = newArbiter(cfg.DeviceID, func() {
 		s.state.Lock()
@@ -163,7 +178,7 @@ func (s *Server) Run(ctx context.Context) error {
 	err := server.Serve(s.deps.Listener)
 	cancel()
 	wg.Wait()
-	s.receivers.Wait()
+	s.background.Wait()
 	if err != nil && ctx.Err() == nil {
 		return fmt.Errorf("P4Runtime server: %w", err)
 	}

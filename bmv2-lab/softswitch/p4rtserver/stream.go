@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"time"
 
 	p4 "github.com/p4lang/p4runtime/go/p4/v1"
 	"google.golang.org/grpc/codes"
@@ -58,53 +59,75 @@ func (c *client) bulk(m *p4.StreamMessageResponse) bool {
 	}
 }
 
-// StreamChannel serves one client's session (P4Runtime specification, section 16). It sends;
-// a second goroutine receives, and ends when this one returns, because gRPC then ends its
-// Recv; Run waits for it.
+// StreamChannel serves one client's session (P4Runtime specification, section 16). Two
+// goroutines send and receive; they end when this one returns, because gRPC then ends what
+// they wait for, and Run waits for them. So a client that takes nothing cannot keep its stream.
 func (s *Server) StreamChannel(stream p4.P4Runtime_StreamChannelServer) error {
+	if !s.sessions.take(1) {
+		return status.Errorf(codes.ResourceExhausted, "there are %d streams already", s.sessions.limit)
+	}
+	defer s.sessions.take(-1)
 	c := newClient(s.cfg.ClientQueue, s.metrics)
 	defer s.arbiter.remove(c)
-	received := make(chan error, 1)
-	if !s.enter() {
-		return status.Error(codes.Unavailable, "the switch is stopping")
+	if !s.enter(2) {
+		return errStopping
 	}
+	ended, quit := make(chan error, 2), make(chan struct{})
+	defer close(quit)
 	go func() {
-		defer s.receivers.Done()
-		received <- s.receive(stream, c)
+		defer s.background.Done()
+		ended <- streamStatus(s.receive(stream, c))
 	}()
-	return s.send(stream, c, received)
+	go func() {
+		defer s.background.Done()
+		ended <- c.send(stream, quit)
+	}()
+	silent := time.NewTimer(s.cfg.Patience)
+	defer silent.Stop()
+	for {
+		select {
+		case err := <-ended:
+			return err
+		case <-c.stuck:
+			return status.Error(codes.ResourceExhausted, "the client does not read its arbitration messages")
+		case <-silent.C:
+			if !s.arbiter.knows(c) {
+				return status.Errorf(codes.DeadlineExceeded, "the client has sent no arbitration for %s", s.cfg.Patience)
+			}
+		case <-s.stopping:
+			return errStopping
+		}
+	}
 }
 
-// enter books a receiver unless the server is stopping, when Run may be waiting already.
-func (s *Server) enter() bool {
+// errStopping is what clients get when the switch stops.
+var errStopping = status.Error(codes.Unavailable, "the switch is stopping")
+
+// enter books goroutines unless the server is stopping, when Run may be waiting already.
+func (s *Server) enter(goroutines int) bool {
 	s.ending.Lock()
 	defer s.ending.Unlock()
 	select {
 	case <-s.stopping:
 		return false
 	default:
-		s.receivers.Add(1)
+		s.background.Add(goroutines)
 		return true
 	}
 }
 
-func (s *Server) send(stream p4.P4Runtime_StreamChannelServer, c *client, received <-chan error) error {
+// send sends what is queued, arbitration first, until quit is closed.
+func (c *client) send(stream p4.P4Runtime_StreamChannelServer, quit <-chan struct{}) error {
 	for {
 		var m *p4.StreamMessageResponse
-		select { // arbitration first
+		select {
 		case m = <-c.urgent:
 		default:
 			select {
 			case m = <-c.urgent:
 			case m = <-c.rest:
-			case err := <-received:
-				return streamStatus(err)
-			case <-c.stuck:
-				return status.Error(codes.ResourceExhausted, "the client does not read its arbitration messages")
-			case <-s.stopping:
-				return status.Error(codes.Unavailable, "the switch is stopping")
-			case <-stream.Context().Done():
-				return status.FromContextError(stream.Context().Err()).Err()
+			case <-quit:
+				return nil
 			}
 		}
 		if err := stream.Send(m); err != nil {
@@ -150,8 +173,9 @@ func (s *Server) receive(stream p4.P4Runtime_StreamChannelServer, c *client) err
 		case *p4.StreamMessageRequest_Other:
 			c.bulk(streamError(fail(codes.Unimplemented, "no other stream messages are supported"),
 				&p4.StreamError{Details: &p4.StreamError_Other{Other: &p4.StreamOtherError{Other: echo(u.Other)}}}))
-		default:
-			return fail(codes.InvalidArgument, "stream message without content")
+		default: // nothing, or what a later version has
+			c.bulk(streamError(fail(codes.InvalidArgument, "stream message without content that is known"),
+				&p4.StreamError{Details: &p4.StreamError_Other{Other: &p4.StreamOtherError{}}}))
 		}
 	}
 }

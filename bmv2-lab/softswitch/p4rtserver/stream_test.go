@@ -85,7 +85,13 @@ func TestStreamErrors(t *testing.T) {
 		t.Errorf("%v", e)
 	}
 	s.send(&p4.StreamMessageRequest{Update: &p4.StreamMessageRequest_Other{Other: &anypb.Any{}}})
-	expect(s, "other", codes.Unimplemented)
+	if e := expect(s, "other", codes.Unimplemented); e.GetOther() == nil {
+		t.Errorf("%v", e)
+	}
+	s.send(&p4.StreamMessageRequest{}) // or a kind of a later version
+	if e := expect(s, "no content", codes.InvalidArgument); e.GetOther() == nil {
+		t.Errorf("%v", e)
+	}
 	s.send(packetOut(f, ok...)) // and the stream still works
 	b.leaves(3, f)
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // readTable adds the entries that a request selects (specification, section 9.1.6).
-func (p *pipeline) readTable(now uint64, e *p4.TableEntry, out *entities) error {
+func (p *pipeline) readTable(now uint64, e *p4.TableEntry, out entities) error {
 	switch {
 	case e.GetTimeSinceLastHit() != nil && e.GetIsDefaultAction():
 		return fail(codes.InvalidArgument, "time_since_last_hit: default entries have no idle timeouts")
@@ -132,7 +132,7 @@ func (p *pipeline) entryOut(t *table, now uint64, filter *p4.TableEntry, e engin
 }
 
 // readDirectCounter adds the direct counters that a request selects.
-func (p *pipeline) readDirectCounter(e *p4.DirectCounterEntry, out *entities) error {
+func (p *pipeline) readDirectCounter(e *p4.DirectCounterEntry, out entities) error {
 	has := func(t *table) bool { return t.counter }
 	return p.readDirect("counter", has, e.GetTableEntry(), func(key *p4.TableEntry, entry engine.Entry) {
 		d := engine.CounterData{}

@@ -22,13 +22,17 @@ func extraOf(e *p4.TableEntry) extra {
 }
 
 // keepExtra remembers what came with an entry, and forgets what is all zero.
-func (p *pipeline) keepExtra(t *table, key string, x extra) {
+func (p *pipeline) keepExtra(t *table, key string, x extra) error {
 	m := p.extras[t.id]
 	if m == nil {
 		m = map[string]extra{}
 		p.extras[t.id] = m
 	}
-	switch _, had := m[key]; {
+	old, had := m[key]
+	if err := p.grow(len(x.metadata) - len(old.metadata)); err != nil {
+		return err
+	}
+	switch {
 	case x != (extra{}):
 		remember(p.sw, m, key)
 		m[key] = x
@@ -36,6 +40,20 @@ func (p *pipeline) keepExtra(t *table, key string, x extra) {
 		remember(p.sw, m, key)
 		delete(m, key)
 	}
+	return nil
+}
+
+// maxMetadata bounds the metadata that clients keep here, in bytes.
+const maxMetadata = 256 << 20
+
+// grow changes how much metadata is kept.
+func (p *pipeline) grow(by int) error {
+	if by > 0 && p.metadata+by > maxMetadata {
+		return fail(codes.ResourceExhausted, "metadata: %d bytes more than the %d that are kept would be more than %d", by, p.metadata, maxMetadata)
+	}
+	recall(p.sw, &p.metadata)
+	p.metadata += by
+	return nil
 }
 
 // defaultKey is where the default entry's extra is; no matchKey is empty.
@@ -133,8 +151,7 @@ func (p *pipeline) putEntry(t *table, op p4.Update_Type, e *p4.TableEntry, ee en
 	if t.profile != nil && e.GetAction() != nil {
 		p.profiles[t.profile.id].keepSet(setKey{t.id, key}, set)
 	}
-	p.keepExtra(t, key, extraOf(e))
-	return nil
+	return p.keepExtra(t, key, extraOf(e))
 }
 
 func (p *pipeline) deleteEntry(t *table, match []engine.Match, priority int32) error {
@@ -142,11 +159,10 @@ func (p *pipeline) deleteEntry(t *table, match []engine.Match, priority int32) e
 		return err
 	}
 	key := t.matchKey(match, priority)
-	p.keepExtra(t, key, extra{})
 	if t.profile != nil {
 		p.profiles[t.profile.id].keepSet(setKey{t.id, key}, nil)
 	}
-	return nil
+	return p.keepExtra(t, key, extra{})
 }
 
 // keyIn checks and translates what identifies an entry.
@@ -283,11 +299,12 @@ func (p *pipeline) setDefault(t *table, e *p4.TableEntry) error {
 		if err := t.engine.ResetDefault(); err != nil {
 			return err
 		}
-		p.keepExtra(t, defaultKey, extra{})
 		if t.counter {
-			return t.engine.WriteDefaultCounter(engine.CounterData{})
+			if err := t.engine.WriteDefaultCounter(engine.CounterData{}); err != nil {
+				return err
+			}
 		}
-		return nil
+		return p.keepExtra(t, defaultKey, extra{})
 	}
 	name, params, err := p.directIn(t, e.GetAction(), p4config.ActionRef_TABLE_ONLY)
 	if err != nil {
@@ -296,8 +313,7 @@ func (p *pipeline) setDefault(t *table, e *p4.TableEntry) error {
 	if err := t.engine.SetDefault(name, params); err != nil {
 		return err
 	}
-	p.keepExtra(t, defaultKey, extraOf(e))
-	return nil
+	return p.keepExtra(t, defaultKey, extraOf(e))
 }
 
 // writeDirectCounter sets the counter of an entry (specification, section 9.3.1).

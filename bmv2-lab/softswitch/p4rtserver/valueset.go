@@ -98,7 +98,7 @@ func (v *valueSet) write(op p4.Update_Type, members []*p4.ValueSetMember) error 
 }
 
 // readValueSet adds the value sets that a request selects, also empty ones.
-func (p *pipeline) readValueSet(e *p4.ValueSetEntry, out *entities) error {
+func (p *pipeline) readValueSet(e *p4.ValueSetEntry, out entities) error {
 	if len(e.GetMembers()) > 0 {
 		return fail(codes.InvalidArgument, "value sets cannot be selected by their members")
 	}
