@@ -123,6 +123,15 @@ func (t *Target) SetDefault(table, action string, params [][]byte) error {
 		Action: &p4.TableAction{Type: &p4.TableAction_Action{Action: a}}})
 }
 
+// ResetDefault is stf.Tables's.
+func (t *Target) ResetDefault(table string) error {
+	info, err := named(t.schema.tables, "table", table)
+	if err != nil {
+		return err
+	}
+	return t.writeTable(p4.Update_MODIFY, &p4.TableEntry{TableId: info.GetPreamble().GetId(), IsDefaultAction: true})
+}
+
 // SetDefaultIndirect is stf.Tables's.
 func (t *Target) SetDefaultIndirect(table string, kind engine.IndirectKind, id uint32) error {
 	info, err := named(t.schema.tables, "table", table)

@@ -148,12 +148,8 @@ func (c *counterReset) run(x *run) error {
 	if err != nil {
 		return err
 	}
-	size := found.Size
-	if found.Direct {
-		size = len(x.handles[found.Binding])
-	}
-	for i := range size {
-		cell, err := x.counterCell(found.Name, strconv.Itoa(i))
+	for _, i := range x.cells(found.Direct, found.Binding, found.Size) {
+		cell, err := x.counterCell(found.Name, i)
 		if err == nil {
 			err = cell.write(engine.CounterData{})
 		}

@@ -1,7 +1,6 @@
 package stf
 
 import (
-	"fmt"
 	"math"
 	"math/big"
 	"strings"
@@ -63,12 +62,8 @@ func (c *meterSet) run(x *run) error {
 	if c.index != "" {
 		return x.setMeter(m, c.index, c.rates)
 	}
-	size := m.Size
-	if m.Direct {
-		size = len(x.handles[m.Binding])
-	}
-	for i := range size {
-		if err := x.setMeter(m, fmt.Sprint(i), c.rates); err != nil {
+	for _, i := range x.cells(m.Direct, m.Binding, m.Size) {
+		if err := x.setMeter(m, i, c.rates); err != nil {
 			return err
 		}
 	}

@@ -2,7 +2,6 @@ package stf
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/engine"
@@ -114,40 +113,6 @@ func (c *add) run(x *run) error {
 	return x.added(t, e, c.id)
 }
 
-// added takes note of a new entry's handle and name.
-func (x *run) added(t *table, e engine.Entry, id string) error {
-	x.handles[t.name] = append(x.handles[t.name], e)
-	if id == "" {
-		return nil
-	}
-	id = strings.TrimPrefix(id, "$")
-	if _, taken := x.named[id]; taken {
-		return fmt.Errorf("there is an entry named %s already", id)
-	}
-	x.named[id] = namedEntry{t.name, e}
-	return nil
-}
-
-// entryOf finds the entry of a table that a direct counter or meter belongs to: $ID, or the
-// entry's handle.
-func (x *run) entryOf(what, table, index string) (engine.Entry, error) {
-	if n, err := strconv.ParseUint(trimZeros(index), 0, 31); err == nil {
-		entries := x.handles[table]
-		if n >= uint64(len(entries)) {
-			return engine.Entry{}, fmt.Errorf("%s: table %s has %d entries, and none with handle %d", what, table, len(entries), n)
-		}
-		return entries[n], nil
-	}
-	e, ok := x.named[strings.TrimPrefix(index, "$")]
-	switch {
-	case !ok:
-		return engine.Entry{}, fmt.Errorf("%s: no entry is named %s", what, index)
-	case e.table != table:
-		return engine.Entry{}, fmt.Errorf("%s belongs to table %s, and entry %s is in table %s", what, table, index, e.table)
-	}
-	return e.entry, nil
-}
-
 func (c *add) matches(t *table) ([]engine.Match, error) {
 	out := make([]engine.Match, len(t.keys))
 	for _, p := range c.match {
@@ -205,32 +170,6 @@ func (c *setDefault) run(x *run) error {
 		return err
 	}
 	return x.target.SetDefault(t.name, name, params)
-}
-
-// remove deletes the entries that the script has added: remove all.
-type remove struct{}
-
-func parseRemove(s *scanner) command {
-	if what := s.word("all"); s.err == nil && !strings.EqualFold(what, "all") {
-		s.fail("%q: only \"remove all\" is possible", what)
-	}
-	return remove{}
-}
-
-func (remove) run(x *run) error {
-	clear(x.named)
-	for _, t := range x.schema.tables {
-		kept := x.handles[t.name][:0]
-		for _, e := range x.handles[t.name] {
-			if e.Const {
-				kept = append(kept, e)
-			} else if err := x.target.Delete(t.name, e); err != nil {
-				return err
-			}
-		}
-		x.handles[t.name] = kept
-	}
-	return nil
 }
 
 // tableDump prints a table's entries: table_dump TABLE.

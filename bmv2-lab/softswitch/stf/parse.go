@@ -94,6 +94,12 @@ func keywords() map[string]func(*scanner) command {
 		"remove":     parseRemove,
 		"table_dump": parseTableDump,
 
+		"table_delete":                 parseTableDelete,
+		"table_clear":                  parseTableClear,
+		"table_reset_default":          parseTableResetDefault,
+		"table_indirect_delete":        parseTableDelete,
+		"table_indirect_reset_default": parseTableResetDefault,
+
 		"check_counter": parseCheckCounter,
 		"counter_read":  parseCounterRead,
 		"counter_write": parseCounterWrite,

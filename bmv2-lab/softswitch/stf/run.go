@@ -30,8 +30,8 @@ type run struct {
 	file string
 	line int // of the current statement
 
-	named   map[string]namedEntry     // entries by the names that add gave them
-	handles map[string][]engine.Entry // of tables by name: entries by BMv2's handles
+	named   map[string]namedEntry // entries by the names that add gave them
+	handles map[string]handles    // of tables by name
 	pre     replicationState
 
 	profiles  map[string]*profileState // by name
@@ -61,7 +61,7 @@ const (
 func (p *Program) Run(s *Script, t Target, out io.Writer) *Result {
 	x := &run{
 		schema: p.schema, target: t, out: out, result: &Result{File: s.File}, file: s.File,
-		named: map[string]namedEntry{}, handles: map[string][]engine.Entry{}, ports: map[uint32]*port{},
+		named: map[string]namedEntry{}, handles: map[string]handles{}, ports: map[uint32]*port{},
 		profiles: map[string]*profileState{}, valueSets: map[string][][]engine.Match{},
 	}
 	if err := x.declared(); err != nil {
@@ -87,7 +87,11 @@ func (x *run) declared() error {
 		if err != nil && !errors.Is(err, ErrUnsupported) {
 			return err
 		}
-		x.handles[t.name] = entries
+		var h handles
+		for _, e := range entries {
+			h.add(e)
+		}
+		x.handles[t.name] = h
 	}
 	return nil
 }

@@ -32,6 +32,8 @@ type Tables interface {
 	// program declares first.
 	Entries(table string) ([]engine.Entry, error)
 	SetDefault(table, action string, params [][]byte) error
+	// ResetDefault makes the default entry that of the program.
+	ResetDefault(table string) error
 	// SetDefaultIndirect makes the default entry run a member or a group.
 	SetDefaultIndirect(table string, kind engine.IndirectKind, id uint32) error
 	// DirectCounter reads the counter of an entry, which its match and priority identify.

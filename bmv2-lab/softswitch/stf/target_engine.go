@@ -65,6 +65,14 @@ func (t *engineTarget) SetDefault(table, action string, params [][]byte) error {
 	return x.SetDefault(action, params)
 }
 
+func (t *engineTarget) ResetDefault(table string) error {
+	x, err := t.table(table)
+	if err != nil {
+		return err
+	}
+	return x.ResetDefault()
+}
+
 func (t *engineTarget) DirectCounter(table string, e engine.Entry) (engine.CounterData, error) {
 	x, err := t.table(table)
 	if err != nil {
