@@ -62,6 +62,7 @@ conformance: build ## small P4 programs on softswitch and, if it is there, simpl
 conformance-programs: ## compile the programs of the conformance cases with p4c-bm2-ss
 	cd bmv2-lab/conformance/programs && for f in $$(ls *.p4 | grep -v '^frame.p4$$'); do \
 		p4c-bm2-ss --std p4-16 --p4runtime-files $${f%.p4}.p4info.txtpb -o $${f%.p4}.json $$f || exit 1; done
+	cd bmv2-lab/conformance/programs && sha256sum *.p4 > sources.sha256
 
 diff-bmv2: build ## random entries and packets through softswitch and simple_switch_grpc: PROGRAM=FILE.p4|.json [N=packets] [SEED=n] (root)
 	go build -o build/ ./bmv2-lab/diffbmv2
