@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"strconv"
 	"strings"
 
 	p4config "github.com/p4lang/p4runtime/go/p4/config/v1"
@@ -25,7 +26,12 @@ type Case struct {
 	Config  *p4.ForwardingPipelineConfig
 	// About is the program's first comment.
 	About string
+	// Queues is how many priority queues the switch's ports are to have. A script says so in its
+	// first line, "# priority queues: N"; without it is 1.
+	Queues uint64
 }
+
+const queuesComment = "# priority queues:"
 
 // Names lists the cases.
 func Names() ([]string, error) {
@@ -61,6 +67,12 @@ func load(name string) (Case, error) {
 	}
 	if err = c.Program.AddP4Info(files[".p4info.txtpb"]); err != nil {
 		return c, err
+	}
+	c.Queues = 1
+	if line, _, _ := strings.Cut(string(files[".stf"]), "\n"); strings.HasPrefix(line, queuesComment) {
+		if c.Queues, err = strconv.ParseUint(strings.TrimSpace(strings.TrimPrefix(line, queuesComment)), 10, 32); err != nil {
+			return c, err
+		}
 	}
 	if c.Script, err = stf.Parse(c.Name+".stf", files[".stf"]); err != nil {
 		return c, err

@@ -44,26 +44,36 @@ func check(t *testing.T, r *stf.Result) {
 func TestEngine(t *testing.T) {
 	for _, c := range cases(t) {
 		t.Run(c.Name, func(t *testing.T) {
-			check(t, c.Program.Run(c.Script, c.Program.NewSwitch(engine.Options{}), io.Discard))
+			check(t, c.Program.Run(c.Script, c.Program.NewSwitch(engine.Options{Queues: c.Queues}), io.Discard))
 		})
 	}
+}
+
+// startInProcess starts a switch that ends with the test.
+func startInProcess(ctx context.Context, t *testing.T, queues uint64) *InProcess {
+	t.Helper()
+	d, err := StartInProcess(ctx, queues)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return d
 }
 
 func TestOverP4Runtime(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	d, err := StartInProcess(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := d.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
+	switches := map[uint64]*InProcess{}
 	for _, c := range cases(t) {
+		if switches[c.Queues] == nil {
+			switches[c.Queues] = startInProcess(ctx, t, c.Queues)
+		}
 		t.Run(c.Name, func(t *testing.T) {
-			r, err := Run(ctx, d, c, false, io.Discard)
+			r, err := Run(ctx, switches[c.Queues], c, false, io.Discard)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -76,15 +86,7 @@ func TestOverP4Runtime(t *testing.T) {
 func TestWrongExpectationsFail(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	d, err := StartInProcess(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := d.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
+	d := startInProcess(ctx, t, 1)
 	for name, text := range map[string]string{
 		"match_exact":    "packet 1 00\nexpect 1 00",
 		"counter_direct": "add t data.a:0x01000000/8 set(port:2) = one\ncheck_counter hits($one) packets == 1",

@@ -24,15 +24,15 @@ type InProcess struct {
 	frames []rig.Frame
 }
 
-// StartInProcess starts a switch; the caller closes it.
-func StartInProcess(ctx context.Context) (*InProcess, error) {
+// StartInProcess starts a switch with this many priority queues a port; the caller closes it.
+func StartInProcess(ctx context.Context, queues uint64) (*InProcess, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
 	d := &InProcess{result: make(chan error, 1)}
 	cfg := app.DefaultConfig()
-	cfg.DeviceID, cfg.CPUPort = 1, rig.CPUPort
+	cfg.DeviceID, cfg.CPUPort, cfg.Queues = 1, rig.CPUPort, queues
 	for _, p := range Ports() {
 		cfg.Ports = append(cfg.Ports, ports.Port{Number: p})
 	}

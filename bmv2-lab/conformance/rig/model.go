@@ -51,5 +51,8 @@ func (m Model) arguments(o Options, prefix, address string) []string {
 	} else {
 		args = append(args, o.Extra...)
 	}
+	if o.Queues > 0 {
+		args = append(args, "--priority-queues", fmt.Sprint(o.Queues))
+	}
 	return append(args, "--grpc-server-addr", address, "--cpu-port", fmt.Sprint(CPUPort))
 }

@@ -26,6 +26,8 @@ type Options struct {
 	Ports  []uint32
 	// LogFile, if not empty, gets the switch's log. simple_switch_grpc adds ".txt" to it.
 	LogFile string
+	// Queues are the priority queues of every port; 0 stands for the default, 1.
+	Queues uint64
 	// Extra are more options of softswitch.
 	Extra []string
 }

@@ -97,12 +97,7 @@ const casePatience = time.Minute
 func (r *runner) run(ctx context.Context) error {
 	failed := 0
 	for i, s := range r.switches {
-		d, err := rig.Start(ctx, s.Model, rig.Options{Device: uint64(i + 1), Ports: conformance.Ports()})
-		if err != nil {
-			return err
-		}
-		n, err := r.all(ctx, s, d)
-		d.Close()
+		n, err := r.all(ctx, s, rig.Options{Device: uint64(i + 1), Ports: conformance.Ports()})
 		if err != nil {
 			return err
 		}
@@ -114,11 +109,28 @@ func (r *runner) run(ctx context.Context) error {
 	return nil
 }
 
-// all runs all cases on one switch and returns how many failed.
-func (r *runner) all(ctx context.Context, s tested, d *rig.Rig) (failed int, err error) {
+// all runs all cases on one kind of switch, which it starts anew for another number of queues,
+// and returns how many failed.
+func (r *runner) all(ctx context.Context, s tested, o rig.Options) (failed int, err error) {
 	began := time.Now()
 	packets, expectations, leftOut := 0, 0, 0
+	var d *rig.Rig
+	defer func() {
+		if d != nil {
+			d.Close()
+		}
+	}()
 	for _, c := range r.cases {
+		if d == nil || o.Queues != c.Queues {
+			if d != nil {
+				d.Close()
+			}
+			o.Queues = c.Queues
+			if d, err = rig.Start(ctx, s.Model, o); err != nil {
+				d = nil
+				return failed, err
+			}
+		}
 		limited, cancel := context.WithTimeout(ctx, casePatience)
 		result, err := conformance.Run(limited, d, c, s.reference, r.out)
 		cancel()

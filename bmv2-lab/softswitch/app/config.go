@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc/credentials"
 
+	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/engine"
 	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/ports"
 )
 
@@ -25,6 +26,8 @@ type Config struct {
 	CPUPort uint32
 	// DropPort is the egress_spec that drops a packet.
 	DropPort uint32
+	// Queues is the number of egress queues of every port: 1 to engine.MaxQueues.
+	Queues uint64
 	// PcapDir, if not empty, is where the frames of every port are written.
 	PcapDir string
 	// Files, if not nil, replaces the interfaces by capture files.
@@ -42,7 +45,7 @@ type Config struct {
 // DefaultConfig has no ports and no program; the drop port is v1model's 511.
 func DefaultConfig() Config {
 	pc := ports.DefaultConfig()
-	return Config{DropPort: 511, QueueLength: pc.QueueLength, ReceiveSlots: pc.ReceiveSlots}
+	return Config{DropPort: 511, Queues: 1, QueueLength: pc.QueueLength, ReceiveSlots: pc.ReceiveSlots}
 }
 
 // Validate says what is wrong with the configuration.
@@ -57,6 +60,9 @@ func (c Config) Validate() error {
 	}
 	if c.CPUPort != 0 && c.CPUPort == c.DropPort {
 		return fmt.Errorf("CPU port %d: the number is that of the drop port", c.CPUPort)
+	}
+	if c.Queues < 1 || c.Queues > engine.MaxQueues {
+		return fmt.Errorf("%d priority queues a port: there must be from 1 to %d", c.Queues, engine.MaxQueues)
 	}
 	if c.DumpBytes < 0 {
 		return fmt.Errorf("%d bytes of frames to log: must not be negative", c.DumpBytes)

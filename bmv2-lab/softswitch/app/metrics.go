@@ -17,7 +17,7 @@ func (s *Switch) register() error {
 	}
 	program := func(cause string, of func(engine.Stats) uint64) prometheus.Collector {
 		return count("program_drops", "Packets that the running program dropped, since it was installed: an action that did not end, "+
-			"a failed assertion, too many passes.", prometheus.Labels{"cause": cause}, func() uint64 { return of(s.worker.programDrops()) })
+			"a failed assertion, a priority without a queue, too many passes.", prometheus.Labels{"cause": cause}, func() uint64 { return of(s.worker.programDrops()) })
 	}
 	for _, c := range []prometheus.Collector{
 		ports.NewCollector(s.set),
@@ -25,6 +25,7 @@ func (s *Switch) register() error {
 		count("no_controller_drops", "Packet-ins and digests of a program without P4Info.", nil, s.worker.noController.Load),
 		program("runaway", func(st engine.Stats) uint64 { return st.Runaways }),
 		program("assertion", func(st engine.Stats) uint64 { return st.Assertions }),
+		program("no_queue", func(st engine.Stats) uint64 { return st.NoQueue }),
 		program("pass_limit", func(st engine.Stats) uint64 { return st.PassLimit }),
 	} {
 		if err := s.deps.Registry.Register(c); err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/engine"
 	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/ports"
 )
 
@@ -68,6 +69,7 @@ func (o *options) flags() *pflag.FlagSet {
 	f.BoolVar(&o.tls.clientAuth, "grpc-server-with-client-auth", false, "require certificates of clients")
 	f.Uint32Var(&o.config.CPUPort, "cpu-port", 0, "`PORT` of packet-ins and packet-outs; without it there are none")
 	f.Uint32Var(&o.config.DropPort, "drop-port", 511, "`PORT` that drops what is sent to it")
+	f.Uint64Var(&o.config.Queues, "priority-queues", o.config.Queues, "`N` queues for every port: packets with a priority of N or more are dropped")
 	f.StringVar(&o.adminAddr, "admin-addr", "", "serve port counts, impairments and metrics over HTTP at `HOST:PORT`, without authentication")
 	f.BoolVar(&o.config.ParallelSend, "parallel-send", false, "send on other processors while the next packets are processed")
 	f.IntVar(&o.config.ReceiveSlots, "receive-slots", o.config.ReceiveSlots, "room for `N` frames in the kernel's queue before each interface, 2 KiB each")
@@ -108,6 +110,9 @@ func parseOptions(args []string) (*options, error) {
 func (o *options) check(f *pflag.FlagSet) error {
 	if f.Changed("cpu-port") && o.config.CPUPort == 0 {
 		return errors.New("--cpu-port: 0 is not valid")
+	}
+	if o.config.Queues < 1 || o.config.Queues > engine.MaxQueues {
+		return fmt.Errorf("--priority-queues: %d is not from 1 to %d", o.config.Queues, engine.MaxQueues)
 	}
 	if o.logConsole && o.logFile != "" {
 		return errors.New("--log-console and --log-file exclude each other")

@@ -45,20 +45,12 @@ func allIgnored() []ignored {
 		{name: "max-mc-groups", why: "the number of multicast groups is not limited", check: number},
 		{name: "max-l1-entries", why: "the number of multicast replicas is not limited", check: number},
 		{name: "max-l2-entries", why: "the number of multicast replicas is not limited", check: number},
-		{name: "priority-queues", why: "every port has one queue", check: oneQueue},
 	}
 }
 
 func number(value string) error {
 	if _, err := strconv.ParseUint(value, 10, 32); err != nil {
 		return fmt.Errorf("%q is not a number", value)
-	}
-	return nil
-}
-
-func oneQueue(value string) error {
-	if value != "1" {
-		return fmt.Errorf("there are no priority queues: %q cannot be had, only 1", value)
 	}
 	return nil
 }

@@ -37,9 +37,9 @@ func TestCommandLinesOfSimpleSwitch(t *testing.T) {
 				o.config.Ports, o.config.PcapDir, o.program, o.logConsole, o.grpcAddr = two, dir, "prog.json", true, "0.0.0.0:50051"
 				o.notes = []string{"--thrift-port is ignored: there is no Thrift server; use P4Runtime", "--nanolog is ignored: there is no nanomsg event log"}
 			}},
-		{"--no-p4 --log-file x --log-flush -- --priority-queues 1", func(o *options) {
-			o.noP4, o.logFile = true, "x"
-			o.notes = []string{"--log-flush is ignored: every line of the log is written at once", "--priority-queues is ignored: every port has one queue"}
+		{"--no-p4 --log-file x --log-flush -- --priority-queues 8", func(o *options) {
+			o.noP4, o.logFile, o.config.Queues = true, "x", 8
+			o.notes = []string{"--log-flush is ignored: every line of the log is written at once"}
 		}},
 		{"--use-files 3 --dump-packet-data 14 prog.json", func(o *options) {
 			o.program, o.useFiles, o.config.DumpBytes = "prog.json", 3, 14
@@ -74,7 +74,8 @@ func TestCommandLineErrors(t *testing.T) {
 		"--thrift-port x a.json":            "--thrift-port",
 		"--restore-state x a.json":          "state is not saved",
 		"--debugger a.json":                 "no debugger",
-		"a.json -- --priority-queues 8":     "no priority queues",
+		"a.json -- --priority-queues 0":     "--priority-queues",
+		"a.json -- --priority-queues 257":   "--priority-queues",
 		"--use-files -- a.json":             "--use-files",
 		"--use-files 9999999999999 a.json":  "too long",
 		"--dump-packet-data -1 a.json":      "--dump-packet-data",

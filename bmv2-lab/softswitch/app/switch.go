@@ -36,7 +36,7 @@ func New(cfg Config, deps Deps) (*Switch, error) {
 		return nil, err
 	}
 	s := &Switch{cfg: cfg, deps: deps, set: set, worker: newWorker(set, cfg.CPUPort, newDumper(deps.Log, cfg.DumpBytes)), ready: make(chan struct{})}
-	options := engine.Options{DropPort: cfg.DropPort, Log: func(text string) { deps.Log.Info("log_msg", "text", text) }}
+	options := engine.Options{DropPort: cfg.DropPort, Queues: cfg.Queues, Log: func(text string) { deps.Log.Info("log_msg", "text", text) }}
 	options.Trace = deps.tracer()
 	if cfg.Program != nil {
 		sw, err := load(cfg.Program, options)

@@ -30,8 +30,8 @@ type worker struct {
 	events p4rtserver.Events
 	told   uint64 // which of the ports' changes the switch knows; of run only
 
-	batch   engine.Batch // of the frames since the last Pause, if there were any
-	inBatch bool
+	batch  engine.Batch // the frames since the last Pause, if there were any
+	frames int          // in it
 
 	noProgram    atomic.Uint64 // frames that came before there was a program
 	noController atomic.Uint64 // packet-ins and digests of a program without P4Info
@@ -72,27 +72,33 @@ func (w *worker) run(ctx context.Context) error {
 	return nil
 }
 
+// maxBatch bounds the frames of a batch: who reads a counter waits for its end.
+const maxBatch = 256
+
 // Receive is ports.Receiver's. Frames that come together are one batch for the engine.
 func (w *worker) Receive(port uint32, frame []byte) {
 	if w.dump != nil {
 		w.dump.log("Received packet", port, frame)
 	}
-	if !w.inBatch {
+	if w.frames == 0 {
 		sw := w.sw.Load()
 		if sw == nil {
 			w.noProgram.Add(1)
 			return
 		}
-		w.batch, w.inBatch = sw.BeginBatch(), true
+		w.batch = sw.BeginBatch(w)
 	}
-	w.batch.Process(w.Micros(), port, frame, w)
+	w.batch.Process(w.Micros(), port, frame)
+	if w.frames++; w.frames == maxBatch {
+		w.Pause()
+	}
 }
 
 // Pause is ports.Receiver's.
 func (w *worker) Pause() {
-	if w.inBatch {
+	if w.frames > 0 {
 		w.batch.End()
-		w.inBatch = false
+		w.frames = 0
 	}
 }
 

@@ -152,9 +152,9 @@ type Output interface {
 type Options struct {
 	// DropPort is the egress_spec that drops a packet; 0 stands for 511.
 	DropPort uint32
-	// Queues is the number of egress queues a port has; 0 stands for 1, as in simple_switch. A
-	// packet is dropped if its priority is not below it. Queues are always empty here, so that
-	// the order of packets does not depend on them.
+	// Queues is the number of egress queues a port has, at most MaxQueues; 0 stands for 1, as in
+	// simple_switch. A packet is dropped if its priority is not below it. With more than one,
+	// the packets of a Batch with the highest priority leave first.
 	Queues uint64
 	// Log, if not nil, receives the texts of log_msg.
 	Log func(text string)

@@ -137,9 +137,9 @@ func BenchmarkOurProgram(b *testing.B) {
 			b.ReportAllocs()
 			b.ResetTimer()
 			for i := 0; i < b.N; {
-				batch := sw.BeginBatch()
+				batch := sw.BeginBatch(out)
 				for range min(c.batch, b.N-i) {
-					batch.Process(uint64(i), 1, frames[i%len(frames)], out)
+					batch.Process(uint64(i), 1, frames[i%len(frames)])
 					i++
 				}
 				batch.End()

@@ -25,6 +25,7 @@ type packet struct {
 	outBuf  []byte    // the deparsed frame
 	patches []patchAt // scratch: headers of it to be patched
 	inBuf   []byte    // the memory of a recirculated frame
+	kept    []byte    // that of the frame of a packet in a queue
 	values  [][]byte  // of a digest
 
 	port      uint32 // ingress port

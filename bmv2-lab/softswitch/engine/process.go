@@ -10,34 +10,34 @@ const (
 	typeResubmitted  = 6
 )
 
-// maxPasses bounds how often one frame may go through ingress, by resubmission,
-// recirculation and copies of it.
+// maxPasses bounds how often one frame may go through ingress, by resubmission and
+// recirculation, and be copied at the end of egress, by itself and copies of it.
 const maxPasses = 1024
 
 // Process takes one frame that arrived at port at the time now (µs since the switch started)
 // through the program; the frame is only read, and not kept. One goroutine at a time.
 func (s *Switch) Process(now uint64, port uint32, frame []byte, out Output) {
-	b := s.BeginBatch()
-	b.Process(now, port, frame, out)
+	b := s.BeginBatch(out)
+	b.Process(now, port, frame)
 	b.End()
 }
 
 // Batch is a run of frames, from BeginBatch to End. Control operations that need the state wait for
 // its end, so it should be short.
-type Batch struct{ s *Switch }
-
-// BeginBatch takes the state for a batch. The goroutine that does must not call Process, nor read or
-// write counters, meters, registers and direct counters, before it has called End.
-func (s *Switch) BeginBatch() Batch {
-	s.state.Lock()
-	return Batch{s}
+type Batch struct {
+	s   *Switch
+	out Output
 }
 
-// End gives the state back.
-func (b Batch) End() { b.s.state.Unlock() }
+// BeginBatch takes the state for a batch, whose results go to out. The goroutine that does must not
+// call Process, nor read or write counters, meters and registers, before it has called End.
+func (s *Switch) BeginBatch(out Output) Batch {
+	s.state.Lock()
+	return Batch{s, out}
+}
 
-// Process is Switch.Process.
-func (b Batch) Process(now uint64, port uint32, frame []byte, out Output) {
+// Process is as Switch.Process, but that packets may wait in the queues of Options.Queues.
+func (b Batch) Process(now uint64, port uint32, frame []byte) {
 	s := b.s
 	s.now = now
 	p := s.get()
@@ -46,16 +46,45 @@ func (b Batch) Process(now uint64, port uint32, frame []byte, out Output) {
 	std.ingressPort.set(p, uint64(port))
 	std.packetLength.set(p, uint64(len(frame)))
 	std.ingressTime.set(p, now)
-	s.ingress(p, out)
+	if s.queues == nil {
+		s.passes = 0
+	}
+	s.passes += maxPasses - 1
+	s.ingress(p, b.out)
+	s.ingressAgain(b.out)
+}
+
+// End empties the queues and gives the state back.
+func (b Batch) End() {
+	s := b.s
+	for s.queues != nil && s.queues.packets > 0 {
+		s.serve(b.out)
+		s.ingressAgain(b.out)
+	}
+	s.passes = 0
+	s.state.Unlock()
+}
+
+// ingressAgain takes the packets that wait for it through ingress.
+func (s *Switch) ingressAgain(out Output) {
 	for i := 0; i < len(s.work); i++ {
-		if i+1 >= maxPasses {
-			s.stats.PassLimit++
+		if !s.mayPass() {
 			s.put(s.work[i])
 			continue
 		}
 		s.ingress(s.work[i], out)
 	}
 	s.work = s.work[:0]
+}
+
+// mayPass books one more pass.
+func (s *Switch) mayPass() bool {
+	if s.passes == 0 {
+		s.stats.PassLimit++
+		return false
+	}
+	s.passes--
+	return true
 }
 
 // get takes a packet from the free list.
@@ -132,7 +161,7 @@ func (s *Switch) ingress(p *packet, out Output) {
 		s.put(p)
 	default:
 		std.instanceType.set(p, typeNormal)
-		s.egress(p, uint32(spec), out)
+		s.toEgress(p, uint32(spec), out)
 	}
 }
 
@@ -191,7 +220,7 @@ func (s *Switch) replicate(p *packet, to []Replica, truncate uint32, out Output)
 			q.truncate = int(min(truncate, 1<<30))
 		}
 		s.std.egressRid.set(q, uint64(r.Instance))
-		s.egress(q, r.Port, out)
+		s.toEgress(q, r.Port, out)
 	}
 }
 
@@ -270,19 +299,7 @@ func (s *Switch) raise(p *packet, out Output) {
 // egress takes a packet through the egress pipeline and the deparser. It owns p.
 func (s *Switch) egress(p *packet, port uint32, out Output) {
 	std := s.std
-	if std.priority.ok && p.words[std.priority.off] >= s.opt.Queues {
-		s.stats.NoQueue++
-		if s.opt.Trace != nil {
-			p.say("egress: drop, there is no queue for priority %d", p.words[std.priority.off])
-		}
-		s.put(p)
-		return
-	}
 	std.egressTime.set(p, p.now)
-	std.enqTime.set(p, p.now)
-	std.enqDepth.set(p, 0)
-	std.deqTime.set(p, 0)
-	std.deqDepth.set(p, 0)
 	std.egressPort.set(p, uint64(port))
 	std.egressSpec.set(p, uint64(s.opt.DropPort)+1)
 	std.packetLength.set(p, uint64(p.length))
@@ -338,7 +355,7 @@ func (s *Switch) copyEgress(p *packet) (*packet, CloneSession) {
 		s.traceClone(p, session, ok, "egress")
 	}
 	p.clone = 0
-	if !ok {
+	if !ok || !s.mayPass() {
 		return nil, session
 	}
 	q := s.get()

@@ -47,7 +47,7 @@ func (f stdField) set(p *packet, v uint64) {
 // written are the fields that the switch writes, and does not read.
 func (s *stdFields) written() []*stdField {
 	return []*stdField{&s.ingressPort, &s.packetLength, &s.instanceType, &s.egressPort, &s.parserError, &s.checksumError,
-		&s.egressRid, &s.ingressTime, &s.egressTime, &s.enqTime, &s.enqDepth, &s.deqTime, &s.deqDepth}
+		&s.egressRid, &s.ingressTime, &s.egressTime, &s.enqTime, &s.enqDepth, &s.deqTime, &s.deqDepth, &s.queue}
 }
 
 // all lists the fields that are there.
@@ -65,7 +65,7 @@ type stdFields struct {
 	ingressPort, packetLength, instanceType, egressSpec, egressPort stdField
 	parserError, checksumError, mcastGroup, egressRid               stdField
 	ingressTime, egressTime                                         stdField
-	enqTime, enqDepth, deqTime, deqDepth, priority                  stdField
+	enqTime, enqDepth, deqTime, deqDepth, queue, priority           stdField
 }
 
 // checksum is a compiled checksum.
@@ -173,10 +173,16 @@ func (c *compiler) standardFields() {
 		{&s.enqDepth, "queueing_metadata", "enq_qdepth", false},
 		{&s.deqTime, "queueing_metadata", "deq_timedelta", false},
 		{&s.deqDepth, "queueing_metadata", "deq_qdepth", false},
+		{&s.queue, "queueing_metadata", "qid", false},
 	} {
 		*f.to = c.aliased(f.header, f.name)
 		if f.required && !f.to.ok {
 			c.fail(bmjson.Place{}, "field %s.%s, which the target needs, is not there", f.header, f.name)
+		}
+	}
+	if !s.enqTime.ok || !s.enqDepth.ok || !s.deqTime.ok || !s.deqDepth.ok { // all or none
+		for _, f := range []*stdField{&s.enqTime, &s.enqDepth, &s.deqTime, &s.deqDepth, &s.queue} {
+			f.ok = false
 		}
 	}
 }

@@ -37,6 +37,9 @@ type Switch struct {
 	rand  *rand.Rand
 	free  *packet
 	work  []*packet // packets of this frame that wait for ingress
+
+	passes int     // that the frame may still take
+	queues *queues // nil if there is one a port
 }
 
 // Stats counts what a program did that nothing else shows.
@@ -47,7 +50,8 @@ type Stats struct {
 	Assertions uint64
 	// NoQueue are copies dropped because their priority is not below Options.Queues.
 	NoQueue uint64
-	// PassLimit are packets dropped because they were resubmitted or recirculated too often.
+	// PassLimit are packets that were resubmitted, recirculated or copied too often: they, or
+	// their copies, are dropped.
 	PassLimit uint64
 }
 
@@ -56,7 +60,7 @@ func New(p *Program, opt Options) *Switch {
 	if opt.DropPort == 0 {
 		opt.DropPort = 511
 	}
-	opt.Queues = max(opt.Queues, 1)
+	opt.Queues = min(max(opt.Queues, 1), MaxQueues)
 	if opt.Trace != nil {
 		if traced, err := p.traced(); err != nil {
 			opt.Trace("no trace of steps: " + err.Error())
@@ -88,6 +92,9 @@ func New(p *Program, opt Options) *Switch {
 		s.profiles = append(s.profiles, newProfile(s, pp))
 	}
 	s.makeRegisters()
+	if opt.Queues > 1 {
+		s.queues = newQueues(opt.Queues)
+	}
 	for _, tp := range p.tables {
 		t := newTable(s, tp)
 		s.tables = append(s.tables, t)

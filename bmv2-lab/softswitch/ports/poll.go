@@ -30,7 +30,7 @@ func (s *Set) watch(fd, event int) error {
 type Receiver interface {
 	// Receive takes a frame, whose memory is valid during the call only.
 	Receive(port uint32, frame []byte)
-	// Pause is called when no more frames come for now: behind each batch.
+	// Pause is called behind the frames that came together.
 	Pause()
 }
 
@@ -71,7 +71,9 @@ func (s *Set) Poll(to Receiver) error {
 	}
 	s.receiveInjected(to)
 	now := time.Since(s.start)
-	if err := s.receiveFiles(now, to); err != nil {
+	err = s.receiveFiles(now, to)
+	to.Pause()
+	if err != nil {
 		return fmt.Errorf("ports: %w", err)
 	}
 	s.imp.release(now)
@@ -113,7 +115,6 @@ func (s *Set) receive(p *port, to Receiver) {
 	if p.sock == nil {
 		return
 	}
-	defer to.Pause()
 	r := p.sock.ring
 	for range batch {
 		sl, ok := r.take()
@@ -140,7 +141,6 @@ func (s *Set) receiveFrame(p *port, sl slot, to Receiver) {
 }
 
 func (s *Set) receiveInjected(to Receiver) {
-	defer to.Pause()
 	for range batch {
 		select {
 		case in := <-s.inject:

@@ -76,7 +76,6 @@ func (s *Set) receiveFiles(now time.Duration, to Receiver) error {
 			return err
 		}
 	}
-	defer to.Pause()
 	for n := 0; n < batch && len(r.left) > 0; n++ {
 		i := r.earliest()
 		f := r.left[i]
