@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/engine"
 )
@@ -15,14 +16,21 @@ import (
 type replicationState struct {
 	nodes    map[uint64]*mcNode // by handle
 	groups   map[uint16][]uint64
+	lags     map[uint16][]uint32 // the ports of each link aggregation group, ascending
 	sessions map[uint16]mirror
 }
 
 type mcNode struct {
 	rid        uint16
-	ports      []uint32 // ascending
+	members    mcMembers
 	group      uint16
 	associated bool
+}
+
+// mcMembers are where a node sends copies, both ascending.
+type mcMembers struct {
+	ports []uint32
+	lags  []uint16
 }
 
 // mirror is where a mirroring session sends copies.
@@ -35,16 +43,25 @@ type mirror struct {
 const maxID = math.MaxUint16
 
 // groupReplicas are a group's replicas in BMv2's order: nodes as they were associated, each
-// with its ports ascending.
+// with its ports ascending, and then a port of each link aggregation group.
 func (r *replicationState) groupReplicas(group uint16) []engine.Replica {
 	var out []engine.Replica
 	for _, h := range r.groups[group] {
-		for _, p := range r.nodes[h].ports {
-			out = append(out, engine.Replica{Port: p, Instance: r.nodes[h].rid})
+		n := r.nodes[h]
+		for _, p := range n.members.ports {
+			out = append(out, engine.Replica{Port: p, Instance: n.rid})
+		}
+		for _, lag := range n.members.lags {
+			if ports := r.lags[lag]; len(ports) > 0 {
+				out = append(out, engine.Replica{Port: ports[lagHash%len(ports)], Instance: n.rid})
+			}
 		}
 	}
 	return out
 }
+
+// lagHash chooses the port of a link aggregation group: BMv2 has the same hash for all packets.
+const lagHash = 0xff
 
 // pushGroup brings a group, and the sessions that go to it, to the target.
 func (x *run) pushGroup(group uint16) error {
@@ -84,59 +101,7 @@ func (x *run) node(handle uint64) (*mcNode, error) {
 	return n, nil
 }
 
-// mirroringAdd is mirroring_add SESSION PORT and mirroring_add_mc SESSION GROUP.
-type mirroringAdd struct {
-	session uint16
-	to      mirror
-}
-
-func parseMirroringAdd(s *scanner) command {
-	return &mirroringAdd{parseSession(s), mirror{port: parsePort(s)}}
-}
-
-func parseMirroringAddGroup(s *scanner) command {
-	return &mirroringAdd{parseSession(s), mirror{group: parseGroup(s), toGroup: true}}
-}
-
-func parseSession(s *scanner) uint16 { return uint16(s.number("the session", maxID)) }
-
 func parseGroup(s *scanner) uint16 { return uint16(s.number("the group", maxID)) }
-
-func (c *mirroringAdd) run(x *run) error {
-	if x.pre.sessions == nil {
-		x.pre.sessions = map[uint16]mirror{}
-	}
-	x.pre.sessions[c.session] = c.to
-	return x.pushSession(c.session)
-}
-
-// mirroringDelete is mirroring_delete SESSION.
-type mirroringDelete struct{ session uint16 }
-
-func parseMirroringDelete(s *scanner) command { return &mirroringDelete{parseSession(s)} }
-
-func (c *mirroringDelete) run(x *run) error {
-	delete(x.pre.sessions, c.session)
-	return x.target.DeleteClone(c.session)
-}
-
-// mirroringGet prints a session: mirroring_get SESSION.
-type mirroringGet struct{ session uint16 }
-
-func parseMirroringGet(s *scanner) command { return &mirroringGet{parseSession(s)} }
-
-func (c *mirroringGet) run(x *run) error {
-	m, ok := x.pre.sessions[c.session]
-	switch {
-	case !ok:
-		return fmt.Errorf("there is no mirroring session %d", c.session)
-	case m.toGroup:
-		x.print("mirroring session %d: group %d", c.session, m.group)
-	default:
-		x.print("mirroring session %d: port %d", c.session, m.port)
-	}
-	return nil
-}
 
 // groupCreate is mc_mgrp_create GROUP. One that exists stays, as in BMv2.
 type groupCreate struct{ group uint16 }
@@ -173,28 +138,41 @@ func (c *groupDestroy) run(x *run) error {
 	return x.target.DeleteMulticast(c.group)
 }
 
-// nodeCreate is mc_node_create RID PORT…; the node gets the lowest handle that is free.
+// nodeCreate is mc_node_create RID PORT… [| LAG…]; the node gets the lowest handle that is free.
 type nodeCreate struct {
-	rid   uint16
-	ports []uint32
+	rid     uint16
+	members mcMembers
 }
 
 func parseNodeCreate(s *scanner) command {
-	return &nodeCreate{uint16(s.number("the replication id", maxID)), parseNodePorts(s)}
+	return &nodeCreate{uint16(s.number("the replication id", maxID)), parseMembers(s)}
 }
 
-func parseNodePorts(s *scanner) []uint32 {
-	var out []uint32
-	for s.more() {
-		p := parsePort(s)
-		if slices.Contains(out, p) {
-			s.fail("port %d is there twice", p)
+func parseMembers(s *scanner) (m mcMembers) {
+	m.ports = parseSet(s, "port", parsePort)
+	if s.accept("|") {
+		m.lags = parseSet(s, "lag", parseLag)
+	}
+	return m
+}
+
+// parseSet reads the numbers up to a bar or the end of the line.
+func parseSet[T uint16 | uint32](s *scanner, what string, one func(*scanner) T) (out []T) {
+	for s.more() && !strings.HasPrefix(s.rest(), "|") {
+		n := one(s)
+		if slices.Contains(out, n) {
+			s.fail("%s %d is there twice", what, n)
 		}
-		out = append(out, p)
+		out = append(out, n)
 	}
 	slices.Sort(out)
 	return out
 }
+
+// maxLAG is BMv2's.
+const maxLAG = 255
+
+func parseLag(s *scanner) uint16 { return uint16(s.number("the lag", maxLAG)) }
 
 func (c *nodeCreate) run(x *run) error {
 	if x.pre.nodes == nil {
@@ -204,28 +182,57 @@ func (c *nodeCreate) run(x *run) error {
 	for x.pre.nodes[handle] != nil {
 		handle++
 	}
-	x.pre.nodes[handle] = &mcNode{rid: c.rid, ports: c.ports}
+	x.pre.nodes[handle] = &mcNode{rid: c.rid, members: c.members}
 	return nil
 }
 
-// nodeUpdate is mc_node_update HANDLE PORT….
+// nodeUpdate is mc_node_update HANDLE PORT… [| LAG…].
 type nodeUpdate struct {
-	handle uint64
-	ports  []uint32
+	handle  uint64
+	members mcMembers
 }
 
 func parseHandle(s *scanner) uint64 { return s.number("the node's handle", math.MaxInt32) }
 
-func parseNodeUpdate(s *scanner) command { return &nodeUpdate{parseHandle(s), parseNodePorts(s)} }
+func parseNodeUpdate(s *scanner) command { return &nodeUpdate{parseHandle(s), parseMembers(s)} }
 
 func (c *nodeUpdate) run(x *run) error {
 	n, err := x.node(c.handle)
 	if err != nil {
 		return err
 	}
-	n.ports = c.ports
+	n.members = c.members
 	if n.associated {
 		return x.pushGroup(n.group)
+	}
+	return nil
+}
+
+// lagMembership is mc_set_lag_membership LAG PORT….
+type lagMembership struct {
+	lag   uint16
+	ports []uint32
+}
+
+func parseLagMembership(s *scanner) command {
+	return &lagMembership{parseLag(s), parseSet(s, "port", parsePort)}
+}
+
+func (c *lagMembership) run(x *run) error {
+	if x.pre.lags == nil {
+		x.pre.lags = map[uint16][]uint32{}
+	}
+	x.pre.lags[c.lag] = c.ports
+	for _, group := range slices.Sorted(maps.Keys(x.pre.groups)) {
+		for _, h := range x.pre.groups[group] {
+			if !slices.Contains(x.pre.nodes[h].members.lags, c.lag) {
+				continue
+			}
+			if err := x.pushGroup(group); err != nil {
+				return err
+			}
+			break
+		}
 	}
 	return nil
 }
@@ -304,8 +311,12 @@ func (replicationDump) run(x *run) error {
 	for _, g := range slices.Sorted(maps.Keys(x.pre.groups)) {
 		x.print("multicast group %d", g)
 		for _, h := range x.pre.groups[g] {
-			x.print("  node %d: replication id %d, ports %v", h, x.pre.nodes[h].rid, x.pre.nodes[h].ports)
+			n := x.pre.nodes[h]
+			x.print("  node %d: replication id %d, ports %v, lags %v", h, n.rid, n.members.ports, n.members.lags)
 		}
+	}
+	for _, lag := range slices.Sorted(maps.Keys(x.pre.lags)) {
+		x.print("lag %d: ports %v", lag, x.pre.lags[lag])
 	}
 	return nil
 }
