@@ -7,7 +7,7 @@ GO_PACKAGES := ./...
 SWITCH ?= $(CURDIR)/build/softswitch
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build kubernetes p4 models lab lab-check verify-flows test unit lint conformance conformance-programs diff-bmv2 bench bench-switch clean
+.PHONY: help deps build kubernetes p4 models lab lab-check verify-flows test unit lint conformance conformance-programs diff-bmv2 bench bench-switch bench-loss clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,6 +77,9 @@ bench-switch: build ## softswitch against a plain forwarder and simple_switch_gr
 	build/switchbench -softswitch "$(SWITCH)" $(BENCH_SWITCH)
 	@echo "==> the engine alone, and its tables as they grow"
 	go test -run '^$$' -bench 'OurProgram|Tables' -benchmem -count 3 ./bmv2-lab/softswitch/engine
+
+bench-loss: ## every cable of a fabric loses 1% in turn: who names it, and when
+	go test -count 1 -v -run TestLocalisation ./bmv2-lab/lossbench -all
 
 clean: ## remove what was built here
 	rm -rf build

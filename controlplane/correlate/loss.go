@@ -105,25 +105,42 @@ func (x *index) cable(from, to string) (out, in []inventory.PortRef) {
 	return out, in
 }
 
-// compare counts both ends of a segment as of the newest epoch for which all hops have a
-// snapshot; not ok if there is none.
+// compare counts both ends of a segment as of the newest epoch for which all hops have a snapshot;
+// not ok if there is none. Of packets that are under way when an epoch begins, a burst can be more
+// than anybody would expect, but hardly at the beginning of the next epoch again: so until the end
+// only what was missing at both is said to be lost.
 func compare(sw string, up, down, all []*flow.Hop) (s flow.Segment, ok bool) {
-	epoch, ok := commonEpoch(all)
+	epoch, ok := commonEpoch(all, noEpoch)
 	if !ok {
 		return s, false
 	}
-	entered, arrived := countAt(up, epoch), countAt(down, epoch)
-	both := min(entered, arrived)
-	s = flow.Segment{Switch: sw, Packets: entered, Lost: entered - both, Extra: arrived - both, Final: epoch == flow.OpenEpoch}
-	if !s.Final {
-		s.Within = uncertainty(up, all)
+	s = flow.Segment{Switch: sw, Packets: countAt(up, epoch), Final: epoch == flow.OpenEpoch}
+	s.Lost, s.Extra = missing(up, down, epoch)
+	if s.Final {
+		return s, true
 	}
+	s.Within = uncertainty(up, all)
+	var lost, extra uint64
+	if before, ok := commonEpoch(all, int64(epoch)); ok {
+		lost, extra = missing(up, down, before)
+	}
+	s.Lost, s.Extra = min(s.Lost, lost), min(s.Extra, extra)
 	return s, true
 }
 
-// commonEpoch is the newest epoch that every hop has a snapshot of.
-func commonEpoch(hops []*flow.Hop) (uint32, bool) {
-	for limit := int64(flow.OpenEpoch) + 1; ; {
+// missing is how many packets fewer, or more, had arrived than left when an epoch began.
+func missing(up, down []*flow.Hop, epoch uint32) (lost, extra uint64) {
+	entered, arrived := countAt(up, epoch), countAt(down, epoch)
+	both := min(entered, arrived)
+	return entered - both, arrived - both
+}
+
+// noEpoch is later than all of them.
+const noEpoch = int64(flow.OpenEpoch) + 1
+
+// commonEpoch is the newest epoch before a limit that every hop has a snapshot of.
+func commonEpoch(hops []*flow.Hop, limit int64) (uint32, bool) {
+	for {
 		newest := int64(-1) // before the limit
 		for _, h := range hops {
 			for i := range h.Snapshots {

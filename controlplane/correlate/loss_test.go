@@ -61,11 +61,15 @@ func TestSegments(t *testing.T) {
 		},
 		"lost on the second cable": {
 			[]flow.Hop{hop("leaf1", "3", 1000, 2000), hop("spine1", "1", 1000, 2000), hop("leaf2", "1", 990, 1980)},
-			[]want{{"spine1/1", 2000, 0, false, false}, {"leaf2/1", 2000, 20, true, false}},
+			[]want{{"spine1/1", 2000, 0, false, false}, {"leaf2/1", 2000, 10, true, false}}, // in the epoch before
 		},
 		"one on its way is none lost": {
 			[]flow.Hop{hop("leaf1", "3", 1000), hop("spine1", "1", 999), hop("leaf2", "1", 999)},
-			[]want{{"spine1/1", 1000, 1, false, false}, {"leaf2/1", 999, 0, false, false}},
+			[]want{{"spine1/1", 1000, 0, false, false}, {"leaf2/1", 999, 0, false, false}},
+		},
+		"a burst on its way is not lost": {
+			[]flow.Hop{hop("leaf1", "3", 1000, 2000), hop("spine1", "1", 1000, 1950), hop("leaf2", "1", 950, 1950)},
+			[]want{{"spine1/1", 2000, 0, false, false}, {"leaf2/1", 1950, 0, false, false}},
 		},
 		"at the end one lost is one lost": {
 			[]flow.Hop{silent(hop("leaf1", "3", 5)), silent(hop("spine1", "1", 5)), silent(hop("leaf2", "1", 4))},

@@ -1,0 +1,180 @@
+package lossbench
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+var all = flag.Bool("all", false, "make every cable lose packets, one after the other")
+
+const (
+	lossShare = 0.01
+	within    = 5 * time.Second // a cable is to be named
+	sure      = 500             // packets/s of a conversation from which on it always is
+)
+
+// rates are packets/s of conversations.
+func rates() []int { return []int{20, 50, 100, 200, sure, 1000} }
+
+// inBubble runs a rig in time of its own.
+func inBubble(t *testing.T, seed uint64, run func(r *rig)) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		run(newRig(t, ctx, seed))
+		cancel()
+		synctest.Wait()
+	})
+}
+
+// everywhere are streams of all rates from every leaf to every other over every spine.
+func everywhere(per int) (list []*stream) {
+	port := uint16(40000)
+	for from := range leaves {
+		for to := range leaves {
+			for via := range spines {
+				for range per {
+					for _, rate := range rates() {
+						if from != to {
+							list = append(list, newStream(from, to, via, 1+int(port)%200, port, rate))
+							port++
+						}
+					}
+				}
+			}
+		}
+	}
+	return list
+}
+
+// result is how fast the conversations of one rate over a bad cable named it.
+type result struct {
+	crossed, named int
+	after          []time.Duration
+}
+
+// TestLocalisation: with a cable that loses 1%, the conversations that cross it name it within 5 s
+// while they run, no other cable is ever named, and after their end the counts are exact.
+func TestLocalisation(t *testing.T) {
+	faults := []cable{down(1, 0)}
+	if *all {
+		faults = links()
+	}
+	results := map[int]*result{}
+	for _, rate := range rates() {
+		results[rate] = &result{}
+	}
+	for i, fault := range faults {
+		inBubble(t, uint64(i+1), func(r *rig) { localise(t, r, fault, results) })
+	}
+	t.Logf("packets/s  conversations  named within %s  after, median     95%%  longest", within)
+	for _, rate := range rates() {
+		x := results[rate]
+		slices.Sort(x.after)
+		quantile := func(q float64) string {
+			if len(x.after) == 0 {
+				return "-"
+			}
+			return fmt.Sprintf("%.1fs", x.after[int(q*float64(len(x.after)-1))].Seconds())
+		}
+		t.Logf("%9d  %13d  %15d  %13s  %6s  %7s", rate, x.crossed, x.named, quantile(0.5), quantile(0.95), quantile(1))
+		if rate >= sure && x.named < x.crossed {
+			t.Errorf("of %d conversations of %d packets/s, %d named the cable within %s", x.crossed, rate, x.named, within)
+		}
+	}
+}
+
+func localise(t *testing.T, r *rig, fault cable, results map[int]*result) {
+	streams := everywhere(1)
+	begin := time.Now()
+	const before, during = 3 * time.Second, 7 * time.Second
+	for _, s := range streams {
+		r.start(s, begin.Add(before+during))
+	}
+	r.run(before)
+	if named := r.namedAnywhere(streams); len(named) > 0 {
+		t.Errorf("without any loss: %v", named)
+	}
+	r.cables[fault].loss = lossShare
+	broken := time.Now()
+	r.run(during)
+	r.cables[fault].loss = 0
+	for _, s := range streams {
+		_, named := r.said.of(s)
+		for at := range named {
+			if at != fault.String() {
+				t.Errorf("%v at %d packets/s: %s was named, %s loses", s.tuple, s.rate, at, fault)
+			}
+		}
+		if !slices.Contains(s.way, fault) {
+			continue
+		}
+		x := results[s.rate]
+		x.crossed++
+		if at, ok := named[fault.String()]; ok {
+			x.after = append(x.after, at.Sub(broken))
+			if at.Sub(broken) <= within {
+				x.named++
+			}
+		}
+	}
+	r.run(15 * time.Second) // until all is read out
+	r.exact(t, streams)
+}
+
+// namedAnywhere are the cables that were named by any stream.
+func (r *rig) namedAnywhere(streams []*stream) map[string]int {
+	all := map[string]int{}
+	for _, s := range streams {
+		_, named := r.said.of(s)
+		for at := range maps.Keys(named) {
+			all[at]++
+		}
+	}
+	return all
+}
+
+// exact holds what is said of streams that ended against what the cables did.
+func (r *rig) exact(t *testing.T, streams []*stream) {
+	t.Helper()
+	for _, s := range streams {
+		c, _ := r.said.of(s)
+		if c.Forward.Packets != s.sent {
+			t.Errorf("%v: %d packets entered, %d were sent", s.tuple, c.Forward.Packets, s.sent)
+		}
+		got, want := map[string]string{}, map[string]string{}
+		for _, g := range c.ForwardSegments {
+			got[where(g)] = fmt.Sprintf("lost %d extra %d final %t incomplete %t", g.Lost, g.Extra, g.Final, g.Incomplete)
+		}
+		for i, w := range s.way {
+			net := int64(s.lost[i]) - int64(s.extra[i])
+			want[w.String()] = fmt.Sprintf("lost %d extra %d final true incomplete false", max(0, net), max(0, -net))
+		}
+		if !maps.Equal(got, want) {
+			t.Errorf("%v at %d packets/s: said %v, want %v", s.tuple, s.rate, got, want)
+		}
+	}
+}
+
+// TestDoublesAndLatecomers: what arrives twice or in another order is no loss, and what is there
+// twice is said to be.
+func TestDoublesAndLatecomers(t *testing.T) {
+	inBubble(t, 1, func(r *rig) {
+		r.cables[up(0, 0)].hold = 0.1
+		r.cables[down(1, 0)].double, r.cables[down(1, 0)].hold = 0.02, 0.05
+		streams := everywhere(1)
+		for _, s := range streams {
+			r.start(s, time.Now().Add(6*time.Second))
+		}
+		r.run(20 * time.Second)
+		if named := r.namedAnywhere(streams); len(named) > 0 {
+			t.Errorf("losses were said: %v", named)
+		}
+		r.exact(t, streams)
+	})
+}

@@ -1,0 +1,265 @@
+package lossbench
+
+import (
+	"container/heap"
+	"context"
+	"encoding/binary"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/bmjson"
+	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/engine"
+	"github.com/fabricscope/fabricscope/controlplane/correlate"
+	"github.com/fabricscope/fabricscope/controlplane/flowcache"
+	"github.com/fabricscope/fabricscope/controlplane/inventory"
+	"github.com/fabricscope/fabricscope/controlplane/p4rt"
+	"github.com/fabricscope/fabricscope/controlplane/track"
+	"github.com/fabricscope/fabricscope/p4src"
+)
+
+const (
+	cpuPort    = 510
+	digestWait = 100 * time.Millisecond // for more of a list
+	step       = 500 * time.Microsecond // of the rig's time
+)
+
+// rig is the fabric and its controller. Its time is that of the synctest bubble it is in.
+type rig struct {
+	ctx     context.Context
+	t       testing.TB
+	rand    *rand.Rand
+	tracker *track.Tracker
+	decoder *flowcache.Decoder
+	devices map[string]*device
+	cables  map[cable]*wire
+	said    *said
+
+	mu     sync.Mutex // guards events
+	events events
+}
+
+// device is a switch.
+type device struct {
+	rig     *rig
+	name    string
+	engine  *engine.Switch
+	zero    time.Time // when its clock showed 0
+	digests [][]p4rt.Value
+	flushed time.Time
+	deaf    float64 // share of its digest lists that do not arrive
+}
+
+// event is something that happens at a moment.
+type event struct {
+	at time.Time
+	do func(now time.Time)
+}
+
+type events []event
+
+func (e events) Len() int           { return len(e) }
+func (e events) Less(i, j int) bool { return e[i].at.Before(e[j].at) }
+func (e events) Swap(i, j int)      { e[i], e[j] = e[j], e[i] }
+
+// Push is heap.Interface's.
+func (e *events) Push(x any) { *e = append(*e, x.(event)) }
+
+// Pop is heap.Interface's.
+func (e *events) Pop() any {
+	old := *e
+	last := old[len(old)-1]
+	*e = old[:len(old)-1]
+	return last
+}
+
+// at has something happen at a moment.
+func (r *rig) at(when time.Time, do func(now time.Time)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	heap.Push(&r.events, event{when, do})
+}
+
+// due takes the next event until a moment.
+func (r *rig) due(until time.Time) (event, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.events) == 0 || r.events[0].at.After(until) {
+		return event{}, false
+	}
+	return heap.Pop(&r.events).(event), true
+}
+
+// run lets time pass.
+func (r *rig) run(d time.Duration) {
+	for end := time.Now().Add(d); time.Now().Before(end); {
+		time.Sleep(step)
+		now := time.Now()
+		for e, ok := r.due(now); ok; e, ok = r.due(now) {
+			e.do(e.at)
+		}
+		for _, d := range r.devices {
+			if len(d.digests) > 0 && now.Sub(d.flushed) >= digestWait {
+				d.flush(now)
+			}
+		}
+	}
+}
+
+// newRig starts everything, and waits until the clocks of the switches are known.
+func newRig(t testing.TB, ctx context.Context, seed uint64) *rig {
+	r := &rig{ctx: ctx, t: t, rand: rand.New(rand.NewPCG(seed, 0)), devices: map[string]*device{}, cables: map[cable]*wire{}, said: newSaid()}
+	info, err := p4src.P4Info()
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := p4rt.NewProgram(info, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.decoder, err = flowcache.NewDecoder(program); err != nil {
+		t.Fatal(err)
+	}
+	c, err := correlate.New(correlate.DefaultConfig(), correlate.Deps{Sink: r.said, Source: source(facts()), Registerer: prometheus.NewRegistry()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := track.DefaultConfig()
+	cfg.Slots, cfg.EpochBits = p4src.FlowSlots, p4src.EpochBits
+	r.tracker, err = track.New(cfg, track.Deps{Sink: c, Log: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
+		PortName: func(_ string, n uint32) string { return inventory.PortName(n) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	go c.Run(ctx)         //nolint:errcheck // it ends with ctx
+	go r.tracker.Run(ctx) //nolint:errcheck // likewise
+	compiled := compile(t)
+	for _, name := range switchNames() {
+		d := &device{rig: r, name: name, engine: engine.New(compiled, engine.Options{Seed: 1}),
+			zero: time.Now().Add(-time.Duration(r.rand.Int64N(int64(time.Hour))))}
+		r.devices[name] = d
+		if err := r.tracker.Connected(ctx, d, true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, l := range links() {
+		r.cables[l] = &wire{}
+	}
+	r.run(5 * time.Second)
+	return r
+}
+
+func compile(t testing.TB) *engine.Program {
+	text, err := os.ReadFile("../../p4src/gen/fabricscope.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	document, err := bmjson.Decode(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := engine.Compile(document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return program
+}
+
+// micros is the time of the switch's clock.
+func (d *device) micros(now time.Time) uint64 { return uint64(now.Sub(d.zero).Microseconds()) }
+
+// receive has a frame enter.
+func (d *device) receive(now time.Time, port uint32, frame []byte) {
+	d.engine.Process(d.micros(now), port, frame, d)
+}
+
+// Digest implements engine.Output.
+func (d *device) Digest(g engine.Digest) {
+	values := make([]p4rt.Value, len(g.Values))
+	for i, v := range g.Values {
+		values[i] = p4rt.Value(v)
+	}
+	if len(d.digests) == 0 {
+		d.flushed = time.Now()
+	}
+	d.digests = append(d.digests, values)
+}
+
+// flush sends a list of digests, which may not arrive.
+func (d *device) flush(now time.Time) {
+	list := p4rt.DigestList{Digests: d.digests}
+	d.digests = nil
+	if d.rig.rand.Float64() < d.deaf {
+		return
+	}
+	d.rig.at(now.Add(d.toController()), func(now time.Time) { d.report(now, d.rig.decoder.Reports(list)) })
+}
+
+func (d *device) report(now time.Time, reports []track.Report) {
+	if err := d.rig.tracker.Reports(d.rig.ctx, d.name, reports, now); err != nil && d.rig.ctx.Err() == nil {
+		d.rig.t.Error(err)
+	}
+}
+
+// Transmit implements engine.Output. The way of packets through the fabric is the rig's own; what
+// goes to the controller is the answer to a read-out.
+func (d *device) Transmit(port uint32, frame []byte) {
+	const reason, stamp, payload = 0, 3, 9 // in packet_in_t
+	if port != cpuPort || p4src.PuntReason(frame[reason]) != p4src.PuntSlot {
+		return
+	}
+	stamped := uint64(binary.BigEndian.Uint16(frame[stamp:]))<<32 | uint64(binary.BigEndian.Uint32(frame[stamp+2:]))
+	r, err := flowcache.Answer(frame[payload:], stamped)
+	if err != nil {
+		d.rig.t.Error(err)
+		return
+	}
+	d.rig.at(time.Now().Add(d.toController()), func(now time.Time) { d.report(now, []track.Report{r}) })
+}
+
+// The way to the controller takes longer than the one back, on average.
+func (d *device) toController() time.Duration {
+	return time.Duration(300+d.rig.rand.IntN(700)) * time.Microsecond
+}
+
+func (d *device) fromController() time.Duration {
+	return time.Duration(100+d.rig.rand.IntN(200)) * time.Microsecond
+}
+
+// ask sends a packet_out_t.
+func (d *device) ask(op p4src.Op, slot uint32, idle time.Duration, offset uint64) error {
+	out := make([]byte, 0, 25)
+	out = append(out, byte(op), 0, 0)
+	out = binary.BigEndian.AppendUint32(out, slot)
+	out = binary.BigEndian.AppendUint32(out, uint32(idle.Microseconds()))
+	out = binary.BigEndian.AppendUint16(out, uint16(offset>>32))
+	out = binary.BigEndian.AppendUint32(out, uint32(offset))
+	out = binary.BigEndian.AppendUint64(out, 0)
+	d.rig.at(time.Now().Add(d.fromController()), func(now time.Time) { d.receive(now, cpuPort, out) })
+	return nil
+}
+
+// Name implements track.Switch.
+func (d *device) Name() string { return d.name }
+
+// RequestSlot implements track.Switch.
+func (d *device) RequestSlot(_ context.Context, slot uint32, idle time.Duration) error {
+	op := p4src.OpRead
+	if idle > 0 {
+		op = p4src.OpEvictIfIdle
+	}
+	return d.ask(op, slot, idle, 0)
+}
+
+// SetClock implements track.Switch.
+func (d *device) SetClock(_ context.Context, offset uint64) error {
+	return d.ask(p4src.OpSetClock, 0, 0, offset)
+}
+
+// ReadCounters implements track.Switch.
+func (d *device) ReadCounters(context.Context) ([]track.PortCounters, error) { return nil, nil }
