@@ -43,6 +43,17 @@ type Flow struct {
 	Server   End       `json:"server"`
 	Forward  Direction `json:"forward"`
 	Reverse  Direction `json:"reverse"`
+	Legs     []Leg     `json:"legs"`
+}
+
+// Leg is another conversation of the same connection.
+type Leg struct {
+	ID         string `json:"id"`
+	Side       string `json:"side"`
+	Confidence string `json:"confidence"`
+	End        struct {
+		Address netip.Addr `json:"address"`
+	} `json:"end"`
 }
 
 // End is who is said to be at one end of a conversation.

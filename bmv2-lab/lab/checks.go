@@ -3,6 +3,7 @@ package lab
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/fabricscope/fabricscope/bmv2-lab/check"
@@ -129,6 +130,20 @@ func (c *checked) checkFlows() {
 		}
 		return fmt.Sprintf("%d ports", ports), check.Residues(switches), err
 	})
+	for _, t := range []*tenant{c.blue, c.green} {
+		c.report.Check(t.name()+": both legs of translated connections as the kernels have them", func() (string, []string, error) {
+			translations, err := c.translations(t)
+			if err != nil {
+				return "", nil, err
+			}
+			flows := slices.DeleteFunc(slices.Clone(c.flows), func(f check.Flow) bool { return f.Server.Cluster != t.name() })
+			joined, differences := check.Legs(flows, translations)
+			if joined == 0 {
+				differences = append(differences, "no connection crossed the fabric on both sides of a translation")
+			}
+			return fmt.Sprintf("%d connections translated, %d over the fabric on both sides", len(translations), joined), differences, nil
+		})
+	}
 	c.report.Check("packets lost on the cable that lost them, and nowhere else", c.compareLosses)
 	c.report.Check("gNMI ONCE of conversations as the command line shows them", func() (string, []string, error) {
 		leaves, err := c.gnmi.Once(c.ctx, "/flows")

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"k8s.io/klog/v2"
 
+	"github.com/fabricscope/fabricscope/bmv2-lab/cluster/process"
 	"github.com/fabricscope/fabricscope/bmv2-lab/topology"
 )
 
@@ -28,6 +29,7 @@ type Lab struct {
 	network  *network
 	daemon   *daemon
 	captures []*capture
+	tracking []*process.Process // of the workers' translations
 	group    *errgroup.Group
 	ctx      context.Context // ends when a part of the lab fails
 	cancel   context.CancelFunc
@@ -85,7 +87,8 @@ func (l *Lab) Start(ctx context.Context) error {
 		{"nodes", func() error { return l.startNodes(l.blue) }},
 	}
 	if l.Config.Capture {
-		steps = slices.Insert(steps, slices.IndexFunc(steps, func(s step) bool { return s.name == "hosts" }), step{"capture", l.startCapture})
+		steps = slices.Insert(steps, slices.IndexFunc(steps, func(s step) bool { return s.name == "hosts" }), step{"capture", l.startCapture},
+			step{"tracking of connections", l.startTracking})
 	}
 	for _, s := range steps {
 		if err := l.Step(s.name, s.do); err != nil {

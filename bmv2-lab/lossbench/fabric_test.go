@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/fabricscope/fabricscope/controlplane/correlate"
@@ -102,6 +103,16 @@ func (s source) All(k inventory.Kind) func(func(inventory.Entry) bool) {
 	return func(yield func(inventory.Entry) bool) {
 		for _, f := range s {
 			if f.Ref().Kind == k && !yield(inventory.Entry{Fact: f}) {
+				return
+			}
+		}
+	}
+}
+
+func (s source) Within(k inventory.Kind, cluster, prefix string) func(func(inventory.Entry) bool) {
+	return func(yield func(inventory.Entry) bool) {
+		for e := range s.All(k) {
+			if r := e.Fact.Ref(); r.Cluster == cluster && strings.HasPrefix(r.ID, prefix) && !yield(e) {
 				return
 			}
 		}
