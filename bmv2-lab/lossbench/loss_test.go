@@ -178,3 +178,37 @@ func TestDoublesAndLatecomers(t *testing.T) {
 		r.exact(t, streams)
 	})
 }
+
+// TestLostReports: where digests do not arrive nothing is said to be lost that was not, and
+// the segments of the flows in question are marked.
+func TestLostReports(t *testing.T) {
+	inBubble(t, 1, func(r *rig) {
+		r.devices[spine(0)].deaf = 0.3
+		var streams []*stream
+		begin := time.Now()
+		// More flows than the cache has slots, so that many are evicted.
+		for i := range 12000 {
+			s := newStream(i%leaves, (i+1)%leaves, 0, i%200+1, uint16(33000+i%30000), 4)
+			streams = append(streams, s)
+			s.tuple.DstPort = uint16(1 + i/30000)
+			s.frame = frameOf(s.tuple)
+			r.start(s, begin.Add(2*time.Second))
+		}
+		r.run(12 * time.Second)
+		wrong, incomplete := 0, 0
+		for _, s := range streams {
+			c, _ := r.said.of(s)
+			for _, g := range segmentsOf(c) {
+				if g.Lossy() || g.Extra > g.Within {
+					wrong++
+				}
+				if g.Incomplete {
+					incomplete++
+				}
+			}
+		}
+		if wrong > 0 || incomplete == 0 {
+			t.Errorf("of %d conversations, none of which lost a packet, %d segments say so, and %d are incomplete", len(streams), wrong, incomplete)
+		}
+	})
+}

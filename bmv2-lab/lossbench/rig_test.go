@@ -33,15 +33,16 @@ const (
 type rig struct {
 	ctx     context.Context
 	t       testing.TB
-	rand    *rand.Rand
+	rand    *rand.Rand // of what happens in the rig's own goroutine
 	tracker *track.Tracker
 	decoder *flowcache.Decoder
 	devices map[string]*device
 	cables  map[cable]*wire
 	said    *said
 
-	mu     sync.Mutex // guards events
+	mu     sync.Mutex // guards all below
 	events events
+	delays *rand.Rand // of messages to and from the controller
 }
 
 // device is a switch.
@@ -103,7 +104,8 @@ func (r *rig) run(d time.Duration) {
 		for e, ok := r.due(now); ok; e, ok = r.due(now) {
 			e.do(e.at)
 		}
-		for _, d := range r.devices {
+		for _, name := range switchNames() {
+			d := r.devices[name]
 			if len(d.digests) > 0 && now.Sub(d.flushed) >= digestWait {
 				d.flush(now)
 			}
@@ -113,7 +115,7 @@ func (r *rig) run(d time.Duration) {
 
 // newRig starts everything, and waits until the clocks of the switches are known.
 func newRig(t testing.TB, ctx context.Context, seed uint64) *rig {
-	r := &rig{ctx: ctx, t: t, rand: rand.New(rand.NewPCG(seed, 0)), devices: map[string]*device{}, cables: map[cable]*wire{}, said: newSaid()}
+	r := &rig{ctx: ctx, t: t, rand: rand.New(rand.NewPCG(seed, 0)), delays: rand.New(rand.NewPCG(seed, 1)), devices: map[string]*device{}, cables: map[cable]*wire{}, said: newSaid()}
 	info, err := p4src.P4Info()
 	if err != nil {
 		t.Fatal(err)
@@ -223,12 +225,14 @@ func (d *device) Transmit(port uint32, frame []byte) {
 }
 
 // The way to the controller takes longer than the one back, on average.
-func (d *device) toController() time.Duration {
-	return time.Duration(300+d.rig.rand.IntN(700)) * time.Microsecond
-}
+func (d *device) toController() time.Duration   { return d.rig.delay(300, 1000) }
+func (d *device) fromController() time.Duration { return d.rig.delay(100, 300) }
 
-func (d *device) fromController() time.Duration {
-	return time.Duration(100+d.rig.rand.IntN(200)) * time.Microsecond
+// delay is one between two numbers of microseconds.
+func (r *rig) delay(least, most int) time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return time.Duration(least+r.delays.IntN(most-least)) * time.Microsecond
 }
 
 // ask sends a packet_out_t.

@@ -202,8 +202,8 @@ func (c *Correlator) complete(conv *flow.Conversation) []inventory.Change {
 	if conv.Protocol != flow.ARP { // which switches answer themselves
 		there.leave(&conv.Server.Identity)
 		back.leave(&conv.Client.Identity)
-		conv.ForwardSegments = c.index.segments(there, conv.Server.Identity.Switch)
-		conv.ReverseSegments = c.index.segments(back, conv.Client.Identity.Switch)
+		conv.ForwardSegments = c.index.segments(there, conv.Server.Identity.Switch, conv.Unsure)
+		conv.ReverseSegments = c.index.segments(back, conv.Client.Identity.Switch, conv.Unsure)
 	}
 	conv.ForwardHops, conv.ReverseHops = there.hops, back.hops
 	for _, id := range []*flow.Identity{&conv.Client.Identity, &conv.Server.Identity} {

@@ -13,8 +13,9 @@ import (
 const underWay = 2 * time.Millisecond
 
 // segments compares what each switch on the way of a direction was given with what the next
-// ones were. Destination is the switch that the packets are for, empty if that is not known.
-func (x *index) segments(p path, destination string) []flow.Segment {
+// ones were. Destination is the switch that the packets are for, empty if that is not known. It
+// may be unsure whether the path has all hops.
+func (x *index) segments(p path, destination string, unsure bool) []flow.Segment {
 	out := make([]flow.Segment, 0, len(p.hops))
 	ports := make([]inventory.PortRef, 0, 2*len(p.hops))
 	for i := range p.ends {
@@ -24,7 +25,7 @@ func (x *index) segments(p path, destination string) []flow.Segment {
 			if slices.ContainsFunc(p.hops[begin:k], func(h flow.Hop) bool { return h.Switch == sw }) {
 				continue // with the first hop of this switch
 			}
-			s, ok := x.segment(p, i, sw, destination)
+			s, ok := x.segment(p, i, sw, destination, unsure)
 			if !ok {
 				continue
 			}
@@ -42,7 +43,7 @@ func (x *index) segments(p path, destination string) []flow.Segment {
 
 // segment compares what a switch of a stage was given with what the next stage was given from
 // there; not ok if nothing can be said.
-func (x *index) segment(p path, stage int, sw, destination string) (s flow.Segment, ok bool) {
+func (x *index) segment(p path, stage int, sw, destination string, unsure bool) (s flow.Segment, ok bool) {
 	var buffer [8]*flow.Hop
 	hops := buffer[:0] // of the switch, and then those behind it
 	for k, end := p.stage(stage); k < end; k++ {
@@ -62,6 +63,9 @@ func (x *index) segment(p path, stage int, sw, destination string) (s flow.Segme
 	}
 	if arrived && slices.ContainsFunc(hops, func(h *flow.Hop) bool { return h.Incomplete }) {
 		return flow.Segment{Switch: sw, Incomplete: true}, true
+	}
+	if !arrived && (unsure || len(p.hops) > p.ends[len(p.ends)-1]) {
+		return flow.Segment{Switch: sw, Incomplete: true}, true // there may be a hop that nobody told of
 	}
 	if s, ok = compare(sw, hops[:up], hops[up:], hops); !ok || !arrived && !s.Final {
 		return s, false
@@ -116,16 +120,27 @@ func compare(sw string, up, down, all []*flow.Hop) (s flow.Segment, ok bool) {
 	}
 	s = flow.Segment{Switch: sw, Packets: countAt(up, epoch), Final: epoch == flow.OpenEpoch}
 	s.Lost, s.Extra = missing(up, down, epoch)
-	if s.Final {
-		return s, true
+	if !s.Final {
+		s.Within = uncertainty(up, all)
+		var lost, extra uint64
+		if before, ok := commonEpoch(all, int64(epoch)); ok {
+			lost, extra = missing(up, down, before)
+		}
+		s.Lost, s.Extra = min(s.Lost, lost), min(s.Extra, extra)
 	}
-	s.Within = uncertainty(up, all)
-	var lost, extra uint64
-	if before, ok := commonEpoch(all, int64(epoch)); ok {
-		lost, extra = missing(up, down, before)
+	if s.Lost+s.Extra > s.Within && doubtful(all) {
+		return flow.Segment{Switch: sw, Incomplete: true}, true
 	}
-	s.Lost, s.Extra = min(s.Lost, lost), min(s.Extra, extra)
 	return s, true
+}
+
+// doubtful says that what hops do not have may have been in a lost report. It was not where all
+// began to count at once and did not stop.
+func doubtful(hops []*flow.Hop) bool {
+	first := slices.MinFunc(hops, func(a, b *flow.Hop) int { return a.First.Compare(b.First) }).First
+	return slices.ContainsFunc(hops, func(h *flow.Hop) bool {
+		return h.Unsure && (!h.Whole || h.First.Sub(first) > underWay+2*h.ClockError)
+	})
 }
 
 // missing is how many packets fewer, or more, had arrived than left when an epoch began.

@@ -28,6 +28,8 @@ type Conversation struct {
 	ForwardSegments []Segment  `json:"forward-segments,omitempty"`
 	ReverseSegments []Segment  `json:"reverse-segments,omitempty"`
 	Legs            []Leg      `json:"legs,omitempty"` // the same across an address translation
+
+	Unsure bool `json:"-"` // reports of flows that nobody knows were lost since it began: a hop may be missing
 }
 
 // Tuple is that of the forward direction's packets.

@@ -207,6 +207,8 @@ type Hop struct {
 	FirstACK time.Time `json:"first-ack,omitzero"` // of packets with ACK and neither SYN nor RST
 
 	Incomplete bool          `json:"incomplete,omitempty"` // a report was lost: more passed than was counted
+	Unsure     bool          `json:"-"`                    // the switch lost reports since the conversation began, maybe of this hop
+	Whole      bool          `json:"-"`                    // though not since First: nothing has interrupted the counting
 	ClockError time.Duration `json:"-"`                    // by how much the times may be off
 	Snapshots  Snapshots     `json:"-"`
 }

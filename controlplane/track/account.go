@@ -52,6 +52,7 @@ type request struct {
 func newAccount(name string, t *Tracker, j *joiner) *account {
 	a := &account{name: name, ledger: newLedger(t.cfg.Slots), epochs: epochs{bits: t.cfg.EpochBits}, ports: map[uint32]*portBooks{}}
 	a.take = func(d *delta) { j.add(a, d) }
+	a.ledger.lost = func(g gap) { j.miss(name, a.clock.nanos(g.at)) }
 	for cause := range a.causes {
 		a.causes[cause] = t.metrics.reports.WithLabelValues(name, causeName(flow.Cause(cause)))
 	}

@@ -34,6 +34,7 @@ type hop struct {
 const (
 	markReversed   = 1 << iota // it is of direction 1
 	markIncomplete             // a report was lost
+	markAgain                  // more than one generation has counted it
 )
 
 // ring are the newest snapshots of a hop, besides those that zeroTo and openFrom tell: only a

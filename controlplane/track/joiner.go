@@ -23,6 +23,8 @@ type joiner struct {
 	conversations slab[conversation]
 	byTuple       map[uint64]uint32 // the first conversation with a hash; conversation.same has the next
 	seed          maphash.Seed
+	missed        map[string]int64 // by switch: when generations were last found to be unreported
+	missedLast    int64            // the newest of them
 	changed       fifo
 	cursor        uint32 // the conversation that forget looked at last
 	stats         joinerStats
@@ -49,7 +51,7 @@ type conversation struct {
 }
 
 func newJoiner(maxFlows int, portName func(string, uint32) string) *joiner {
-	return &joiner{maxFlows: maxFlows, portName: portName, byTuple: map[uint64]uint32{}, seed: maphash.MakeSeed()}
+	return &joiner{maxFlows: maxFlows, portName: portName, missed: map[string]int64{}, byTuple: map[uint64]uint32{}, seed: maphash.MakeSeed()}
 }
 
 // add takes what the ledger of an account learned, and gives a flow that began its number.
@@ -87,6 +89,7 @@ func (j *joiner) begin(a *account, d *delta) uint32 {
 	flow := j.hopOf(number, place, key.Outer, reversed)
 	switch {
 	case flow != 0:
+		j.hops.at(flow).marks |= markAgain
 	case place == 0 || j.hops.len() >= j.maxFlows:
 		j.stats.refused++
 		return 0

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -33,6 +34,7 @@ func (j *joiner) snapshot(c *conversation) flow.Conversation {
 	out.Protocol, out.Client.Address, out.Server.Address = t.Protocol, t.Src, t.Dst
 	out.ForwardHops, out.ReverseHops = sides[0], sides[1]
 	out.ForwardFlags, out.ReverseFlags = flags[0], flags[1]
+	out.Unsure = j.missedLast >= out.First.UnixNano()
 	out.Handshake = shaken(&out, c.live == 0)
 	switch t.Protocol {
 	case flow.ICMP, flow.ICMPv6:
@@ -47,9 +49,10 @@ func (j *joiner) snapshot(c *conversation) flow.Conversation {
 // sides gives the hops of both directions, each by the time they first counted, and all TCP flags.
 func (j *joiner) sides(c *conversation) (sides [2][]flow.Hop, flags [2]uint8) {
 	var count [2]int
-	snapshots := 0
+	snapshots, first := 0, int64(math.MaxInt64)
 	for n := c.hops; n != 0; n = j.hops.at(n).next {
 		h := j.hops.at(n)
+		first = min(first, h.first)
 		side := h.marks & markReversed
 		count[side]++
 		flags[side] |= h.flags
@@ -62,6 +65,7 @@ func (j *joiner) sides(c *conversation) (sides [2][]flow.Hop, flags [2]uint8) {
 		side := &sides[h.marks&markReversed]
 		*side = append(*side, flow.Hop{})
 		memory = j.describe(h, &(*side)[len(*side)-1], memory)
+		(*side)[len(*side)-1].Unsure = j.unsure(h, first)
 	}
 	for _, s := range sides {
 		slices.SortFunc(s, func(a, b flow.Hop) int { return a.First.Compare(b.First) })
@@ -75,7 +79,7 @@ func (j *joiner) describe(h *hop, out *flow.Hop, memory flow.Snapshots) flow.Sna
 	*out = flow.Hop{Switch: p.sw, Port: p.port, Number: p.number, Outer: j.outers.at(h.outer),
 		Counters: h.counters, First: moment(h.first), Last: moment(h.last),
 		SYNs: h.syns, SynSeq: h.synSeq, LastSYN: moment(h.lastSYN), FirstACK: moment(h.firstACK),
-		Incomplete: h.is(markIncomplete), ClockError: time.Duration(h.clockError) * time.Microsecond}
+		Incomplete: h.is(markIncomplete), Whole: h.live == 1 && !h.is(markAgain), ClockError: time.Duration(h.clockError) * time.Microsecond}
 	begin := len(memory)
 	memory = j.history(h, memory)
 	if all := memory[begin:]; len(all) > 0 {
