@@ -12,9 +12,6 @@ import (
 	"syscall"
 	"time"
 
-	p4v1 "github.com/p4lang/p4runtime/go/p4/v1"
-	"google.golang.org/protobuf/proto"
-
 	"github.com/fabricscope/fabricscope/controlplane/flowcache"
 	"github.com/fabricscope/fabricscope/controlplane/p4rt"
 	"github.com/fabricscope/fabricscope/controlplane/track"
@@ -27,7 +24,6 @@ type feed struct {
 	cmd     *exec.Cmd
 	r       *bufio.Reader
 	buffer  []byte
-	lists   p4v1.DigestList
 }
 
 func (b *bench) feed(ctx context.Context, c clocks) (*feed, error) {
@@ -75,13 +71,9 @@ func (f *feed) decode(m message, now time.Time) ([]track.Report, error) {
 		r, err := flowcache.Answer(m.payload[8:], binary.BigEndian.Uint64(m.payload))
 		return []track.Report{r}, err
 	}
-	f.lists.Reset()
-	if err := proto.Unmarshal(m.payload, &f.lists); err != nil {
-		return nil, err
+	list, err := f.program.DecodeDigests(m.payload, now)
+	if err != nil || !list.Known || list.Broken > 0 {
+		return nil, fmt.Errorf("%d digests could not be decoded: %v", list.Broken, err)
 	}
-	list, ok := f.program.DecodeDigests(&f.lists, now)
-	if !ok || len(list.Digests) != len(f.lists.Data) {
-		return nil, fmt.Errorf("%d of %d digests could not be decoded", len(f.lists.Data)-len(list.Digests), len(f.lists.Data))
-	}
-	return f.decoder.Reports(list), nil
+	return f.decoder.Reports(list.DigestList), nil
 }

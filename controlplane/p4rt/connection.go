@@ -52,7 +52,7 @@ func (s *Session) serve(ctx context.Context) (served bool, err error) {
 		arbitration: make(chan *p4v1.MasterArbitrationUpdate, 16),
 	}
 	g, gctx := errgroup.WithContext(ctx)
-	c.stream, err = c.client.StreamChannel(gctx)
+	c.stream, err = c.client.StreamChannel(gctx, grpc.ForceCodecV2(newStreamCodec()))
 	if err != nil {
 		return false, cause(ctx, fmt.Errorf("connect to %s: %s", s.cfg.Address, rpcText(err)))
 	}
@@ -105,28 +105,30 @@ func (s *Session) arbitrationRequest(c *connection) *p4v1.StreamMessageRequest {
 
 // receive reads the stream and hands on what comes. It never waits for a subscriber.
 func (s *Session) receive(ctx context.Context, c *connection) error {
+	msg := incoming{program: s.program}
 	for {
-		msg, err := c.stream.Recv()
+		err := c.stream.RecvMsg(&msg)
 		if errors.Is(err, io.EOF) {
 			return errClosed
 		}
 		if err != nil {
 			return fmt.Errorf("stream from %s: %s", s.cfg.Address, rpcText(err))
 		}
-		now := time.Now()
-		c.heard.Store(now.UnixNano())
-		switch m := msg.GetUpdate().(type) {
+		c.heard.Store(msg.received.UnixNano())
+		if msg.digests != nil {
+			s.digestList(c, msg.digests)
+			continue
+		}
+		switch m := msg.other.GetUpdate().(type) {
 		case *p4v1.StreamMessageResponse_Arbitration:
 			select {
 			case c.arbitration <- m.Arbitration:
 			case <-ctx.Done():
 				return ctx.Err()
 			}
-		case *p4v1.StreamMessageResponse_Digest:
-			s.digestList(c, m.Digest, now)
 		case *p4v1.StreamMessageResponse_Packet:
 			s.metrics.packetIns.WithLabelValues(s.cfg.Name).Inc()
-			p := s.program.decodePacketIn(m.Packet, now)
+			p := s.program.decodePacketIn(m.Packet, msg.received)
 			s.dispatchPacket(c, &p)
 		case *p4v1.StreamMessageResponse_Error:
 			s.metrics.refused.WithLabelValues(s.cfg.Name, "stream").Inc()
@@ -137,19 +139,18 @@ func (s *Session) receive(ctx context.Context, c *connection) error {
 
 // digestList acknowledges a list once it is in the queues. An ack that finds the outbound
 // queue full is dropped: with an ack timeout of 0 the switch keeps nothing back for it.
-func (s *Session) digestList(c *connection, in *p4v1.DigestList, now time.Time) {
+func (s *Session) digestList(c *connection, m *DigestMessage) {
 	s.metrics.lists.WithLabelValues(s.cfg.Name).Inc()
-	s.metrics.digests.WithLabelValues(s.cfg.Name).Add(float64(len(in.GetData())))
-	l, ok := s.program.DecodeDigests(in, now)
-	if broken := len(in.GetData()) - len(l.Digests); broken > 0 {
-		s.metrics.refused.WithLabelValues(s.cfg.Name, "digest").Add(float64(broken))
-		s.log.Error("digests of another shape than the program's", "digest", in.GetDigestId(), "known", ok, "count", broken)
+	s.metrics.digests.WithLabelValues(s.cfg.Name).Add(float64(len(m.Digests) + m.Broken))
+	if m.Broken > 0 {
+		s.metrics.refused.WithLabelValues(s.cfg.Name, "digest").Add(float64(m.Broken))
+		s.log.Error("digests of another shape than the program's", "digest", m.DigestID, "known", m.Known, "count", m.Broken)
 	}
-	if ok {
-		s.dispatchDigests(c, &l)
+	if m.Known {
+		s.dispatchDigests(c, &m.DigestList)
 	}
 	ack := &p4v1.StreamMessageRequest{Update: &p4v1.StreamMessageRequest_DigestAck{
-		DigestAck: &p4v1.DigestListAck{DigestId: in.GetDigestId(), ListId: in.GetListId()}}}
+		DigestAck: &p4v1.DigestListAck{DigestId: m.DigestID, ListId: m.ListID}}}
 	select {
 	case c.out <- ack:
 	default:

@@ -39,7 +39,7 @@ controller_packet_metadata { preamble { id: 0x04000002 name: "packet_out" }
   metadata { id: 1 name: "op" bitwidth: 8 } metadata { id: 2 name: "port" bitwidth: 16 } }
 `
 
-func testProgram(t *testing.T) *Program {
+func testProgram(t testing.TB) *Program {
 	t.Helper()
 	info := &p4config.P4Info{}
 	if err := prototext.Unmarshal([]byte(testInfo), info); err != nil {

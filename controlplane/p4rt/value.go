@@ -59,7 +59,12 @@ func (v Value) Padded(n int) []byte {
 // Addr16 gives a 128-bit integer as an IPv6 address, or as an IPv4 address if it is an
 // IPv4-mapped one (RFC 4291, section 2.5.5.2).
 func (v Value) Addr16() netip.Addr {
-	return netip.AddrFrom16([16]byte(v.Padded(16))).Unmap()
+	var b [16]byte
+	if len(v) > len(b) {
+		v = v[len(v)-len(b):]
+	}
+	copy(b[len(b)-len(v):], v)
+	return netip.AddrFrom16(b).Unmap()
 }
 
 // Addr4 gives a 32-bit integer as an IPv4 address.

@@ -34,7 +34,7 @@ func DefaultConfig() Config {
 		IdleTimeout: 5 * time.Second, EndedTimeout: time.Second,
 		PublishInterval: time.Second, CounterInterval: time.Second,
 		Linger: 5 * time.Minute, AnswerTimeout: 2 * time.Second,
-		MaxInFlight: 32, MaxFlows: 2 << 20, MaxPublish: 100_000, Queue: 128,
+		MaxInFlight: 32, MaxFlows: 2 << 20, MaxPublish: 20_000, Queue: 128,
 	}
 }
 

@@ -3,7 +3,7 @@ package track
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"fmt"
+	"encoding/hex"
 	"math"
 	"slices"
 	"time"
@@ -18,7 +18,7 @@ const firstEphemeralPort = 32768
 func (j *joiner) snapshot(c *conversation) flow.Conversation {
 	t := c.shared.full()
 	sides, flags := j.sides(c)
-	out := flow.Conversation{ID: fmt.Sprintf("%016x", c.id), Last: moment(c.last)}
+	out := flow.Conversation{ID: hex.EncodeToString(binary.BigEndian.AppendUint64(nil, c.id)), Last: moment(c.last)}
 	for i := range sides {
 		for k := range sides[i] {
 			if first := sides[i][k].First; out.First.IsZero() || first.Before(out.First) {
