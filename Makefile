@@ -7,7 +7,7 @@ GO_PACKAGES := ./...
 SWITCH ?= $(CURDIR)/build/softswitch
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build kubernetes p4 models lab lab-check verify-flows test unit lint conformance conformance-programs diff-bmv2 bench bench-switch bench-loss clean
+.PHONY: help deps build kubernetes p4 models lab lab-check verify-flows test unit lint conformance conformance-programs diff-bmv2 bench bench-switch bench-loss bench-track clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -80,6 +80,11 @@ bench-switch: build ## softswitch against a plain forwarder and simple_switch_gr
 
 bench-loss: ## every cable of a fabric loses 1% in turn: who names it, and when
 	go test -count 1 -v -run TestLocalisation ./bmv2-lab/lossbench -all
+
+bench-track: ## the controller's ingest on one processor, with a million live flows
+	@mkdir -p build
+	go build -o build/ ./bmv2-lab/trackbench
+	build/trackbench $(BENCH_TRACK)
 
 clean: ## remove what was built here
 	rm -rf build

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"runtime"
 	"runtime/pprof"
 	"sync"
 	"time"
@@ -84,7 +83,8 @@ func (b *bench) print(decoded, f figures) {
 	report("  the same by the clock                %10.0f", float64(f.digests)/f.passed.Seconds())
 	report("  all flows new                        %10.0f", float64(f.begun)/f.spentNew.Seconds())
 	report("  time for track and correlate / time for decoding  %5.2f", f.spent.Seconds()/float64(f.digests)*decoded.rate()-1)
-	report("conversations published %d, both ends identified in %d", f.published, f.resolved)
+	report("conversations published, a second      %10.0f   (at most %d)", float64(f.published)/f.passed.Seconds(), track.DefaultConfig().MaxPublish)
+	report("  both ends are known pods             %9.1f%%", 100*float64(f.resolved)/float64(f.published))
 	perFlow := f.heap / float64(f.live)
 	report("heap per live flow, bytes              %10.0f   (at most 300)      %s", perFlow, verdict(perFlow <= 300))
 	report("GC pauses, µs: %d, p99 %.0f, longest %.0f", f.pauses.count, f.pauses.p99*1e6, f.pauses.longest*1e6)
@@ -154,6 +154,7 @@ func (b *bench) ingest(ctx context.Context, last bool) (f figures, err error) {
 		}
 		defer stop()
 	}
+	publishedBefore, resolvedBefore := nobody.count()
 	pausesBefore := readPauses()
 	began := time.Now()
 	before = processorTime()
@@ -167,16 +168,9 @@ func (b *bench) ingest(ctx context.Context, last bool) (f figures, err error) {
 	f.pauses = readPauses().since(pausesBefore)
 	f.heap = heap() - known
 	f.live, err = gauge(registry, "fabricscope_track_live_slots")
-	f.published, f.resolved = nobody.count()
+	published, resolved := nobody.count()
+	f.published, f.resolved = published-publishedBefore, resolved-resolvedBefore
 	return f, err
-}
-
-// heap is what is reachable, in bytes.
-func heap() float64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return float64(m.HeapAlloc)
 }
 
 // startProfile profiles the processor until stop, and the heap then.

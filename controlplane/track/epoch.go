@@ -88,10 +88,14 @@ func (j *joiner) keep(h *hop, s flow.Snapshot) {
 // incomplete marks a hop of which a report was lost: what it had counted when is not known.
 func (j *joiner) incomplete(h *hop) {
 	h.marks |= markIncomplete
-	h.zeroTo, h.openFrom, h.kept = 0, 0, 0
+	h.zeroTo, h.openFrom = 0, 0
+	j.releaseRing(h)
+}
+
+func (j *joiner) releaseRing(h *hop) {
 	if h.ring != 0 {
 		j.rings.remove(h.ring)
-		h.ring = 0
+		h.ring, h.kept = 0, 0
 	}
 }
 

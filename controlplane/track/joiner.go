@@ -163,8 +163,18 @@ func (j *joiner) take(n int) []flow.Conversation {
 		c := j.conversations.at(j.changed.pop())
 		c.queued = false
 		out = append(out, j.snapshot(c))
+		if c.live == 0 {
+			j.settle(c)
+		}
 	}
 	return out
+}
+
+// settle gives up what is only needed to compare hops while a conversation goes on.
+func (j *joiner) settle(c *conversation) {
+	for n := c.hops; n != 0; n = j.hops.at(n).next {
+		j.releaseRing(j.hops.at(n))
+	}
 }
 
 // Of what there is, forget looks at one in forgetShare at a time, and at forgetLeast.
@@ -206,9 +216,7 @@ func (j *joiner) remove(number uint32) {
 	for n := c.hops; n != 0; {
 		h := j.hops.at(n)
 		next := h.next
-		if h.ring != 0 {
-			j.rings.remove(h.ring)
-		}
+		j.releaseRing(h)
 		j.outers.leave(h.outer)
 		j.hops.remove(n)
 		n = next
