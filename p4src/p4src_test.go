@@ -185,3 +185,26 @@ func TestNumbersAreThoseOfEnums(t *testing.T) {
 		}
 	}
 }
+
+func TestWithFlowSlots(t *testing.T) {
+	device, i, err := p4src.WithFlowSlots(64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Contains(device, []byte("0x00002000")) {
+		t.Error("there is still a constant of the size that the program was compiled with")
+	}
+	for _, r := range i.Registers {
+		if r.Size != 64 && r.Size != 1 {
+			t.Errorf("register %s has %d cells, want 64", r.Preamble.Name, r.Size)
+		}
+	}
+	if constants := bytes.Count(device, []byte(`"0x00000020"`)); constants < 4 {
+		t.Errorf("%d constants of 32 slots a way, want the two hashes' and where the second way begins", constants)
+	}
+	for _, slots := range []int{0, 1, 63, 2 * p4src.FlowSlots} {
+		if _, _, err := p4src.WithFlowSlots(slots); err == nil {
+			t.Errorf("no error for %d slots", slots)
+		}
+	}
+}

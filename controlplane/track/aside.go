@@ -103,13 +103,14 @@ func (l *ledger) tidy(s *slot, index uint32) {
 	}
 }
 
-// reap gives up on generations that a newer one followed more than grace microseconds ago and
-// whose last report has not come.
+// reap gives up on generations that a newer one followed and whose last report does not come any
+// more. Digests come in the order in which they were raised, so the next one of the switch says
+// it; a switch that has none to send is given grace, in microseconds.
 func (l *ledger) reap(now, grace uint64, yield func(*delta)) {
 	for index, a := range l.aside {
 		s := &l.slots[index]
 		for i := len(a.older) - 1; i >= 0; i-- {
-			if w := &a.older[i]; coarse(now) > w.since+coarse(grace)+1 {
+			if w := &a.older[i]; l.told > w.since+1 || coarse(now) > w.since+coarse(grace)+1 {
 				l.lose(s, index, &w.generation, now, yield)
 			}
 		}

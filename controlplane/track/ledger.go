@@ -13,6 +13,7 @@ type ledger struct {
 	aside map[uint32]*aside         // what the slots of few have no place for
 	total map[uint32]*flow.Counters // by ingress port: everything accounted for
 	live  int                       // generations
+	told  uint32                    // switch time of the newest digest, coarse
 	stats ledgerStats
 	lost  func(gap) // is told of generations whose reports did not come; may be nil
 	delta delta     // what is yielded, for its memory
@@ -82,6 +83,9 @@ func (l *ledger) apply(r *Report, yield func(*delta)) {
 	}
 	s := &l.slots[r.Slot]
 	s.heard = max(s.heard, coarse(r.Now))
+	if r.Cause != flow.CauseRead && r.Cause != flow.CauseFreed {
+		l.told = max(l.told, coarse(r.Now))
+	}
 	s.mark(markEnded, r.Cause == flow.CauseTCPEnd || (s.is(markEnded) && r.Cause == flow.CauseRead))
 	switch r.Cause {
 	case flow.CauseNew:
@@ -200,7 +204,7 @@ func (l *ledger) raise(g *generation, r *Report, yield func(*delta)) {
 		yield(d)
 		return
 	}
-	if r.Cause != flow.CauseFreed && r.Cause != flow.CauseRead { // those only ask whether there is more
+	if h.Counters.Packets < g.known.Packets {
 		l.stats.duplicates++
 	}
 	if d.active {

@@ -13,8 +13,9 @@ import (
 // tick is how often a Tracker looks for silent slots and unanswered read-outs.
 const tick = 250 * time.Millisecond
 
-// reapGrace is how long an older generation of a slot may wait for its last report.
-const reapGrace = 5 * time.Second
+// reapGrace is how long an older generation of a slot may wait for its last report when no digest
+// comes at all.
+const reapGrace = 30 * time.Second
 
 // Switch is what a Tracker asks of a connected switch.
 type Switch interface {
