@@ -3,6 +3,7 @@ package inventory
 import (
 	"net/netip"
 	"strconv"
+	"time"
 )
 
 // Switch is one P4Runtime target.
@@ -82,6 +83,33 @@ type Accounting struct {
 	BaseBytes      int64   `json:"base-bytes"`
 	ResiduePackets int64   `json:"residue-packets"`
 	ResidueBytes   int64   `json:"residue-bytes"`
+	MissingPackets int64   `json:"missing-packets,omitempty"` // of the residue, whose reports were lost for certain
+	MissingBytes   int64   `json:"missing-bytes,omitempty"`
+	Losses         []Loss  `json:"losses,omitempty"` // when, and in which slots, newest last; the oldest are forgotten
+}
+
+// Loss is that packets of a port are in no record although the switch counted them: reports of
+// slots were lost.
+type Loss struct {
+	Number      uint32    `json:"number"` // of this port's losses, from 1
+	Since       time.Time `json:"since"`  // the packets went missing after this
+	Until       time.Time `json:"until"`  // and before this
+	Packets     int64     `json:"packets"`
+	Bytes       int64     `json:"bytes"`
+	Settled     bool      `json:"settled"`        // Packets is exact; otherwise packets that are yet to be reported are among them
+	Generations uint64    `json:"generations"`    // of slots that went unreported in that time and may have held them
+	Gaps        []SlotGap `json:"gaps,omitempty"` // the newest of them
+}
+
+// SlotGap is a run of generations of one slot that went unreported. Of which port's packets they were
+// is known only when something else was reported of them.
+type SlotGap struct {
+	Slot         uint32    `json:"slot"`
+	First        uint16    `json:"first"` // generation
+	Last         uint16    `json:"last"`
+	Generations  uint16    `json:"generations"`            // in between, that nothing else told of
+	Seen         time.Time `json:"seen"`                   // when it became known
+	Conversation string    `json:"conversation,omitempty"` // ID of the one whose last report it was; empty if that is not known
 }
 
 // Buckets are the frames of a port that are no flows, by class.

@@ -15,6 +15,7 @@ type Metrics struct {
 	updates    *prometheus.CounterVec
 	write      *prometheus.HistogramVec
 	ready      *prometheus.GaugeVec
+	queued     *prometheus.GaugeVec
 }
 
 // NewMetrics registers the metrics. Make one for all sessions.
@@ -42,10 +43,14 @@ func NewMetrics(r prometheus.Registerer) (*Metrics, error) {
 			Namespace: "fabricscope", Subsystem: "p4rt", Name: "ready",
 			Help: "1 while the session is primary with the pipeline in place.",
 		}, []string{"switch"}),
+		queued: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: "fabricscope", Subsystem: "p4rt", Name: "queued",
+			Help: "Digests and packets that were received and wait for their subscriber.",
+		}, []string{"switch", "queue"}),
 	}
 	for _, c := range []prometheus.Collector{
 		m.digests, m.lists, m.packetIns, m.packetOuts, m.drops, m.connects,
-		m.failures, m.refused, m.updates, m.write, m.ready,
+		m.failures, m.refused, m.updates, m.write, m.ready, m.queued,
 	} {
 		if err := r.Register(c); err != nil {
 			return nil, err

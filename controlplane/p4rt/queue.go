@@ -21,6 +21,14 @@ type event struct {
 	packet  *PacketIn
 }
 
+// size is how many digests or packets it is.
+func (e event) size() int {
+	if e.digests != nil {
+		return len(e.digests.Digests)
+	}
+	return 1
+}
+
 func newQueue(maxDigests, maxPackets int) *queue {
 	return &queue{maxDigests: maxDigests, maxPackets: maxPackets, wake: make(chan struct{}, 1)}
 }

@@ -98,11 +98,11 @@ func (s *Session) beginTerm(ctx context.Context, c *connection) error {
 	s.metrics.ready.WithLabelValues(s.cfg.Name).Set(1)
 	s.state(StateReady, "")
 	s.log.Info("switch is ready")
-	for i, sub := range s.deps.Subscribers {
+	for i := range s.deps.Subscribers {
 		r.done.Add(1)
 		go func() {
 			defer r.done.Done()
-			s.deliver(rctx, r, r.queues[i], sub.Handler, fresh)
+			s.deliver(rctx, r, i, fresh)
 		}()
 	}
 	return nil
@@ -125,11 +125,14 @@ func (s *Session) endTerm(c *connection, err error) {
 }
 
 // deliver is a subscriber's goroutine.
-func (s *Session) deliver(ctx context.Context, r *term, q *queue, h Handler, fresh bool) {
+func (s *Session) deliver(ctx context.Context, r *term, subscriber int, fresh bool) {
+	q, h := r.queues[subscriber], s.deps.Subscribers[subscriber].Handler
+	waiting := s.metrics.queued.WithLabelValues(s.cfg.Name, s.deps.Subscribers[subscriber].Name)
 	h.Connected(ctx, s, fresh)
 	for {
 		events, open := q.take()
 		for _, e := range events {
+			waiting.Sub(float64(e.size()))
 			if e.digests != nil {
 				h.Digests(s, *e.digests)
 			} else {
@@ -151,10 +154,21 @@ func (s *Session) dispatchDigests(c *connection, l *DigestList) {
 		return
 	}
 	for i, sub := range s.deps.Subscribers {
-		if sub.Digests && !r.queues[i].put(event{digests: l}) {
+		if sub.Digests && !s.enqueue(r.queues[i], sub.Name, event{digests: l}) {
 			s.metrics.drops.WithLabelValues(s.cfg.Name, sub.Name, "digest").Add(float64(len(l.Digests)))
 		}
 	}
+}
+
+// enqueue puts an event into a subscriber's queue, and says whether there was room.
+func (s *Session) enqueue(q *queue, name string, e event) bool {
+	waiting, n := s.metrics.queued.WithLabelValues(s.cfg.Name, name), float64(e.size())
+	waiting.Add(n)
+	if q.put(e) {
+		return true
+	}
+	waiting.Sub(n)
+	return false
 }
 
 // dispatchPacket gives a packet to every subscriber that accepts it.
@@ -168,7 +182,7 @@ func (s *Session) dispatchPacket(c *connection, p *PacketIn) {
 		if sub.Accept != nil && !sub.Accept(p) {
 			continue
 		}
-		if !r.queues[i].put(event{packet: p}) {
+		if !s.enqueue(r.queues[i], sub.Name, event{packet: p}) {
 			s.metrics.drops.WithLabelValues(s.cfg.Name, sub.Name, "packet-in").Inc()
 		}
 	}

@@ -2,6 +2,7 @@ package track
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,6 +21,7 @@ type account struct {
 	epochs epochs
 	fresh  bool // counters and cache began at zero with this account
 	ports  map[uint32]*portBooks
+	gaps   gaps
 	causes [flow.CauseFreed + 1]prometheus.Counter
 
 	// While connected:
@@ -40,7 +42,7 @@ type portBooks struct {
 	settled  bool          // base means something
 	previous flow.Counters // unexplained at the poll before
 	polled   bool
-	changed  bool
+	losses   losses
 }
 
 type request struct {
@@ -52,7 +54,10 @@ type request struct {
 func newAccount(name string, t *Tracker, j *joiner) *account {
 	a := &account{name: name, ledger: newLedger(t.cfg.Slots), epochs: epochs{bits: t.cfg.EpochBits}, ports: map[uint32]*portBooks{}}
 	a.take = func(d *delta) { j.add(a, d) }
-	a.ledger.lost = func(g gap) { j.miss(name, a.clock.nanos(g.at)) }
+	a.ledger.lost = func(g gap) {
+		j.miss(name, a.clock.nanos(g.at))
+		a.loses(j, g)
+	}
 	for cause := range a.causes {
 		a.causes[cause] = t.metrics.reports.WithLabelValues(name, causeName(flow.Cause(cause)))
 	}
@@ -124,7 +129,7 @@ func (a *account) poll(ctx context.Context, t *Tracker, sw Switch) {
 			}
 			t.metrics.counterErrors.WithLabelValues(a.name).Inc()
 			t.deps.Log.Warn("read port counters", "switch", a.name, "error", err)
-		} else if t.send(ctx, func(b *books) { a.count(counters) }) != nil {
+		} else if t.send(ctx, func(b *books) { a.count(counters, t, time.Now()) }) != nil {
 			return
 		}
 		select {
@@ -238,14 +243,14 @@ func (a *account) request(t *Tracker, now time.Time, slot uint32, idle time.Dura
 	}
 }
 
-func (a *account) count(counters []PortCounters) {
+func (a *account) count(counters []PortCounters, t *Tracker, now time.Time) {
 	for _, c := range counters {
 		p := a.ports[c.Number]
 		if p == nil {
 			p = &portBooks{settled: a.fresh}
 			a.ports[c.Number] = p
 		}
-		p.changed = p.changed || !p.polled || p.counters != c
+		moved := !p.polled || p.counters != c
 		p.counters = c
 		unexplained := c.Total.Sub(c.Buckets).Sub(*a.ledger.port(c.Number))
 		// Counters and reports are not read in one moment; when two polls agree they were.
@@ -253,6 +258,7 @@ func (a *account) count(counters []PortCounters) {
 			p.base, p.settled = unexplained, true
 		}
 		p.previous, p.polled = unexplained, true
+		a.explain(p, c.Number, moved, t, now)
 	}
 }
 
@@ -268,6 +274,8 @@ func (a *account) accounting(portName func(string, uint32) string) []inventory.A
 			BucketPackets: p.counters.Buckets.Packets, BucketBytes: p.counters.Buckets.Bytes,
 			Buckets: p.counters.Classes, Expired: p.counters.Expired,
 			BasePackets: int64(p.base.Packets), BaseBytes: int64(p.base.Bytes),
+			MissingPackets: int64(p.losses.explained.Packets), MissingBytes: int64(p.losses.explained.Bytes),
+			Losses: slices.Clone(p.losses.list),
 		}
 		if p.settled {
 			rest := p.counters.Total.Sub(p.counters.Buckets).Sub(records).Sub(p.base)

@@ -116,3 +116,13 @@ func (l *ledger) reap(now, grace uint64, yield func(*delta)) {
 		}
 	}
 }
+
+// awaits says that the last report of some generation may still come.
+func (l *ledger) awaits() bool {
+	for _, a := range l.aside {
+		if len(a.older) > 0 {
+			return true
+		}
+	}
+	return false
+}

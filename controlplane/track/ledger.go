@@ -223,7 +223,7 @@ func (l *ledger) close(s *slot, index uint32, g *generation, h *Half, yield func
 // lose ends a generation whose last report did not come.
 func (l *ledger) lose(s *slot, index uint32, g *generation, now uint64, yield func(*delta)) {
 	l.stats.unfinished++
-	l.tell(gap{slot: index, first: g.number, last: g.number, generations: 1, flow: g.flow, unfinished: true, at: now})
+	l.tell(gap{slot: index, first: g.number, last: g.number, generations: 1, flow: g.flow, at: now})
 	l.delta = delta{flow: g.flow, ended: true, lost: true}
 	l.drop(s, index, g)
 	yield(&l.delta)

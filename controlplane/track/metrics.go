@@ -6,6 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/fabricscope/fabricscope/controlplane/flow"
+	"github.com/fabricscope/fabricscope/controlplane/inventory"
 )
 
 type metrics struct {
@@ -18,6 +19,9 @@ type metrics struct {
 	unfinished    *prometheus.GaugeVec
 	slots         *prometheus.GaugeVec
 	residue       *prometheus.GaugeVec
+	residueBytes  *prometheus.GaugeVec
+	missing       *prometheus.GaugeVec
+	unsettled     *prometheus.GaugeVec
 	clockError    *prometheus.GaugeVec
 	misplaced     *prometheus.GaugeVec
 	conversations prometheus.Gauge
@@ -44,6 +48,9 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		unfinished:    gauge("unfinished_generations", "Slot generations whose last report did not come.", "switch"),
 		slots:         gauge("live_slots", "Slots of the flow cache that hold a flow.", "switch"),
 		residue:       gauge("residue_packets", "Packets that a port counted and nothing explains.", "switch", "port"),
+		residueBytes:  gauge("residue_bytes", "Bytes that a port counted and nothing explains.", "switch", "port"),
+		missing:       gauge("missing_packets", "Packets of the residue of which it is certain that their reports were lost.", "switch", "port"),
+		unsettled:     gauge("suspected_generations", "Slot generations of which no report came, and may have held packets of the port that are not settled yet.", "switch", "port"),
 		clockError:    gauge("clock_error_seconds", "By how much the time of a switch may be off from ours.", "switch"),
 		misplaced:     gauge("misplaced_reports", "Reports of slots that the flow cache does not have.", "switch"),
 		conversations: gauge("conversations", "Conversations in memory.").WithLabelValues(),
@@ -57,7 +64,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	}
 	var errs []error
 	for _, c := range []prometheus.Collector{m.reports, m.requestErrors, m.counterErrors, m.unanswered,
-		m.duplicates, m.gaps, m.unfinished, m.slots, m.residue, m.clockError, m.misplaced, m.conversations, m.flows, m.waiting, m.forgotten, m.refused} {
+		m.duplicates, m.gaps, m.unfinished, m.slots, m.residue, m.residueBytes, m.missing, m.unsettled, m.clockError, m.misplaced, m.conversations, m.flows, m.waiting, m.forgotten, m.refused} {
 		errs = append(errs, r.Register(c))
 	}
 	return m, errors.Join(errs...)
@@ -69,6 +76,17 @@ func (m *metrics) ledger(a *account) {
 	m.gaps.WithLabelValues(a.name).Set(float64(a.ledger.stats.gaps))
 	m.unfinished.WithLabelValues(a.name).Set(float64(a.ledger.stats.unfinished))
 	m.misplaced.WithLabelValues(a.name).Set(float64(a.ledger.stats.misplaced))
+}
+
+func (m *metrics) accounting(f *inventory.Accounting) {
+	m.residue.WithLabelValues(f.Switch, f.Port).Set(float64(f.ResiduePackets))
+	m.residueBytes.WithLabelValues(f.Switch, f.Port).Set(float64(f.ResidueBytes))
+	var suspected uint64
+	if n := len(f.Losses); n > 0 && !f.Losses[n-1].Settled {
+		suspected = f.Losses[n-1].Generations
+	}
+	m.missing.WithLabelValues(f.Switch, f.Port).Set(float64(f.MissingPackets))
+	m.unsettled.WithLabelValues(f.Switch, f.Port).Set(float64(suspected))
 }
 
 func (m *metrics) joiner(j *joiner) {

@@ -19,7 +19,7 @@ func (b *books) publish(now time.Time) {
 	for _, a := range b.switches {
 		for _, f := range a.accounting(b.t.deps.PortName) {
 			b.pending = append(b.pending, inventory.Became(f, now))
-			m.residue.WithLabelValues(f.Switch, f.Port).Set(float64(f.ResiduePackets))
+			m.accounting(&f)
 		}
 		m.ledger(a)
 		m.clockError.WithLabelValues(a.name).Set(a.clock.bound.Seconds())
