@@ -79,6 +79,6 @@ FABRICSCOPE_TLS_CA, FABRICSCOPE_TLS_SKIP_VERIFY and FABRICSCOPE_TIMEOUT.`,
 	root.CompletionOptions.HiddenDefaultCmd = true
 	o.addFlags(root.PersistentFlags())
 	root.AddCommand(podsCommand(o), servicesCommand(o), flowsCommand(o), switchesCommand(o), linksCommand(o),
-		timelineCommand(o), diffCommand(o), portCommand(o), impactCommand(o))
+		timelineCommand(o), diffCommand(o), portCommand(o), impactCommand(o), accountingCommand(o))
 	return root
 }

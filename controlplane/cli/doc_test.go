@@ -18,6 +18,7 @@ func TestFieldsAreDocumented(t *testing.T) {
 		"switches": reflect.TypeFor[fabricSwitch](), "links": reflect.TypeFor[fabricLink](),
 		"services --vips": reflect.TypeFor[front](), "timeline": reflect.TypeFor[happening](), "diff": reflect.TypeFor[difference](),
 		"port": reflect.TypeFor[dweller](), "impact": reflect.TypeFor[impact](),
+		"accounting": reflect.TypeFor[accountedPort](),
 	}
 	for name, object := range sections {
 		_, section, ok := strings.Cut(string(text), "\n## "+name+"\n")

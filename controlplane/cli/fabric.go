@@ -29,34 +29,6 @@ type fabricPort struct {
 	Accounting *accounting `json:"accounting,omitempty"`
 }
 
-type accounting struct {
-	PortPackets    uint64  `json:"port-packets"`
-	PortBytes      uint64  `json:"port-bytes"`
-	RecordPackets  uint64  `json:"record-packets"`
-	RecordBytes    uint64  `json:"record-bytes"`
-	BucketPackets  uint64  `json:"bucket-packets"`
-	BucketBytes    uint64  `json:"bucket-bytes"`
-	Buckets        buckets `json:"buckets"`
-	Expired        bucket  `json:"expired"` // dropped because their TTL ended; also in the records
-	BasePackets    int64   `json:"base-packets"`
-	BaseBytes      int64   `json:"base-bytes"`
-	ResiduePackets int64   `json:"residue-packets"`
-	ResidueBytes   int64   `json:"residue-bytes"`
-}
-
-// buckets are the frames that are no flows, by class.
-type buckets struct {
-	Fragment  bucket `json:"fragment"`
-	Malformed bucket `json:"malformed"`
-	LLDP      bucket `json:"lldp"`
-	Other     bucket `json:"other"`
-}
-
-type bucket struct {
-	Packets uint64 `json:"packets"`
-	Bytes   uint64 `json:"bytes"`
-}
-
 // fabricLink is one direction of a cable in JSON output.
 type fabricLink struct {
 	A     linkEnd   `json:"a"`
@@ -160,7 +132,7 @@ func readSwitches(data *branch) []fabricSwitch {
 			Address: s.text("address"), State: word(s.text("connection")), Message: s.text("message"), Ports: []fabricPort{}}
 		accounts := map[string]*accounting{}
 		for _, a := range b.each("accounting", "interface") {
-			accounts[a.keys["name"]] = readAccounting(a.in("counters"))
+			accounts[a.keys["name"]] = readAccounting(a)
 		}
 		for _, p := range b.each("ports", "port") {
 			state := p.in("state")
@@ -171,23 +143,6 @@ func readSwitches(data *branch) []fabricSwitch {
 	}
 	slices.SortFunc(switches, func(a, b fabricSwitch) int { return cmp.Compare(a.Name, b.Name) })
 	return switches
-}
-
-func readAccounting(c *branch) *accounting {
-	frames := func(path ...string) bucket {
-		b := c.in(path...)
-		return bucket{b.number("pkts"), b.number("octets")}
-	}
-	class := func(name string) bucket { return frames("buckets", name) }
-	return &accounting{
-		PortPackets: c.number("port-pkts"), PortBytes: c.number("port-octets"),
-		RecordPackets: c.number("record-pkts"), RecordBytes: c.number("record-octets"),
-		BucketPackets: c.number("bucket-pkts"), BucketBytes: c.number("bucket-octets"),
-		Buckets:     buckets{class("fragment"), class("malformed"), class("lldp"), class("other")},
-		Expired:     frames("expired"),
-		BasePackets: c.signed("base-pkts"), BaseBytes: c.signed("base-octets"),
-		ResiduePackets: c.signed("residue-pkts"), ResidueBytes: c.signed("residue-octets"),
-	}
 }
 
 // total adds up a number over the ports of a switch; empty when no port is accounted for.

@@ -192,3 +192,40 @@ func TestPressureIsExact(t *testing.T) {
 	l.check(t)
 	t.Logf("%d flows, %d packets, %.3f digests a packet", len(l.flows), l.packets, float64(l.r.digests.Load())/float64(l.packets))
 }
+
+// When digests get lost in bursts, what is missing is in the accounting as soon as it is certain,
+// to the packet, with the slots that it was in.
+func TestLossesUnderPressureAreExplained(t *testing.T) {
+	const flows = 3000
+	l := &load{r: newRig(t, 64, 1, 2), flows: map[flow.Key]flow.Counters{}, ports: map[uint32]flow.Counters{}}
+	raised := 0
+	l.r.mu.Lock()
+	l.r.lose = func() bool { raised++; return raised%500 >= 350 }
+	l.r.mu.Unlock()
+	p := udpTemplate(t)
+	for n := range flows {
+		l.send(t, 1, &p, n)
+	}
+	l.r.mu.Lock()
+	l.r.lose = nil
+	l.r.mu.Unlock()
+	next := flows
+	l.r.wait(t, "the losses of port 1 to be settled", func() error {
+		// Digests that come later show that those of before do not come any more.
+		l.send(t, 2, &p, next)
+		next++
+		a := l.r.accounting()[1]
+		if a.ResiduePackets == 0 || a.MissingPackets != a.ResiduePackets || a.MissingBytes != a.ResidueBytes {
+			return fmt.Errorf("%+v", a)
+		}
+		return nil
+	})
+	a := l.r.accounting()[1]
+	if a.RecordPackets+uint64(a.MissingPackets) != flows || a.MissingPackets < flows/10 {
+		t.Errorf("%d packets in records and %d missing, of %d", a.RecordPackets, a.MissingPackets, flows)
+	}
+	loss := a.Losses[len(a.Losses)-1]
+	if !loss.Settled || loss.Packets != a.MissingPackets || loss.Generations < uint64(a.MissingPackets) || len(loss.Gaps) == 0 {
+		t.Errorf("%+v, want all that is missing, in as many generations or more", loss)
+	}
+}

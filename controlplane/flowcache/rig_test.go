@@ -45,6 +45,14 @@ func (d *dataplane) Install(_ context.Context, build func(*engine.Switch) (*engi
 	return err
 }
 
+func (d *dataplane) Between(_ context.Context, do func() error) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return do()
+}
+
+func (d *dataplane) HasPort(uint32) bool { return true }
+
 func (d *dataplane) PacketOut(frame []byte) error {
 	d.receive(p4src.CPUPort, frame)
 	return nil

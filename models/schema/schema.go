@@ -98,12 +98,42 @@ func Root() []Node {
 									{Name: "octets", Module: "fabricscope-fabric", Wide: true},
 									{Name: "pkts", Module: "fabricscope-fabric", Wide: true},
 								}},
+								{Name: "missing-octets", Module: "fabricscope-fabric", Wide: true},
+								{Name: "missing-pkts", Module: "fabricscope-fabric", Wide: true},
 								{Name: "port-octets", Module: "fabricscope-fabric", Wide: true},
 								{Name: "port-pkts", Module: "fabricscope-fabric", Wide: true},
 								{Name: "record-octets", Module: "fabricscope-fabric", Wide: true},
 								{Name: "record-pkts", Module: "fabricscope-fabric", Wide: true},
 								{Name: "residue-octets", Module: "fabricscope-fabric", Wide: true},
 								{Name: "residue-pkts", Module: "fabricscope-fabric", Wide: true},
+							}},
+							{Name: "losses", Module: "fabricscope-fabric", Children: []Node{
+								{Name: "loss", Module: "fabricscope-fabric", Keys: []string{"number"}, Children: []Node{
+									{Name: "gaps", Module: "fabricscope-fabric", Children: []Node{
+										{Name: "gap", Module: "fabricscope-fabric", Keys: []string{"slot", "first-generation"}, Children: []Node{
+											{Name: "first-generation", Module: "fabricscope-fabric", OnChange: true},
+											{Name: "slot", Module: "fabricscope-fabric", OnChange: true},
+											{Name: "state", Module: "fabricscope-fabric", OnChange: true, Children: []Node{
+												{Name: "conversation", Module: "fabricscope-fabric", OnChange: true},
+												{Name: "first-generation", Module: "fabricscope-fabric", OnChange: true},
+												{Name: "generations", Module: "fabricscope-fabric", OnChange: true},
+												{Name: "last-generation", Module: "fabricscope-fabric", OnChange: true},
+												{Name: "seen", Module: "fabricscope-fabric", Wide: true, OnChange: true},
+												{Name: "slot", Module: "fabricscope-fabric", OnChange: true},
+											}},
+										}},
+									}},
+									{Name: "number", Module: "fabricscope-fabric", OnChange: true},
+									{Name: "state", Module: "fabricscope-fabric", OnChange: true, Children: []Node{
+										{Name: "generations", Module: "fabricscope-fabric", Wide: true, OnChange: true},
+										{Name: "number", Module: "fabricscope-fabric", OnChange: true},
+										{Name: "octets", Module: "fabricscope-fabric", Wide: true, OnChange: true},
+										{Name: "pkts", Module: "fabricscope-fabric", Wide: true, OnChange: true},
+										{Name: "settled", Module: "fabricscope-fabric", OnChange: true},
+										{Name: "since", Module: "fabricscope-fabric", Wide: true, OnChange: true},
+										{Name: "until", Module: "fabricscope-fabric", Wide: true, OnChange: true},
+									}},
+								}},
 							}},
 							{Name: "name", Module: "fabricscope-fabric", OnChange: true},
 							{Name: "state", Module: "fabricscope-fabric", OnChange: true, Children: []Node{

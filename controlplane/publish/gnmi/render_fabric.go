@@ -132,6 +132,8 @@ func accountingLeaves(e inventory.Entry, w *writer) {
 		w.leaf("base-octets", sint(a.BaseBytes))
 		w.leaf("residue-pkts", sint(a.ResiduePackets))
 		w.leaf("residue-octets", sint(a.ResidueBytes))
+		w.leaf("missing-pkts", sint(a.MissingPackets))
+		w.leaf("missing-octets", sint(a.MissingBytes))
 		w.in("buckets", func() {
 			bucketLeaves("fragment", a.Buckets.Fragment, w)
 			bucketLeaves("malformed", a.Buckets.Malformed, w)
@@ -139,6 +141,43 @@ func accountingLeaves(e inventory.Entry, w *writer) {
 			bucketLeaves("other", a.Buckets.Other, w)
 		})
 		bucketLeaves("expired", a.Expired, w)
+	})
+	w.in("losses", func() {
+		for _, l := range a.Losses {
+			lossLeaves(l, w)
+		}
+	})
+}
+
+func lossLeaves(l inventory.Loss, w *writer) {
+	w.entry("loss", []value{num(l.Number)}, func() {
+		w.in("state", func() {
+			w.leaf("number", num(l.Number))
+			w.leaf("since", instant(l.Since))
+			w.leaf("until", instant(l.Until))
+			w.leaf("pkts", sint(l.Packets))
+			w.leaf("octets", sint(l.Bytes))
+			w.leaf("settled", flag(l.Settled))
+			w.leaf("generations", num(l.Generations))
+		})
+		w.in("gaps", func() {
+			for _, g := range l.Gaps {
+				gapLeaves(g, w)
+			}
+		})
+	})
+}
+
+func gapLeaves(g inventory.SlotGap, w *writer) {
+	w.entry("gap", []value{num(g.Slot), num(g.First)}, func() {
+		w.in("state", func() {
+			w.leaf("slot", num(g.Slot))
+			w.leaf("first-generation", num(g.First))
+			w.leaf("last-generation", num(g.Last))
+			w.leaf("generations", num(g.Generations))
+			w.leaf("seen", instant(g.Seen))
+			w.leaf("conversation", str(g.Conversation))
+		})
 	})
 }
 

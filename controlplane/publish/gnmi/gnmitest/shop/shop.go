@@ -121,14 +121,27 @@ func fabric() []inventory.Fact {
 		{inventory.Port{Switch: "leaf2", Number: 1, Name: "swp1"}, 10, 1000},
 		{inventory.Port{Switch: "leaf2", Number: 3, Name: "swp3", Peer: "worker2"}, 20, 2000},
 		{inventory.Port{Switch: "spine1", Number: 1, Name: "swp1"}, 30, 3000},
-		{inventory.Port{Switch: "spine1", Number: 2, Name: "swp2"}, 40, 4000},
 	} {
 		facts = append(facts, p.Port, inventory.Accounting{Switch: p.Switch, Port: p.Name, Number: p.Number,
 			PortPackets: p.packets, PortBytes: p.bytes, RecordPackets: p.packets - 5, RecordBytes: p.bytes - 500,
 			BucketPackets: 5, BucketBytes: 500, Buckets: inventory.Buckets{Fragment: inventory.Bucket{Packets: 2, Bytes: 250},
 				LLDP: inventory.Bucket{Packets: 3, Bytes: 250}}})
 	}
-	return facts
+	return append(facts, inventory.Port{Switch: "spine1", Number: 2, Name: "swp2"}, lossy())
+}
+
+// lossy is the accounting of a port whose reports were lost at two times.
+func lossy() inventory.Accounting {
+	at := func(seconds int) time.Time { return Epoch().Add(time.Duration(seconds) * time.Second) }
+	return inventory.Accounting{Switch: "spine1", Port: "swp2", Number: 2, PortPackets: 40, PortBytes: 4000,
+		RecordPackets: 30, RecordBytes: 3000, BucketPackets: 3, BucketBytes: 250, Buckets: inventory.Buckets{LLDP: inventory.Bucket{Packets: 3, Bytes: 250}},
+		ResiduePackets: 7, ResidueBytes: 750, MissingPackets: 5, MissingBytes: 500, Losses: []inventory.Loss{
+			{Number: 1, Since: at(60), Until: at(75), Packets: 5, Bytes: 500, Settled: true, Generations: 3, Gaps: []inventory.SlotGap{
+				{Slot: 12, First: 4, Last: 5, Generations: 2, Seen: at(71)},
+				{Slot: 4711, First: 9, Last: 9, Generations: 1, Seen: at(72), Conversation: "974cc835817fb5b7"}}},
+			{Number: 2, Since: at(90), Until: at(99), Packets: 2, Bytes: 250, Generations: 1, Gaps: []inventory.SlotGap{
+				{Slot: 8, First: 65535, Last: 65535, Generations: 1, Seen: at(98)}}},
+		}}
 }
 
 func link(a, ap string, an uint32, b, bp string, bn uint32) inventory.Link {
