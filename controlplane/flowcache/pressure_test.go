@@ -199,16 +199,12 @@ func TestLossesUnderPressureAreExplained(t *testing.T) {
 	const flows = 3000
 	l := &load{r: newRig(t, 64, 1, 2), flows: map[flow.Key]flow.Counters{}, ports: map[uint32]flow.Counters{}}
 	raised := 0
-	l.r.mu.Lock()
-	l.r.lose = func() bool { raised++; return raised%500 >= 350 }
-	l.r.mu.Unlock()
+	l.r.loses(func() bool { raised++; return raised%500 >= 350 })
 	p := udpTemplate(t)
 	for n := range flows {
 		l.send(t, 1, &p, n)
 	}
-	l.r.mu.Lock()
-	l.r.lose = nil
-	l.r.mu.Unlock()
+	l.r.loses(nil)
 	next := flows
 	l.r.wait(t, "the losses of port 1 to be settled", func() error {
 		// Digests that come later show that those of before do not come any more.

@@ -67,6 +67,13 @@ func (d *dataplane) receive(port uint32, frame []byte) {
 	d.sw.Process(d.Micros(), port, frame, d)
 }
 
+// loses lets digests get lost from now on, or not any more.
+func (d *dataplane) loses(lose func() bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.lose = lose
+}
+
 // Transmit implements engine.Output: what leaves by other ports than the controller's is gone.
 func (d *dataplane) Transmit(port uint32, frame []byte) {
 	if port == p4src.CPUPort {

@@ -28,8 +28,10 @@ type gap struct {
 
 // gaps are those of one switch, the newest.
 type gaps struct {
-	list  []knownGap // oldest first
-	count uint64     // of all that ever were
+	list  []knownGap        // oldest first
+	count uint64            // of all that ever were
+	any   uint64            // generations whose packets may have been any port's
+	own   map[uint32]uint64 // and those of flows of one
 }
 
 type knownGap struct {
@@ -39,13 +41,24 @@ type knownGap struct {
 	count uint64 // of gaps up to this one
 }
 
+// mark is how many gaps there were at a time, as one port has them.
+type mark struct{ count, generations uint64 }
+
+func (g *gaps) mark(port uint32) mark { return mark{g.count, g.any + g.own[port]} }
+
 // loses notes a gap that the ledger found.
 func (a *account) loses(j *joiner, g gap) {
 	a.gaps.count++
 	k := knownGap{any: true, count: a.gaps.count, SlotGap: inventory.SlotGap{Slot: g.slot, First: g.first, Last: g.last, Generations: g.generations, Seen: a.clock.at(g.at)}}
-	if g.flow != 0 {
+	if g.flow == 0 {
+		a.gaps.any += uint64(g.generations)
+	} else {
 		h := j.hops.at(g.flow)
 		k.any, k.port = false, j.places.list[h.place].number
+		if a.gaps.own == nil {
+			a.gaps.own = map[uint32]uint64{}
+		}
+		a.gaps.own[k.port] += uint64(g.generations)
 		k.Conversation = hex.EncodeToString(binary.BigEndian.AppendUint64(nil, j.conversations.at(h.conversation).id))
 	}
 	if len(a.gaps.list) == keptGaps {
@@ -60,7 +73,7 @@ type losses struct {
 	number    uint32           // of the last
 	explained flow.Counters    // by the settled ones
 	since     time.Time        // when all that was missing had been explained
-	gaps      uint64           // of the switch, that were then
+	gaps      mark             // that were then
 	rest      flow.Counters    // the residue when it was last looked at
 	still     time.Time        // since when neither it nor the port's counters changed; zero: they just did
 	reread    bool             // the cache was read again since
@@ -93,7 +106,7 @@ func (a *account) explain(p *portBooks, number uint32, moved bool, t *Tracker, n
 		l.explained = rest
 	case quiet:
 		l.settle(a, number, missing, now)
-	case int64(missing.Packets) > 0 && a.gaps.count > l.gaps:
+	case int64(missing.Packets) > 0 && a.gaps.mark(number).generations > l.gaps.generations:
 		l.open(a, number, missing, now)
 	}
 }
@@ -106,9 +119,6 @@ func (a *account) settled(t *Tracker) bool {
 // open says that packets are missing and reports were lost: not all of them need be lost.
 func (l *losses) open(a *account, number uint32, missing flow.Counters, now time.Time) {
 	gaps, generations := a.gaps.since(l.gaps, number)
-	if generations == 0 {
-		return // all of other ports
-	}
 	loss := inventory.Loss{Since: l.since, Until: now, Packets: int64(missing.Packets), Bytes: int64(missing.Bytes), Generations: generations, Gaps: gaps}
 	if n := len(l.list); n > 0 && !l.list[n-1].Settled {
 		loss.Number = l.list[n-1].Number
@@ -139,7 +149,7 @@ func (l *losses) settle(a *account, number uint32, missing flow.Counters, now ti
 			Packets: int64(missing.Packets), Bytes: int64(missing.Bytes), Generations: generations, Gaps: gaps})
 		l.explained.Add(missing)
 	}
-	l.since, l.gaps = now, a.gaps.count
+	l.since, l.gaps = now, a.gaps.mark(number)
 }
 
 // found takes packets out of the newest losses.
@@ -155,15 +165,17 @@ func (l *losses) found(packets, bytes uint64) {
 	l.list = slices.DeleteFunc(l.list, func(loss inventory.Loss) bool { return loss.Packets <= 0 })
 }
 
-// since gives the newest gaps after the first count ones that may have held packets of a port, and
-// how many generations all of these had that are still known.
-func (g *gaps) since(count uint64, port uint32) (newest []inventory.SlotGap, generations uint64) {
-	for _, k := range g.list {
-		if k.count <= count || !k.any && k.port != port {
-			continue
+// since gives the newest gaps after a mark of a port that may have held its packets, and how many
+// generations all of these had.
+func (g *gaps) since(m mark, port uint32) (newest []inventory.SlotGap, generations uint64) {
+	for _, k := range slices.Backward(g.list) {
+		if k.count <= m.count || len(newest) == namedGaps {
+			break
 		}
-		generations += uint64(k.Generations)
-		newest = append(newest, k.SlotGap)
+		if k.any || k.port == port {
+			newest = append(newest, k.SlotGap)
+		}
 	}
-	return newest[max(0, len(newest)-namedGaps):], generations
+	slices.Reverse(newest)
+	return newest, g.mark(port).generations - m.generations
 }
