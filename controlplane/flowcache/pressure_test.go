@@ -90,8 +90,8 @@ func (l *load) send(t *testing.T, port uint32, p *template, n int) {
 	l.count(port, one)
 	l.r.receive(port, p.frame)
 	if l.packets++; l.packets%waiting == 0 {
-		l.r.wait(t, "digests to arrive", func() error {
-			if raised, got := l.r.digests.Load(), int64(l.r.metric(t, "fabricscope_p4rt_digests_total")); raised-got > waiting {
+		l.r.wait(t, "digests to be taken", func() error {
+			if raised, got := l.r.digests.Load(), int64(l.r.metric(t, "fabricscope_track_reports_total")); raised-got > waiting {
 				return fmt.Errorf("%d of %d", got, raised)
 			}
 			return nil
