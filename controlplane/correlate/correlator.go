@@ -219,13 +219,12 @@ func (c *Correlator) identify(conv *flow.Conversation, there, back *path) []inve
 	client := side{party: party{address: conv.Client.Address, port: conv.Client.Port, protocol: conv.Protocol}, from: conv.First, to: conv.Last}
 	server := side{party: party{address: conv.Server.Address, port: conv.Server.Port, protocol: conv.Protocol}, from: conv.First, to: conv.Last, server: true}
 	evidence(&client, &server, there, back)
-	before, _ := c.memory.get(conv.ID)
+	before := c.memory.get(conv.ID)
 	asked := c.memory.hash(question{client: client.party, server: server.party,
 		clientVersion: c.index.touched[client.address], serverVersion: c.index.touched[server.address],
 		version: c.index.version, hops: [2]int{len(there.hops), len(back.hops)}})
 	if before.question == asked {
 		conv.Client.Identity, conv.Server.Identity = before.client.Value(), before.server.Value()
-		c.memory.put(conv.ID, before)
 		return nil
 	}
 	attached := slices.Concat(c.sightings(client, there), c.sightings(server, back))

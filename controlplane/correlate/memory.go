@@ -41,13 +41,16 @@ func newMemory(span time.Duration) *memory {
 // hash is the question in short; never 0.
 func (m *memory) hash(q question) uint64 { return maphash.Comparable(m.seed, q) | 1 }
 
-// get gives what is known of a conversation.
-func (m *memory) get(id string) (known, bool) {
-	if k, ok := m.young[id]; ok {
-		return k, true
+// get gives what is known of a conversation, zero if nothing is. It counts as asked for.
+func (m *memory) get(id string) known {
+	k, ok := m.young[id]
+	if ok {
+		return k
 	}
-	k, ok := m.old[id]
-	return k, ok
+	if k, ok = m.old[id]; ok {
+		m.young[id] = k
+	}
+	return k
 }
 
 func (m *memory) put(id string, k known) { m.young[id] = k }
