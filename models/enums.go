@@ -799,8 +799,39 @@ const (
 	Types_ConnectionState_CONNECTING E_Types_ConnectionState = 1
 	// Types_ConnectionState_READY corresponds to the value READY of Types_ConnectionState
 	Types_ConnectionState_READY E_Types_ConnectionState = 2
+	// Types_ConnectionState_STANDBY corresponds to the value STANDBY of Types_ConnectionState
+	Types_ConnectionState_STANDBY E_Types_ConnectionState = 3
 	// Types_ConnectionState_UNREACHABLE corresponds to the value UNREACHABLE of Types_ConnectionState
-	Types_ConnectionState_UNREACHABLE E_Types_ConnectionState = 3
+	Types_ConnectionState_UNREACHABLE E_Types_ConnectionState = 4
+)
+
+// E_Types_ControllerRole is a derived int64 type which is used to represent
+// the enumerated node Types_ControllerRole. An additional value named
+// Types_ControllerRole_UNSET is added to the enumeration which is used as
+// the nil value, indicating that the enumeration was not explicitly set by
+// the program importing the generated structures.
+type E_Types_ControllerRole int64
+
+// IsYANGGoEnum ensures that Types_ControllerRole implements the yang.GoEnum
+// interface. This ensures that Types_ControllerRole can be identified as a
+// mapped type for a YANG enumeration.
+func (E_Types_ControllerRole) IsYANGGoEnum() {}
+
+// ΛMap returns the value lookup map associated with  Types_ControllerRole.
+func (E_Types_ControllerRole) ΛMap() map[string]map[int64]ygot.EnumDefinition { return ΛEnum }
+
+// String returns a logging-friendly string for E_Types_ControllerRole.
+func (e E_Types_ControllerRole) String() string {
+	return ygot.EnumLogString(e, int64(e), "E_Types_ControllerRole")
+}
+
+const (
+	// Types_ControllerRole_UNSET corresponds to the value UNSET of Types_ControllerRole
+	Types_ControllerRole_UNSET E_Types_ControllerRole = 0
+	// Types_ControllerRole_PRIMARY corresponds to the value PRIMARY of Types_ControllerRole
+	Types_ControllerRole_PRIMARY E_Types_ControllerRole = 1
+	// Types_ControllerRole_BACKUP corresponds to the value BACKUP of Types_ControllerRole
+	Types_ControllerRole_BACKUP E_Types_ControllerRole = 2
 )
 
 // E_Types_Direction is a derived int64 type which is used to represent
@@ -1307,7 +1338,12 @@ var ΛEnum = map[string]map[int64]ygot.EnumDefinition{
 	"E_Types_ConnectionState": {
 		1: {Name: "CONNECTING"},
 		2: {Name: "READY"},
-		3: {Name: "UNREACHABLE"},
+		3: {Name: "STANDBY"},
+		4: {Name: "UNREACHABLE"},
+	},
+	"E_Types_ControllerRole": {
+		1: {Name: "PRIMARY"},
+		2: {Name: "BACKUP"},
 	},
 	"E_Types_Direction": {
 		1: {Name: "FORWARD"},
@@ -1348,6 +1384,9 @@ func initΛEnumTypes() {
 	ΛEnumTypes = map[string][]reflect.Type{
 		"/fabric/switches/switch/state/connection": []reflect.Type{
 			reflect.TypeOf((E_Types_ConnectionState)(0)),
+		},
+		"/fabric/switches/switch/state/controller-role": []reflect.Type{
+			reflect.TypeOf((E_Types_ControllerRole)(0)),
 		},
 		"/fabric/switches/switch/state/role": []reflect.Type{
 			reflect.TypeOf((E_Types_SwitchRole)(0)),

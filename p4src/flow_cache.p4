@@ -220,7 +220,9 @@ control FlowCache(inout headers_t hdr, inout metadata_t meta, in standard_metada
                 read_key(slot);
                 read_state();
                 read_rest();
+                // Only what the controller says that it knows is given up: the answer may get lost.
                 if (hdr.packet_out.op == PacketOutOp.EVICT_IF_IDLE && state.packets != 0 &&
+                    state.generation == hdr.packet_out.generation && state.packets == hdr.packet_out.packets &&
                     now - state.last >= (bit<48>)hdr.packet_out.idle_us) {
                     slot_packets.write(slot, 0);
                     report(Cause.FREED);

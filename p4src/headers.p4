@@ -20,6 +20,8 @@ header packet_out_t {
     @id(4) bit<32> idle_us;       // EVICT_IF_IDLE: not if a packet came within this time
     @id(5) bit<48> clock_offset;  // SET_CLOCK: what makes the fabric's time of this switch's
     @id(6) bit<64> incarnation;   // SET_INCARNATION: the name of what the registers hold
+    @id(7) bit<16> generation;    // EVICT_IF_IDLE: not if the slot is of another generation
+    @id(8) bit<64> packets;       // nor if it has counted more or less
 }
 
 // The payload of a packet-in with reason SLOT (docs/formats/slot-report.md).

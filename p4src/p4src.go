@@ -94,6 +94,8 @@ const (
 	PacketOutIdle        = "idle_us"
 	PacketOutClock       = "clock_offset"
 	PacketOutIncarnation = "incarnation"
+	PacketOutGeneration  = "generation"
+	PacketOutPackets     = "packets"
 )
 
 // PuntReason says why a frame came to the controller (enums.p4).

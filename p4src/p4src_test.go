@@ -96,7 +96,7 @@ func TestNamesAreThoseOfP4Info(t *testing.T) {
 		p4src.CounterPort, p4src.CounterClass, p4src.CounterExpired, p4src.DigestFlow,
 		p4src.PacketIn, p4src.PacketInReason, p4src.PacketInIngressPort, p4src.PacketInTimestamp,
 		p4src.PacketOut, p4src.PacketOutOp, p4src.PacketOutEgressPort, p4src.PacketOutSlot, p4src.PacketOutIdle,
-		p4src.PacketOutClock, p4src.PacketOutIncarnation,
+		p4src.PacketOutClock, p4src.PacketOutIncarnation, p4src.PacketOutGeneration, p4src.PacketOutPackets,
 	} {
 		if !have[name] {
 			t.Errorf("P4Info has no %q", name)

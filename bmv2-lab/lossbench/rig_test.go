@@ -235,15 +235,24 @@ func (r *rig) delay(least, most int) time.Duration {
 	return time.Duration(least+r.delays.IntN(most-least)) * time.Microsecond
 }
 
-// ask sends a packet_out_t.
-func (d *device) ask(op p4src.Op, slot uint32, idle time.Duration, offset uint64) error {
-	out := make([]byte, 0, 25)
-	out = append(out, byte(op), 0, 0)
-	out = binary.BigEndian.AppendUint32(out, slot)
-	out = binary.BigEndian.AppendUint32(out, uint32(idle.Microseconds()))
-	out = binary.BigEndian.AppendUint16(out, uint16(offset>>32))
-	out = binary.BigEndian.AppendUint32(out, uint32(offset))
-	out = binary.BigEndian.AppendUint64(out, 0)
+// question is a packet_out_t that asks something of the flow cache.
+type question struct {
+	op          p4src.Op
+	slot        track.SlotRequest
+	clock       uint64
+	incarnation uint64
+}
+
+func (d *device) ask(q question) error {
+	out := make([]byte, 0, 35)
+	out = append(out, byte(q.op), 0, 0)
+	out = binary.BigEndian.AppendUint32(out, q.slot.Slot)
+	out = binary.BigEndian.AppendUint32(out, uint32(q.slot.Idle.Microseconds()))
+	out = binary.BigEndian.AppendUint16(out, uint16(q.clock>>32))
+	out = binary.BigEndian.AppendUint32(out, uint32(q.clock))
+	out = binary.BigEndian.AppendUint64(out, q.incarnation)
+	out = binary.BigEndian.AppendUint16(out, q.slot.Generation)
+	out = binary.BigEndian.AppendUint64(out, q.slot.Packets)
 	d.rig.at(time.Now().Add(d.fromController()), func(now time.Time) { d.receive(now, cpuPort, out) })
 	return nil
 }
@@ -252,17 +261,22 @@ func (d *device) ask(op p4src.Op, slot uint32, idle time.Duration, offset uint64
 func (d *device) Name() string { return d.name }
 
 // RequestSlot implements track.Switch.
-func (d *device) RequestSlot(_ context.Context, slot uint32, idle time.Duration) error {
+func (d *device) RequestSlot(_ context.Context, r track.SlotRequest) error {
 	op := p4src.OpRead
-	if idle > 0 {
+	if r.Idle > 0 {
 		op = p4src.OpEvictIfIdle
 	}
-	return d.ask(op, slot, idle, 0)
+	return d.ask(question{op: op, slot: r})
 }
 
 // SetClock implements track.Switch.
 func (d *device) SetClock(_ context.Context, offset uint64) error {
-	return d.ask(p4src.OpSetClock, 0, 0, offset)
+	return d.ask(question{op: p4src.OpSetClock, clock: offset})
+}
+
+// SetIncarnation implements track.Switch.
+func (d *device) SetIncarnation(_ context.Context, name uint64) error {
+	return d.ask(question{op: p4src.OpSetIncarnation, incarnation: name})
 }
 
 // ReadCounters implements track.Switch.

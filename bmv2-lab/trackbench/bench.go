@@ -92,7 +92,7 @@ func (b *bench) print(decoded, f figures) {
 
 // decodeAlone reads everything and drops it.
 func (b *bench) decodeAlone(ctx context.Context) (f figures, err error) {
-	feed, err := b.feed(ctx, clocks{Zero: time.Now().UnixMicro(), Offsets: make([]uint64, switches)})
+	feed, err := b.feed(ctx, clocks{Zero: time.Now().UnixMicro(), Offsets: make([]uint64, switches), Names: make([]uint64, switches)})
 	if err != nil {
 		return f, err
 	}

@@ -22,6 +22,7 @@ const listSize = 128
 type clocks struct {
 	Zero    int64    // when the switches started, in microseconds since 1970
 	Offsets []uint64 // of each switch, as the controller set it
+	Names   []uint64 // of each switch's registers, likewise
 }
 
 // device is one simulated switch.
@@ -211,7 +212,7 @@ func (g *generator) each(t *talk, cause flow.Cause) error {
 // report is one of a slot as it stands.
 func (g *generator) report(t *talk, i int, h hop, cause flow.Cause) track.Report {
 	s, now := &t.half[i], g.now()
-	r := track.Report{Cause: cause, Slot: t.slots[i], Generation: g.devices[h.sw].generation[t.slots[i]], Now: now, Epoch: g.epoch(h, now)}
+	r := track.Report{Cause: cause, Slot: t.slots[i], Incarnation: g.clocks.Names[h.sw], Generation: g.devices[h.sw].generation[t.slots[i]], Now: now, Epoch: g.epoch(h, now)}
 	r.Old = track.Half{Key: h.key, Counters: flow.Counters{Packets: uint64(s.packets), Bytes: uint64(s.bytes)},
 		First: s.first, Last: max(s.first, now-1<<epochBits), TCPFlags: flow.SYN | flow.ACK, SynSeq: uint32(t.number), SYNs: 1,
 		LastSYN: s.first, FirstACK: s.first + 300}

@@ -17,14 +17,15 @@ type remote struct {
 	t      *track.Tracker
 	asked  atomic.Int64 // slots
 	offset atomic.Uint64
+	named  atomic.Uint64 // the incarnation
 	ready  chan struct{} // closed when all were asked and the clock is set
 	once   sync.Once
 }
 
 func (r *remote) Name() string { return r.name }
 
-func (r *remote) RequestSlot(ctx context.Context, slot uint32, _ time.Duration) error {
-	if err := r.t.Report(ctx, r.name, track.Report{Cause: flow.CauseRead, Slot: slot,
+func (r *remote) RequestSlot(ctx context.Context, q track.SlotRequest) error {
+	if err := r.t.Report(ctx, r.name, track.Report{Cause: flow.CauseRead, Slot: q.Slot, Incarnation: r.named.Load(),
 		Now: uint64(time.Since(r.zero).Microseconds())}, time.Now()); err != nil {
 		return err
 	}
@@ -36,6 +37,11 @@ func (r *remote) RequestSlot(ctx context.Context, slot uint32, _ time.Duration) 
 func (r *remote) SetClock(_ context.Context, offset uint64) error {
 	r.offset.Store(offset)
 	r.check()
+	return nil
+}
+
+func (r *remote) SetIncarnation(_ context.Context, name uint64) error {
+	r.named.CompareAndSwap(0, name)
 	return nil
 }
 
@@ -61,7 +67,7 @@ func connect(ctx context.Context, t *track.Tracker) (clocks, error) {
 		case <-ctx.Done():
 			return c, ctx.Err()
 		}
-		c.Offsets = append(c.Offsets, r.offset.Load())
+		c.Offsets, c.Names = append(c.Offsets, r.offset.Load()), append(c.Names, r.named.Load())
 	}
 	return c, nil
 }

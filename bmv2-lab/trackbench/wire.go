@@ -170,7 +170,7 @@ func answer(b []byte, r *track.Report) []byte {
 	b = append(b, r.Old.SYNs)
 	u48(r.Old.LastSYN)
 	u48(r.Old.FirstACK)
-	return b
+	return binary.BigEndian.AppendUint64(b, r.Incarnation)
 }
 
 const epochBits = p4src.EpochBits

@@ -80,7 +80,7 @@ func (d *Daemon) compose(cfg config.Config, log *slog.Logger, r *prometheus.Regi
 	t.Slots, t.EpochBits = p4src.FlowSlots, p4src.EpochBits
 	t.IdleTimeout, t.Linger = cfg.Flows.IdleTimeout, cfg.Flows.Linger
 	t.WireGuardPorts = cfg.Flows.WireGuardPorts
-	if d.tracker, err = track.New(t, track.Deps{Sink: d.correlator, PortName: names.name, Log: log, Registerer: r}); err != nil {
+	if d.tracker, err = track.New(t, track.Deps{Sink: d.correlator, Before: d.store.Now(), Progress: d.progress, PortName: names.name, Log: log, Registerer: r}); err != nil {
 		return err
 	}
 	if d.fabric, err = newFabric(cfg, d.store, log, r); err != nil {
@@ -121,6 +121,7 @@ func (d *Daemon) connectSwitches(cfg config.Config, names portTable, log *slog.L
 	for _, sw := range cfg.Switches {
 		c := p4rt.DefaultConfig()
 		c.Name, c.Address, c.DeviceID, c.FabricRole = sw.Name, sw.Address, sw.DeviceID, sw.Role
+		c.ElectionID = cfg.ElectionID
 		s, err := p4rt.New(c, p4rt.Deps{Log: log, Program: program, Sink: d.store, Metrics: metrics,
 			Subscribers: []p4rt.Subscriber{d.fabric.Subscriber(), d.flows.Subscriber()}})
 		if err != nil {
@@ -129,6 +130,12 @@ func (d *Daemon) connectSwitches(cfg config.Config, names portTable, log *slog.L
 		d.sessions = append(d.sessions, s)
 	}
 	return nil
+}
+
+// progress says how far the history has come.
+func (d *Daemon) progress() (given, stored uint64) {
+	s := d.store.Status()
+	return s.Version, s.Stored
 }
 
 func newFabric(cfg config.Config, store *history.Store, log *slog.Logger, r prometheus.Registerer) (*fabric.Fabric, error) {

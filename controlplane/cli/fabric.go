@@ -11,13 +11,35 @@ import (
 
 // fabricSwitch is a switch in JSON output.
 type fabricSwitch struct {
-	Name     string       `json:"name"`
-	Role     string       `json:"role"`
-	DeviceID uint64       `json:"device-id"`
-	Address  string       `json:"address"`
-	State    string       `json:"state"`
-	Message  string       `json:"message,omitempty"`
-	Ports    []fabricPort `json:"ports"`
+	Name     string `json:"name"`
+	Role     string `json:"role"`
+	DeviceID uint64 `json:"device-id"`
+	Address  string `json:"address"`
+	State    string `json:"state"`
+	Message  string `json:"message,omitempty"`
+
+	Controller string     `json:"controller,omitempty"` // primary or backup
+	ElectionID uint64     `json:"election-id,omitempty"`
+	PrimaryID  uint64     `json:"primary-election-id,omitempty"`
+	FlowCache  *flowCache `json:"flow-cache,omitempty"`
+	Clock      *clock     `json:"clock,omitempty"`
+
+	Ports []fabricPort `json:"ports"`
+}
+
+// flowCache is how the flow cache of a switch is read; it is of now.
+type flowCache struct {
+	CountingSince time.Time `json:"counting-since,omitzero"`
+	ReadOuts      uint64    `json:"full-read-outs"`
+	ReadOut       time.Time `json:"last-full-read-out,omitzero"`
+	ReadOutTook   uint64    `json:"last-full-read-out-ns,omitempty"`
+}
+
+// clock is how the clock of a switch relates to the daemon's; it is of now.
+type clock struct {
+	Offset   time.Time `json:"offset"` // the daemon's time when the switch's clock was zero
+	Error    uint64    `json:"error-bound-ns"`
+	Measured time.Time `json:"last-measured"`
 }
 
 // fabricPort is a port with what it received and how that is accounted for. The accounting
@@ -129,7 +151,15 @@ func readSwitches(data *branch) []fabricSwitch {
 	for _, b := range data.each("fabric", "switches", "switch") {
 		s := b.in("state")
 		one := fabricSwitch{Name: b.keys["name"], Role: word(s.text("role")), DeviceID: s.number("device-id"),
-			Address: s.text("address"), State: word(s.text("connection")), Message: s.text("message"), Ports: []fabricPort{}}
+			Address: s.text("address"), State: word(s.text("connection")), Message: s.text("message"), Ports: []fabricPort{},
+			Controller: word(s.text("controller-role")), ElectionID: s.number("election-id"), PrimaryID: s.number("primary-election-id")}
+		if c := b.in("flow-cache", "state"); c.has("full-read-outs") {
+			one.FlowCache = &flowCache{c.instant("counting-since"), c.number("full-read-outs"), c.instant("last-full-read-out"),
+				c.number("last-full-read-out-duration")}
+		}
+		if c := b.in("clock", "state"); c.has("error-bound") {
+			one.Clock = &clock{c.instant("offset"), c.number("error-bound"), c.instant("last-measured")}
+		}
 		accounts := map[string]*accounting{}
 		for _, a := range b.each("accounting", "interface") {
 			accounts[a.keys["name"]] = readAccounting(a)
@@ -190,6 +220,13 @@ func switchColumns(packets func(uint64) string) []column[fabricSwitch] {
 			return total(s, func(a *accounting) uint64 { return a.PortPackets }, packets)
 		}},
 		{"RESIDUE", func(s fabricSwitch) string { return residue(s, func(a *accounting) int64 { return a.ResiduePackets }) }},
+		{"CONTROLLER", func(s fabricSwitch) string { return s.Controller }},
+		{"CLOCK-ERROR", func(s fabricSwitch) string {
+			if s.Clock == nil {
+				return ""
+			}
+			return time.Duration(s.Clock.Error).Round(time.Microsecond).String()
+		}},
 	}
 }
 
@@ -201,6 +238,24 @@ func switchColumnsWide() []column[fabricSwitch] {
 		}},
 		column[fabricSwitch]{"RESIDUE-BYTES", func(s fabricSwitch) string {
 			return residue(s, func(a *accounting) int64 { return a.ResidueBytes })
+		}},
+		column[fabricSwitch]{"CLOCK-OFFSET", func(s fabricSwitch) string {
+			if s.Clock == nil {
+				return ""
+			}
+			return stamp(s.Clock.Offset)
+		}},
+		column[fabricSwitch]{"CLOCK-MEASURED", func(s fabricSwitch) string {
+			if s.Clock == nil {
+				return ""
+			}
+			return stamp(s.Clock.Measured)
+		}},
+		column[fabricSwitch]{"COUNTING-SINCE", func(s fabricSwitch) string {
+			if s.FlowCache == nil {
+				return ""
+			}
+			return stamp(s.FlowCache.CountingSince)
 		}},
 		column[fabricSwitch]{"MESSAGE", func(s fabricSwitch) string { return s.Message }})
 }

@@ -24,9 +24,11 @@ type Config struct {
 	HTTP     HTTP      `yaml:"http"`
 	Clusters []Cluster `yaml:"clusters"`
 	Switches []Switch  `yaml:"switches"`
-	Fabric   Fabric    `yaml:"fabric"`
-	Flows    Flows     `yaml:"flows"`
-	History  History   `yaml:"history"`
+
+	ElectionID uint64  `yaml:"election-id"` // of the controllers of a fabric the one with the highest is primary
+	Fabric     Fabric  `yaml:"fabric"`
+	Flows      Flows   `yaml:"flows"`
+	History    History `yaml:"history"`
 }
 
 // GNMI is the northbound server. Without certificate files a self-signed certificate is
@@ -126,7 +128,7 @@ type History struct {
 // Default is what a file that sets nothing else means.
 func Default() Config {
 	return Config{
-		StateDir: "/var/lib/fabricscope", LogLevel: "info",
+		StateDir: "/var/lib/fabricscope", LogLevel: "info", ElectionID: 1,
 		GNMI: GNMI{Listen: ":9339"},
 		HTTP: HTTP{Listen: "127.0.0.1:9464"},
 		Fabric: Fabric{Routing: true, LLDPInterval: 2 * time.Second,

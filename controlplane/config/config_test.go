@@ -62,6 +62,7 @@ func TestErrorsNameLineOrField(t *testing.T) {
 		{"flows: {", "flows: {wireguard-ports: [0], ", "flows.wireguard-ports[0]: 0 is 0 or there twice"},
 		{"idle-timeout: 3s", "idle-timeout: -3s", "flows.idle-timeout: -3s is not positive"},
 		{"flows:", "---\nflows:", "more than one YAML document"},
+		{"state-dir: /tmp/state", "election-id: 0", "election-id: must not be 0"},
 		{"state-dir: /tmp/state", "log-level: loud", `log-level: "loud" is not debug`},
 	} {
 		_, err := Parse([]byte(strings.Replace(good, c.old, c.new, 1)))

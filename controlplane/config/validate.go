@@ -38,6 +38,9 @@ func (c Config) Validate() error {
 	if err := new(slog.Level).UnmarshalText([]byte(c.LogLevel)); err != nil {
 		p.add("log-level", "%q is not debug, info, warn or error", c.LogLevel)
 	}
+	if c.ElectionID == 0 {
+		p.add("election-id", "must not be 0, which P4Runtime reserves")
+	}
 	p.address("gnmi.listen", c.GNMI.Listen)
 	if c.HTTP.Listen != "" {
 		p.address("http.listen", c.HTTP.Listen)

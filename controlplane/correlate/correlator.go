@@ -118,10 +118,15 @@ func (c *Correlator) Run(ctx context.Context) error {
 }
 
 // load takes the state that the store has, so that what an earlier run attached is neither
-// said again nor forgotten.
+// said again nor forgotten, and ends stay who they were.
 func (c *Correlator) load(view inventory.View) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	for e := range view.All(inventory.KindConversation) {
+		conv := e.Fact.(flow.Conversation)
+		c.memory.put(conv.ID, known{address: conv.Client.Address,
+			client: unique.Make(conv.Client.Identity), server: unique.Make(conv.Server.Identity)})
+	}
 	for e := range view.All(inventory.KindAttachment) {
 		c.attachments.load(e.Fact.(inventory.Attachment))
 	}

@@ -206,11 +206,20 @@ type Hop struct {
 	LastSYN  time.Time `json:"last-syn,omitzero"`
 	FirstACK time.Time `json:"first-ack,omitzero"` // of packets with ACK and neither SYN nor RST
 
+	Live       *LiveSlot     `json:"live,omitempty"`       // what of the counts is of a slot that still counts
 	Incomplete bool          `json:"incomplete,omitempty"` // a report was lost: more passed than was counted
 	Unsure     bool          `json:"-"`                    // the switch lost reports since the conversation began, maybe of this hop
 	Whole      bool          `json:"-"`                    // though not since First: nothing has interrupted the counting
 	ClockError time.Duration `json:"-"`                    // by how much the times may be off
 	Snapshots  Snapshots     `json:"-"`
+}
+
+// LiveSlot is what a hop has of one generation of a slot: from there a daemon that starts again
+// goes on.
+type LiveSlot struct {
+	Slot       uint32 `json:"slot"`
+	Generation uint16 `json:"generation"`
+	Counters
 }
 
 // Identity is who is behind an address, as far as it is known.

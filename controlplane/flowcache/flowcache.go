@@ -3,7 +3,6 @@ package flowcache
 import (
 	"context"
 	"log/slog"
-	"time"
 
 	"github.com/fabricscope/fabricscope/controlplane/flow"
 	"github.com/fabricscope/fabricscope/controlplane/inventory"
@@ -74,16 +73,19 @@ type cacheSwitch struct {
 }
 
 // RequestSlot implements track.Switch.
-func (c cacheSwitch) RequestSlot(_ context.Context, slot uint32, idle time.Duration) error {
-	op := p4src.OpRead
-	if idle > 0 {
-		op = p4src.OpEvictIfIdle
+func (c cacheSwitch) RequestSlot(_ context.Context, r track.SlotRequest) error {
+	fields := []p4rt.Param{
+		{Name: p4src.PacketOutOp, Value: p4rt.Uint(uint64(p4src.OpRead))},
+		{Name: p4src.PacketOutSlot, Value: p4rt.Uint(uint64(r.Slot))},
 	}
-	return c.SendPacket(p4rt.PacketOut{Fields: []p4rt.Param{
-		{Name: p4src.PacketOutOp, Value: p4rt.Uint(uint64(op))},
-		{Name: p4src.PacketOutSlot, Value: p4rt.Uint(uint64(slot))},
-		{Name: p4src.PacketOutIdle, Value: p4rt.Uint(uint64(idle.Microseconds()))},
-	}})
+	if r.Idle > 0 {
+		fields[0].Value = p4rt.Uint(uint64(p4src.OpEvictIfIdle))
+		fields = append(fields,
+			p4rt.Param{Name: p4src.PacketOutIdle, Value: p4rt.Uint(uint64(r.Idle.Microseconds()))},
+			p4rt.Param{Name: p4src.PacketOutGeneration, Value: p4rt.Uint(uint64(r.Generation))},
+			p4rt.Param{Name: p4src.PacketOutPackets, Value: p4rt.Uint(r.Packets)})
+	}
+	return c.SendPacket(p4rt.PacketOut{Fields: fields})
 }
 
 // SetClock implements track.Switch.
@@ -91,6 +93,14 @@ func (c cacheSwitch) SetClock(_ context.Context, offset uint64) error {
 	return c.SendPacket(p4rt.PacketOut{Fields: []p4rt.Param{
 		{Name: p4src.PacketOutOp, Value: p4rt.Uint(uint64(p4src.OpSetClock))},
 		{Name: p4src.PacketOutClock, Value: p4rt.Uint(offset)},
+	}})
+}
+
+// SetIncarnation implements track.Switch.
+func (c cacheSwitch) SetIncarnation(_ context.Context, name uint64) error {
+	return c.SendPacket(p4rt.PacketOut{Fields: []p4rt.Param{
+		{Name: p4src.PacketOutOp, Value: p4rt.Uint(uint64(p4src.OpSetIncarnation))},
+		{Name: p4src.PacketOutIncarnation, Value: p4rt.Uint(name)},
 	}})
 }
 

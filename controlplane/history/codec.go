@@ -63,6 +63,10 @@ func kindOf(f inventory.Fact) inventory.Kind {
 		return inventory.KindEndpoint
 	case inventory.Accounting:
 		return inventory.KindAccounting
+	case inventory.FlowCache:
+		return inventory.KindFlowCache
+	case inventory.Ledger:
+		return inventory.KindLedger
 	case flow.Conversation:
 		return inventory.KindConversation
 	}
@@ -102,6 +106,10 @@ func decode(k inventory.Kind, text []byte) (inventory.Fact, error) {
 		return decodeAs[inventory.Endpoint](text)
 	case inventory.KindAccounting:
 		return decodeAs[inventory.Accounting](text)
+	case inventory.KindFlowCache:
+		return decodeAs[inventory.FlowCache](text)
+	case inventory.KindLedger:
+		return decodeAs[inventory.Ledger](text)
 	case inventory.KindConversation:
 		return decodeAs[flow.Conversation](text)
 	}

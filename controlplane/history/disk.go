@@ -133,7 +133,8 @@ func (d *disk) prepareSchema(fresh bool) error {
 	case version != schemaVersion:
 		return fmt.Errorf("%w: schema %d is none", ErrCorrupt, version)
 	}
-	return nil
+	_, err := d.writer.Exec(latestTable)
+	return err
 }
 
 func (d *disk) create() error {
@@ -193,9 +194,10 @@ func nanos(t time.Time) int64 {
 
 func moment(ns int64) time.Time { return time.Unix(0, ns).UTC() }
 
-// load reads what was so when the file was last written: the open intervals, and the
-// conversations that were seen since.
-func (d *disk) load(since time.Time, each func(inventory.Entry, sum)) (p progress, renamed int, err error) {
+// load reads what was so when the file was last written: the open intervals, the newest states,
+// and the conversations that were seen in the linger time before now, or before the last write
+// where that is longer ago: slots may still count for those.
+func (d *disk) load(now time.Time, linger time.Duration, each func(inventory.Entry, sum)) (p progress, renamed int, err error) {
 	ctx := context.Background()
 	var commit int64
 	if err := d.writer.QueryRow(`SELECT version, commit_ns FROM progress`).Scan(&p.version, &commit); err != nil {
@@ -217,7 +219,14 @@ func (d *disk) load(since time.Time, each func(inventory.Entry, sum)) (p progres
 		}
 	})
 	if err == nil {
-		err = readFlows(ctx, d.writer, recentFlows, []any{nanos(since)}, each)
+		err = readLatest(ctx, d.writer, each)
+	}
+	since := now
+	if !p.commit.IsZero() && p.commit.Before(now) {
+		since = p.commit
+	}
+	if err == nil {
+		err = readFlows(ctx, d.writer, recentFlows, []any{nanos(since.Add(-linger))}, each)
 	}
 	return p, renamed, classify(err)
 }

@@ -60,6 +60,29 @@ func readIntervals(ctx context.Context, q querier, query string, args []any,
 	return rows.Err()
 }
 
+// readLatest gives the facts of which there is only the newest state.
+func readLatest(ctx context.Context, q querier, each func(inventory.Entry, sum)) error {
+	rows, err := q.QueryContext(ctx, `SELECT kind, name, event_ns, commit_ns, fact FROM latest`)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var r inventory.Ref
+		var event, commit int64
+		var text sql.RawBytes
+		if err := rows.Scan(&r.Kind, &r.ID, &event, &commit, &text); err != nil {
+			return err
+		}
+		fact, err := decode(r.Kind, text)
+		if err != nil {
+			return fmt.Errorf("latest %v: %w", r, err)
+		}
+		each(inventory.Entry{Fact: fact, Event: moment(event), Commit: moment(commit)}, sumOf(text))
+	}
+	return rows.Err()
+}
+
 // readFlows gives the newest row of each conversation that the query, newest first, finds.
 func readFlows(ctx context.Context, q querier, query string, args []any, each func(inventory.Entry, sum)) error {
 	rows, err := q.QueryContext(ctx, query, args...)

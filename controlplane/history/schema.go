@@ -77,6 +77,7 @@ CREATE INDEX flow_record_by_event ON flow_record (event_ns);
 CREATE INDEX flow_record_by_commit ON flow_record (commit_ns);
 CREATE INDEX flow_record_by_last ON flow_record (last_ns);
 
+` + latestTable + `
 CREATE VIEW fact_history AS SELECT
 	o.kind, o.cluster, o.name,
 	strftime('%Y-%m-%dT%H:%M:%fZ', i.event_ns / 1e9, 'unixepoch') AS began,
@@ -84,4 +85,16 @@ CREATE VIEW fact_history AS SELECT
 		THEN strftime('%Y-%m-%dT%H:%M:%fZ', i.end_event_ns / 1e9, 'unixepoch') END AS ended,
 	i.end_known, i.fact, i.id AS interval
 FROM interval i JOIN object o ON o.id = i.object;
+`
+
+// latestTable has what only its newest state matters of. Files of before it get it when they
+// are opened; whoever does not know it does not miss it.
+const latestTable = `CREATE TABLE IF NOT EXISTS latest (
+	kind      TEXT NOT NULL,
+	name      TEXT NOT NULL,
+	event_ns  INTEGER NOT NULL,
+	commit_ns INTEGER NOT NULL,
+	fact      TEXT NOT NULL,
+	PRIMARY KEY (kind, name)
+) STRICT;
 `

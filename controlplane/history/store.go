@@ -105,7 +105,7 @@ func New(cfg Config, deps Deps) (*Store, error) {
 
 // load makes the state that the disk ended with the current one.
 func (s *Store) load() error {
-	m, renamed, err := s.disk.load(s.now().Add(-s.cfg.Linger), func(e inventory.Entry, c sum) {
+	m, renamed, err := s.disk.load(s.now(), s.cfg.Linger, func(e inventory.Entry, c sum) {
 		s.current.set(e.Fact.Ref(), record{Entry: e, sum: c})
 	})
 	if err != nil {

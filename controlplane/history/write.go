@@ -12,7 +12,7 @@ import (
 
 // statements are those of every batch, compiled once.
 type statements struct {
-	object, insertObject, insert, end, flow, progress *sql.Stmt
+	object, insertObject, insert, end, flow, latest, progress *sql.Stmt
 }
 
 func (s *statements) prepare(db *sql.DB) error {
@@ -23,6 +23,7 @@ func (s *statements) prepare(db *sql.DB) error {
 		&s.end:          `UPDATE interval SET end_event_ns = ?, end_commit_ns = ?, end_known = ? WHERE id = ?`,
 		&s.flow: `INSERT OR REPLACE INTO flow_record VALUES
 			(NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		&s.latest:   `INSERT OR REPLACE INTO latest VALUES (?, ?, ?, ?, ?)`,
 		&s.progress: `UPDATE progress SET version = ?, commit_ns = ?`,
 	} {
 		stmt, err := db.Prepare(text)
@@ -36,7 +37,7 @@ func (s *statements) prepare(db *sql.DB) error {
 
 func (s *statements) close() error {
 	var errs []error
-	for _, stmt := range []*sql.Stmt{s.object, s.insertObject, s.insert, s.end, s.flow, s.progress} {
+	for _, stmt := range []*sql.Stmt{s.object, s.insertObject, s.insert, s.end, s.flow, s.latest, s.progress} {
 		if stmt != nil {
 			errs = append(errs, stmt.Close())
 		}
@@ -104,8 +105,14 @@ func (b *batch) settle() {
 
 func (b *batch) put(it item) error {
 	switch it.Ref.Kind {
-	case inventory.KindAccounting: // of the moment only: it changes with every read of the counters
+	case inventory.KindAccounting, inventory.KindFlowCache: // of the moment only: they change with every read
 		return nil
+	case inventory.KindLedger: // its past says nothing
+		if it.Fact == nil {
+			return nil
+		}
+		_, err := b.tx.Stmt(b.d.inserts.latest).Exec(string(it.Ref.Kind), it.Ref.ID, nanos(it.Event), nanos(it.Commit), string(it.text))
+		return err
 	case inventory.KindConversation:
 		switch {
 		case it.Fact == nil: // left the live state; its rows stand

@@ -14,6 +14,26 @@ type Switch struct {
 	Role     string `json:"role"`              // leaf, spine or border
 	State    string `json:"state"`             // connecting, ready, standby (another controller is primary) or unreachable
 	Message  string `json:"message,omitempty"` // the last error while not ready
+
+	ElectionID uint64 `json:"election-id,omitempty"` // this controller's, the high half of P4Runtime's
+	PrimaryID  uint64 `json:"primary-id,omitempty"`  // the primary's; 0: there is none, or it is not known
+}
+
+// Roles of a controller at a switch.
+const (
+	Primary = "primary" // it programs the switch and reads it out
+	Backup  = "backup"  // another controller is primary, or none is
+)
+
+// Controller is this controller's role at the switch; empty without a connection.
+func (s Switch) Controller() string {
+	switch s.State {
+	case "ready":
+		return Primary
+	case "standby":
+		return Backup
+	}
+	return ""
 }
 
 // Ref has the name as its ID.

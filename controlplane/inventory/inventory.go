@@ -30,6 +30,8 @@ const (
 	KindLink         Kind = "link"
 	KindEndpoint     Kind = "endpoint"
 	KindAccounting   Kind = "accounting"
+	KindFlowCache    Kind = "flow-cache"
+	KindLedger       Kind = "ledger"
 	KindConversation Kind = "conversation"
 )
 

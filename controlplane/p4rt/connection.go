@@ -24,7 +24,7 @@ type connection struct {
 	stream      p4v1.P4Runtime_StreamChannelClient
 	out         chan *p4v1.StreamMessageRequest
 	arbitration chan *p4v1.MasterArbitrationUpdate
-	election    atomic.Uint64 // low half of the election id
+	election    atomic.Pointer[p4v1.Uint128] // never changed, only replaced
 	primary     atomic.Bool
 	heard       atomic.Int64         // unix nanoseconds of the last message
 	term        atomic.Pointer[term] // while primary
@@ -57,9 +57,7 @@ func (s *Session) serve(ctx context.Context) (served bool, err error) {
 		return false, cause(ctx, fmt.Errorf("connect to %s: %s", s.cfg.Address, rpcText(err)))
 	}
 	c.heard.Store(time.Now().UnixNano())
-	// Each connection has a higher id than those before: a switch that has not noticed yet
-	// that the last one is dead would refuse the same id again.
-	c.election.Store(uint64(time.Now().UnixNano()))
+	c.election.Store(s.bid())
 	c.out <- s.arbitrationRequest(c)
 	g.Go(func() error { return s.receive(gctx, c) })
 	g.Go(func() error { return s.send(gctx, c) })
@@ -91,12 +89,8 @@ func (s *Session) dialOptions() []grpc.DialOption {
 	return append(opts, s.deps.Dial...)
 }
 
-func (s *Session) electionID(c *connection) *p4v1.Uint128 {
-	return &p4v1.Uint128{High: s.cfg.ElectionID, Low: c.election.Load()}
-}
-
 func (s *Session) arbitrationRequest(c *connection) *p4v1.StreamMessageRequest {
-	a := &p4v1.MasterArbitrationUpdate{DeviceId: s.cfg.DeviceID, ElectionId: s.electionID(c)}
+	a := &p4v1.MasterArbitrationUpdate{DeviceId: s.cfg.DeviceID, ElectionId: c.election.Load()}
 	if s.cfg.Role != "" {
 		a.Role = &p4v1.Role{Name: s.cfg.Role}
 	}

@@ -15,7 +15,10 @@ type Metrics struct {
 	updates    *prometheus.CounterVec
 	write      *prometheus.HistogramVec
 	ready      *prometheus.GaugeVec
+	backup     *prometheus.GaugeVec
 	queued     *prometheus.GaugeVec
+
+	connections *prometheus.CounterVec
 }
 
 // NewMetrics registers the metrics. Make one for all sessions.
@@ -31,7 +34,7 @@ func NewMetrics(r prometheus.Registerer) (*Metrics, error) {
 		packetIns:  counter("packet_ins_total", "Packet-ins received."),
 		packetOuts: counter("packet_outs_total", "Packet-outs sent."),
 		drops:      counter("drops_total", "Digests, packets and messages dropped at a full or missing queue.", "queue", "what"),
-		connects:   counter("connects_total", "Times the session became primary with the pipeline in place."),
+		connects:   counter("connects_total", "Terms: times the session became primary with the pipeline in place."),
 		failures:   counter("connection_failures_total", "Attempts to connect that failed and connections that ended."),
 		refused:    counter("refused_total", "Messages that the switch reported as refused.", "what"),
 		updates:    counter("updates_total", "Table updates written.", "result"),
@@ -43,14 +46,19 @@ func NewMetrics(r prometheus.Registerer) (*Metrics, error) {
 			Namespace: "fabricscope", Subsystem: "p4rt", Name: "ready",
 			Help: "1 while the session is primary with the pipeline in place.",
 		}, []string{"switch"}),
+		backup: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: "fabricscope", Subsystem: "p4rt", Name: "backup",
+			Help: "1 while the session is connected and not primary.",
+		}, []string{"switch"}),
 		queued: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Namespace: "fabricscope", Subsystem: "p4rt", Name: "queued",
 			Help: "Digests and packets that were received and wait for their subscriber.",
 		}, []string{"switch", "queue"}),
+		connections: counter("connections_total", "Connections on which the switch answered the arbitration; those but the first are reconnects."),
 	}
 	for _, c := range []prometheus.Collector{
 		m.digests, m.lists, m.packetIns, m.packetOuts, m.drops, m.connects,
-		m.failures, m.refused, m.updates, m.write, m.ready, m.queued,
+		m.failures, m.refused, m.updates, m.write, m.ready, m.queued, m.backup, m.connections,
 	} {
 		if err := r.Register(c); err != nil {
 			return nil, err

@@ -31,7 +31,7 @@ func (s *Session) ensurePipeline(ctx context.Context, c *connection) (pushed boo
 	_, err = c.client.SetForwardingPipelineConfig(ctx, &p4v1.SetForwardingPipelineConfigRequest{
 		DeviceId:   s.cfg.DeviceID,
 		Role:       s.cfg.Role,
-		ElectionId: s.electionID(c),
+		ElectionId: c.election.Load(),
 		Action:     p4v1.SetForwardingPipelineConfigRequest_VERIFY_AND_COMMIT,
 		Config: &p4v1.ForwardingPipelineConfig{
 			P4Info:         s.program.info,

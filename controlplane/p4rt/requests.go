@@ -152,7 +152,7 @@ func (s *Session) write(ctx context.Context, updates []*p4v1.Update) error {
 	defer cancel()
 	start := time.Now()
 	_, err = c.client.Write(ctx, &p4v1.WriteRequest{
-		DeviceId: s.cfg.DeviceID, Role: s.cfg.Role, ElectionId: s.electionID(c), Updates: updates,
+		DeviceId: s.cfg.DeviceID, Role: s.cfg.Role, ElectionId: c.election.Load(), Updates: updates,
 	})
 	s.metrics.write.WithLabelValues(s.cfg.Name).Observe(time.Since(start).Seconds())
 	if err == nil {

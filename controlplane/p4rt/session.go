@@ -12,6 +12,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
 
+	p4v1 "github.com/p4lang/p4runtime/go/p4/v1"
+
 	"github.com/fabricscope/fabricscope/controlplane/inventory"
 )
 
@@ -49,6 +51,8 @@ type Session struct {
 	mu   sync.Mutex // guards conn and last
 	conn *connection
 	last inventory.Switch // as last reported
+
+	borrowed *p4v1.Uint128 // another controller's high half, with which we are or were primary; of Run's connection
 }
 
 // New checks the configuration. Nothing happens before Run.
@@ -85,7 +89,8 @@ func (s *Session) Program() *Program { return s.program }
 func (s *Session) Run(ctx context.Context) error {
 	pause := s.cfg.BackoffMin
 	s.metrics.ready.WithLabelValues(s.cfg.Name).Set(0)
-	s.state(StateConnecting, "")
+	s.metrics.backup.WithLabelValues(s.cfg.Name).Set(0)
+	s.state(StateConnecting, "", 0)
 	for {
 		served, err := s.serve(ctx)
 		if ctx.Err() != nil {
@@ -95,7 +100,7 @@ func (s *Session) Run(ctx context.Context) error {
 		if served {
 			pause = s.cfg.BackoffMin
 		}
-		if s.state(StateUnreachable, err.Error()) {
+		if s.state(StateUnreachable, err.Error(), 0) {
 			s.log.Warn("switch is not reachable; trying again until it is", "error", err)
 		}
 		// Half of the pause is random, so that sessions that lost their switches together
@@ -110,11 +115,12 @@ func (s *Session) Run(ctx context.Context) error {
 	}
 }
 
-// state reports a change of state and says whether it was one.
-func (s *Session) state(state, message string) bool {
+// state reports a change of state and says whether it was one. primary is the election id of
+// the primary controller, 0 if there is none or it is not known.
+func (s *Session) state(state, message string, primary uint64) bool {
 	f := inventory.Switch{
 		Name: s.cfg.Name, DeviceID: s.cfg.DeviceID, Address: s.cfg.Address, Role: s.cfg.FabricRole,
-		State: state, Message: message,
+		State: state, Message: message, ElectionID: s.cfg.ElectionID, PrimaryID: primary,
 	}
 	s.mu.Lock()
 	changed := f != s.last

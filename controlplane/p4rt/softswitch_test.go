@@ -115,6 +115,28 @@ func TestMastershipOfASoftswitch(t *testing.T) {
 	stopHigh()
 }
 
+// A backup takes over when the primary ends, and the preferred controller when it comes back. Of
+// two backups the preferred one wins.
+func TestBackupsOfASoftswitch(t *testing.T) {
+	address := startSoftswitch(t)
+	_, lowEvents, _ := startSession(t, address, 1)
+	lowEvents.expect(t, "connected fresh")
+	_, middleEvents, stopMiddle := startSession(t, address, 2)
+	middleEvents.expect(t, "connected")
+	lowEvents.expect(t, "deposed")
+	primary := func(r *recorder) func() bool { return func() bool { return r.lastState() == StateReady } }
+	for range 2 {
+		_, highEvents, stopHigh := startSession(t, address, 3)
+		highEvents.expect(t, "connected")
+		eventually(t, "the other to be a backup", func() bool { return middleEvents.lastState() == StateStandby })
+		stopHigh()
+		// The third one may be primary for a moment.
+		eventually(t, "the preferred backup to be primary", primary(middleEvents))
+	}
+	stopMiddle()
+	eventually(t, "the last one to be primary", primary(lowEvents))
+}
+
 func TestRequestsToASoftswitch(t *testing.T) {
 	s, r, _ := startSession(t, startSoftswitch(t), 1)
 	r.expect(t, "connected fresh")

@@ -24,6 +24,7 @@ type term struct {
 func (s *Session) govern(ctx context.Context, c *connection, timer *time.Timer, served *bool) (err error) {
 	defer func() {
 		s.setConnection(nil)
+		s.metrics.backup.WithLabelValues(s.cfg.Name).Set(0)
 		s.endTerm(c, cause(ctx, err))
 	}()
 	for {
@@ -32,6 +33,9 @@ func (s *Session) govern(ctx context.Context, c *connection, timer *time.Timer, 
 			return ctx.Err()
 		case a := <-c.arbitration:
 			timer.Stop()
+			if !*served {
+				s.metrics.connections.WithLabelValues(s.cfg.Name).Inc()
+			}
 			*served = true
 			s.setConnection(c)
 			if a.GetStatus().GetCode() != int32(codes.OK) {
@@ -55,25 +59,21 @@ func (s *Session) govern(ctx context.Context, c *connection, timer *time.Timer, 
 	}
 }
 
-// outbid raises the election id over that of an earlier connection of this controller, of
-// which the switch says that it is gone (NOT_FOUND: there is no primary). That one has a
-// higher id if the clock was set back since.
-func (s *Session) outbid(c *connection, a *p4v1.MasterArbitrationUpdate) bool {
-	highest := a.GetElectionId()
-	if a.GetStatus().GetCode() != int32(codes.NotFound) || highest.GetHigh() != s.cfg.ElectionID || highest.GetLow() < c.election.Load() {
-		return false
-	}
-	c.election.Store(highest.GetLow() + 1)
-	return true
-}
-
 // standby says who is primary instead.
 func (s *Session) standby(c *connection, a *p4v1.MasterArbitrationUpdate) {
 	s.endTerm(c, ErrNotPrimary)
 	message := ErrNotPrimary.Error() + ": " + statusText(a.GetStatus())
-	if s.state(StateStandby, message) {
-		s.log.Warn("another controller is primary; reading only", "election-id", s.cfg.ElectionID,
-			"primary", a.GetElectionId().GetHigh(), "status", statusText(a.GetStatus()))
+	primary := a.GetElectionId().GetHigh()
+	if a.GetStatus().GetCode() == int32(codes.NotFound) {
+		primary = 0 // the id is the highest that there was
+	}
+	s.metrics.backup.WithLabelValues(s.cfg.Name).Set(1)
+	if primary != 0 {
+		s.borrowed = nil
+	}
+	if s.state(StateStandby, message, primary) {
+		s.log.Warn("this controller is not primary: it is a backup, and reads and writes nothing", "election-id", s.cfg.ElectionID,
+			"primary", primary, "status", statusText(a.GetStatus()))
 	}
 }
 
@@ -96,7 +96,8 @@ func (s *Session) beginTerm(ctx context.Context, c *connection) error {
 	}
 	s.metrics.connects.WithLabelValues(s.cfg.Name).Inc()
 	s.metrics.ready.WithLabelValues(s.cfg.Name).Set(1)
-	s.state(StateReady, "")
+	s.metrics.backup.WithLabelValues(s.cfg.Name).Set(0)
+	s.state(StateReady, "", c.election.Load().GetHigh())
 	s.log.Info("switch is ready")
 	for i := range s.deps.Subscribers {
 		r.done.Add(1)

@@ -14,19 +14,24 @@ import (
 
 // account is all that a Tracker holds of one switch.
 type account struct {
-	name   string
-	ledger *ledger
-	take   func(*delta) // what the ledger learned
-	clock  clock
-	epochs epochs
-	fresh  bool // counters and cache began at zero with this account
-	ports  map[uint32]*portBooks
-	gaps   gaps
-	causes [flow.CauseFreed + 1]prometheus.Counter
+	name     string
+	ledger   *ledger
+	take     func(*delta)           // what the ledger learned
+	outlives func(flow uint32) bool // whether it is recorded for good
+	clock    clock
+	epochs   epochs
+	ports    map[uint32]*portBooks
+	gaps     gaps
+	causes   [flow.CauseFreed + 1]prometheus.Counter
+
+	identity identity
+	readout  readout
+	read     prometheus.Counter
+	fromZero bool // the records begin where the switch's counters did
+	dirty    bool // what is published has changed
 
 	// While connected:
 	sw       Switch
-	scan     uint32               // next slot of the full read-out
 	pass     uint32               // next slot of the look for silent ones
 	asked    map[uint32]time.Time // slots whose answer is awaited, by when they were asked
 	aligned  time.Time            // when the clock was set
@@ -46,14 +51,16 @@ type portBooks struct {
 }
 
 type request struct {
-	slot  uint32
-	idle  time.Duration
+	SlotRequest
 	clock *uint64 // set the clock instead
+	name  uint64  // or name the registers, if not 0
 }
 
 func newAccount(name string, t *Tracker, j *joiner) *account {
 	a := &account{name: name, ledger: newLedger(t.cfg.Slots), epochs: epochs{bits: t.cfg.EpochBits}, ports: map[uint32]*portBooks{}}
 	a.take = func(d *delta) { j.add(a, d) }
+	a.outlives = j.outlives
+	a.read = t.metrics.slotsRead.WithLabelValues(name)
 	a.ledger.lost = func(g gap) {
 		j.miss(name, a.clock.nanos(g.at))
 		a.loses(j, g)
@@ -64,25 +71,37 @@ func newAccount(name string, t *Tracker, j *joiner) *account {
 	return a
 }
 
-// report takes a report that was received at the given time.
-func (a *account) report(r *Report, received time.Time) {
-	a.answered(r, received)
+// received takes of a report what is so whatever its registers are called.
+func (a *account) received(r *Report, received time.Time) {
+	if r.answer() {
+		a.answered(r, received)
+		a.read.Inc()
+	}
 	a.clock.guess(received, r.Now)
 	cause := r.Cause
 	if int(cause) >= len(a.causes) {
 		cause = 0 // unknown
 	}
 	a.causes[cause].Inc()
+}
+
+// apply brings the books up to a report of the registers that they are of.
+func (a *account) apply(t *Tracker, r *Report, received time.Time) {
 	a.ledger.apply(r, a.take)
+	if r.answer() && a.readout.take(r.Slot, received) {
+		t.metrics.readOut(a)
+	}
 }
 
 // connect starts the full read-out and the polling of counters. Whatever the switch holds is
 // read even when it is fresh, because flows may have come before the digest was set up.
 func (a *account) connect(ctx context.Context, t *Tracker, sw Switch) {
 	ctx, a.cancel = context.WithCancel(ctx)
-	a.sw, a.scan, a.asked = sw, 0, map[uint32]time.Time{}
+	a.sw, a.asked = sw, map[uint32]time.Time{}
 	a.clock, a.epochs.set = clock{}, false
-	a.requests = make(chan request, t.cfg.MaxInFlight+1)
+	a.identity = identity{name: a.identity.name, proposed: a.identity.proposed}
+	a.readout.begin(t.cfg.Slots, time.Now())
+	a.requests = make(chan request, t.cfg.MaxInFlight+2) // a clock and a name besides
 	a.workers.Go(func() { a.ask(ctx, t, sw, a.requests) })
 	a.workers.Go(func() { a.poll(ctx, t, sw) })
 	a.next(t, time.Now())
@@ -106,10 +125,13 @@ func (a *account) ask(ctx context.Context, t *Tracker, sw Switch, requests <-cha
 			return
 		case r := <-requests:
 			var err error
-			if r.clock != nil {
+			switch {
+			case r.clock != nil:
 				err = sw.SetClock(ctx, *r.clock)
-			} else {
-				err = sw.RequestSlot(ctx, r.slot, r.idle)
+			case r.name != 0:
+				err = sw.SetIncarnation(ctx, r.name)
+			default:
+				err = sw.RequestSlot(ctx, r.SlotRequest)
 			}
 			if err != nil && ctx.Err() == nil {
 				t.metrics.requestErrors.WithLabelValues(a.name).Inc()
@@ -129,7 +151,7 @@ func (a *account) poll(ctx context.Context, t *Tracker, sw Switch) {
 			}
 			t.metrics.counterErrors.WithLabelValues(a.name).Inc()
 			t.deps.Log.Warn("read port counters", "switch", a.name, "error", err)
-		} else if t.send(ctx, func(b *books) { a.count(counters, t, time.Now()) }) != nil {
+		} else if t.send(ctx, func(b *books) { a.count(ctx, t, counters, time.Now()) }) != nil {
 			return
 		}
 		select {
@@ -142,9 +164,6 @@ func (a *account) poll(ctx context.Context, t *Tracker, sw Switch) {
 
 // answered matches a report with the question it answers, for the clock and the window.
 func (a *account) answered(r *Report, received time.Time) {
-	if r.Cause != flow.CauseRead && r.Cause != flow.CauseFreed {
-		return
-	}
 	if sent, ok := a.asked[r.Slot]; ok {
 		delete(a.asked, r.Slot)
 		a.clock.sample(sent, received, r.Now)
@@ -160,10 +179,13 @@ func (a *account) sweep(t *Tracker, now time.Time) {
 		if now.Sub(sent) >= t.cfg.AnswerTimeout {
 			t.metrics.unanswered.WithLabelValues(a.name).Inc()
 			delete(a.asked, slot)
-			if slot < a.scan {
-				a.request(t, now, slot, 0)
+			if a.readout.wants(slot) {
+				a.request(t, now, SlotRequest{Slot: slot})
 			}
 		}
+	}
+	if now.Sub(a.clock.asked) >= clockEvery && a.request(t, now, SlotRequest{Slot: t.cfg.Slots - 1}) {
+		a.clock.asked = now
 	}
 	a.align(now)
 	a.ledger.reap(a.clock.micros(now), uint64(reapGrace.Microseconds()), a.take)
@@ -172,6 +194,9 @@ func (a *account) sweep(t *Tracker, now time.Time) {
 	}
 	a.next(t, now)
 }
+
+// clockEvery is how often a switch is asked for the time, even if there is no slot to ask for.
+const clockEvery = 2 * time.Second
 
 // clockStep is how far a switch's time may be off from what is known better by now before it
 // is set again.
@@ -198,16 +223,16 @@ func (a *account) align(now time.Time) {
 // alignEvery is how often the clock is set although nothing has changed.
 const alignEvery = time.Minute
 
-// next goes on with the full read-out, and then with the slots that fell silent, as far as the
-// window allows.
+// next goes on with the full read-out, and then with the slots that fell silent and whose
+// counters are stored, as far as the window allows.
 func (a *account) next(t *Tracker, now time.Time) {
 	if a.sw == nil {
 		return
 	}
-	for a.scan < t.cfg.Slots && a.request(t, now, a.scan, 0) {
-		a.scan++
+	for a.readout.next < t.cfg.Slots && a.request(t, now, SlotRequest{Slot: a.readout.next}) {
+		a.readout.next++
 	}
-	if a.scan < t.cfg.Slots {
+	if a.readout.next < t.cfg.Slots {
 		return
 	}
 	micros := a.clock.micros(now)
@@ -220,46 +245,68 @@ func (a *account) next(t *Tracker, now time.Time) {
 		if s.is(markEnded) {
 			idle = t.cfg.EndedTimeout
 		}
-		if coarse(micros) > s.heard+coarse(uint64(idle.Microseconds())) && !a.request(t, now, a.pass, idle) {
+		if coarse(micros) <= s.heard+coarse(uint64(idle.Microseconds())) || !a.outlives(s.flow) {
+			continue
+		}
+		r := SlotRequest{Slot: a.pass, Idle: idle, Generation: s.number, Packets: s.known.Packets}
+		if !a.request(t, now, r) {
 			return
 		}
+		s.mark(markFreed, true)
 	}
 }
 
 // request asks for a slot unless the window is full; true when it is asked or on its way.
-func (a *account) request(t *Tracker, now time.Time, slot uint32, idle time.Duration) bool {
-	if _, waiting := a.asked[slot]; waiting {
+func (a *account) request(t *Tracker, now time.Time, r SlotRequest) bool {
+	if _, waiting := a.asked[r.Slot]; waiting {
 		return true
 	}
 	if len(a.asked) >= t.cfg.MaxInFlight {
 		return false
 	}
 	select {
-	case a.requests <- request{slot: slot, idle: idle}:
-		a.asked[slot] = now
+	case a.requests <- request{SlotRequest: r}:
+		a.asked[r.Slot] = now
 		return true
 	default:
 		return false
 	}
 }
 
-func (a *account) count(counters []PortCounters, t *Tracker, now time.Time) {
+// count takes a read of the counters, once it is known what they are of, and unless the
+// connection has ended meanwhile.
+func (a *account) count(ctx context.Context, t *Tracker, counters []PortCounters, now time.Time) {
+	if ctx.Err() != nil || !a.identity.met {
+		return
+	}
+	for _, c := range counters {
+		if p := a.ports[c.Number]; p != nil && c.Total.Packets < p.counters.Total.Packets {
+			a.clock.asked = time.Time{} // the answer will carry another name
+			return
+		}
+	}
 	for _, c := range counters {
 		p := a.ports[c.Number]
 		if p == nil {
-			p = &portBooks{settled: a.fresh}
+			p = &portBooks{settled: a.fromZero}
 			a.ports[c.Number] = p
 		}
 		moved := !p.polled || p.counters != c
 		p.counters = c
 		unexplained := c.Total.Sub(c.Buckets).Sub(*a.ledger.port(c.Number))
 		// Counters and reports are not read in one moment; when two polls agree they were.
-		if !p.settled && p.polled && a.scan > 0 && len(a.asked) == 0 && unexplained == p.previous {
+		if !p.settled && p.polled && a.readout.complete() && unexplained == p.previous {
 			p.base, p.settled = unexplained, true
 		}
 		p.previous, p.polled = unexplained, true
 		a.explain(p, c.Number, moved, t, now)
 	}
+}
+
+// residue is what a port counted by the last look at it and nothing explains; it may be less
+// than nothing when reports are newer. False: it is not known what of it was before the records.
+func (a *account) residue(number uint32, p *portBooks) (flow.Counters, bool) {
+	return p.counters.Total.Sub(p.counters.Buckets).Sub(*a.ledger.port(number)).Sub(p.base), p.settled
 }
 
 // accounting gives the invariant of every port as it stands.
@@ -277,8 +324,7 @@ func (a *account) accounting(portName func(string, uint32) string) []inventory.A
 			MissingPackets: int64(p.losses.explained.Packets), MissingBytes: int64(p.losses.explained.Bytes),
 			Losses: slices.Clone(p.losses.list),
 		}
-		if p.settled {
-			rest := p.counters.Total.Sub(p.counters.Buckets).Sub(records).Sub(p.base)
+		if rest, known := a.residue(number, p); known {
 			f.ResiduePackets, f.ResidueBytes = int64(rest.Packets), int64(rest.Bytes)
 		}
 		facts = append(facts, f)

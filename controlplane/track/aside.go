@@ -13,6 +13,7 @@ type aside struct {
 type waiting struct {
 	generation
 	since uint32 // switch time, coarse, when that was heard
+	freed bool   // as slot.markFreed said before
 }
 
 // find gives a live generation of a slot; nil if it is not live.
@@ -59,18 +60,20 @@ func (l *ledger) seen(s *slot, index uint32, number uint16) (n int) {
 	return n
 }
 
-// room makes a place for a generation: the slot's own for the newest.
-func (l *ledger) room(s *slot, index uint32, number uint16) *generation {
+// room makes a place for a generation that was heard of now: the slot's own for the newest.
+func (l *ledger) room(s *slot, index uint32, number uint16, now uint32) *generation {
 	if !s.is(markLive) {
 		s.mark(markLive, true)
+		s.mark(markFreed, false)
 		return &s.generation
 	}
 	a := l.besides(s, index)
 	if later(number, s.number) > 0 {
-		a.older = append(a.older, waiting{s.generation, s.heard})
+		a.older = append(a.older, waiting{s.generation, now, s.is(markFreed)})
+		s.mark(markFreed, false)
 		return &s.generation
 	}
-	a.older = append(a.older, waiting{since: s.heard})
+	a.older = append(a.older, waiting{since: now})
 	return &a.older[len(a.older)-1].generation
 }
 
@@ -110,7 +113,11 @@ func (l *ledger) reap(now, grace uint64, yield func(*delta)) {
 	for index, a := range l.aside {
 		s := &l.slots[index]
 		for i := len(a.older) - 1; i >= 0; i-- {
-			if w := &a.older[i]; l.told > w.since+1 || coarse(now) > w.since+coarse(grace)+1 {
+			switch w := &a.older[i]; {
+			case l.told <= w.since+1 && coarse(now) <= w.since+coarse(grace)+1: // it may still come
+			case w.freed:
+				l.finish(s, index, &w.generation, yield)
+			default:
 				l.lose(s, index, &w.generation, now, yield)
 			}
 		}

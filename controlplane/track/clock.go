@@ -10,6 +10,7 @@ type clock struct {
 	bound   time.Duration
 	probed  bool
 	sampled time.Time // when bound was measured
+	asked   time.Time // when the last question was sent that is only asked for the time
 }
 
 // drift is how far two clocks part in a second, at worst: 50 ppm each, as crystals have.
@@ -18,7 +19,7 @@ const drift = 100 * time.Microsecond
 // sample takes a question sent at sent and answered at received with the switch time micros.
 func (c *clock) sample(sent, received time.Time, micros uint64) {
 	trip := received.Sub(sent)
-	if c.probed && trip/2 >= c.bound+time.Duration(received.Sub(c.sampled).Seconds()*float64(drift)) {
+	if c.probed && trip/2 >= c.error(received) {
 		return
 	}
 	c.epoch = sent.Add(trip / 2).Add(-time.Duration(micros) * time.Microsecond)
@@ -47,4 +48,10 @@ func (c *clock) nanos(micros uint64) int64 { return c.epoch.UnixNano() + int64(m
 // micros gives the switch's time for ours; 0 before its start.
 func (c *clock) micros(t time.Time) uint64 {
 	return uint64(max(0, t.Sub(c.epoch).Microseconds()))
+}
+
+// error is by how much the times that at gives may be off at t: what the round trip left open,
+// and how far the two clocks may have parted since.
+func (c *clock) error(t time.Time) time.Duration {
+	return c.bound + time.Duration(max(0, t.Sub(c.sampled).Seconds())*float64(drift))
 }

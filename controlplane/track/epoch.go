@@ -48,6 +48,10 @@ func (j *joiner) record(e epochs, h *hop, d *delta) {
 	if !e.set || h.is(markIncomplete) {
 		return
 	}
+	if d.half == nil {
+		h.openFrom = j.silentFrom(e, h)
+		return
+	}
 	t := d.half.Key.Tuple
 	switch {
 	case d.ended:
@@ -71,6 +75,21 @@ func (j *joiner) record(e epochs, h *hop, d *delta) {
 	if to := e.of(d.now, t); uint16(to) == d.epoch {
 		j.keep(h, flow.Snapshot{From: e.of(d.half.Last, t) + 1, To: to, Packets: h.counters.Packets - d.behind})
 	}
+}
+
+// silentFrom is one more than the first epoch that is known to have begun after the last packet
+// of a hop whose end was not reported; 0 while it goes on. The time of that packet is known by our
+// clock, so it is the one after the next.
+func (j *joiner) silentFrom(e epochs, h *hop) uint32 {
+	if h.live > 0 {
+		return 0
+	}
+	shared := j.conversations.at(h.conversation).shared.full()
+	if h.is(markReversed) {
+		shared.Src, shared.Dst, shared.SrcPort, shared.DstPort = shared.Dst, shared.Src, shared.DstPort, shared.SrcPort
+	}
+	fabric := uint64(h.last/1000) - e.offset // of asks for the switch's time
+	return e.of(fabric, shared) + 3
 }
 
 // keep adds a snapshot to those of a hop.

@@ -11,6 +11,7 @@ import (
 // nanoseconds since 1970, by our clock; 0 is none.
 type hop struct {
 	counters     flow.Counters
+	unpublished  flow.Counters // of counters
 	first, last  int64
 	lastSYN      int64
 	firstACK     int64
@@ -22,6 +23,8 @@ type hop struct {
 	openFrom     uint32 // one more than the first epoch that began after the last packet; 0 while more may come
 	clockError   uint32 // microseconds
 	synSeq       uint32 // of the SYN that lastSYN is of, or of those that it repeats
+	slot         uint32 // of the newest generation
+	batch        uint32 // that the rest of counters was published with
 	place        uint16
 	live         uint16 // generations that count it
 	syns         uint8
@@ -45,11 +48,12 @@ type ring [flow.KeptSnapshots]flow.Snapshot
 func (h *hop) add(d *delta, c *clock) {
 	first, last := c.nanos(d.first), c.nanos(d.last)
 	h.counters.Add(d.add)
+	h.unpublished.Add(d.add)
 	if h.first == 0 || first < h.first {
 		h.first = first
 	}
 	h.last = max(h.last, last)
-	h.clockError = uint32(min(c.bound/time.Microsecond, 1<<32-1))
+	h.clockError = uint32(min(c.error(c.at(d.now))/time.Microsecond, 1<<32-1))
 	h.flags |= d.half.TCPFlags
 	if d.half.SYNs > 0 {
 		h.syns, h.lastSYN, h.synSeq = max(h.syns, d.half.SYNs), c.nanos(d.half.LastSYN), d.half.SynSeq

@@ -28,6 +28,8 @@ type joiner struct {
 	changed       fifo
 	cursor        uint32 // the conversation that forget looked at last
 	stats         joinerStats
+	batch         uint32 // that what is taken is published with
+	stored        uint32 // batches before this one outlive a crash
 }
 
 // joinerStats counts what was let go.
@@ -85,7 +87,7 @@ func (j *joiner) begin(a *account, d *delta) uint32 {
 	t := compact(shared)
 	hash := maphash.Comparable(j.seed, t)
 	number := j.find(hash, &t)
-	place := j.places.of(a.name, key.IngressPort, j.portName)
+	place := j.places.of(a, key.IngressPort, j.portName)
 	flow := j.hopOf(number, place, key.Outer, reversed)
 	switch {
 	case flow != 0:
@@ -102,7 +104,9 @@ func (j *joiner) begin(a *account, d *delta) uint32 {
 		}
 		flow = j.enter(number, place, key.Outer, reversed)
 	}
-	j.hops.at(flow).live++
+	h := j.hops.at(flow)
+	h.live++
+	h.slot = d.slot
 	j.conversations.at(number).live++
 	return flow
 }
@@ -163,11 +167,50 @@ func (j *joiner) take(n int) []flow.Conversation {
 		c := j.conversations.at(j.changed.pop())
 		c.queued = false
 		out = append(out, j.snapshot(c))
+		j.publish(c)
 		if c.live == 0 {
 			j.settle(c)
 		}
 	}
 	return out
+}
+
+// publish notes that all that a conversation has counted is in a record.
+func (j *joiner) publish(c *conversation) {
+	for n := c.hops; n != 0; n = j.hops.at(n).next {
+		h := j.hops.at(n)
+		if h.unpublished == (flow.Counters{}) {
+			continue
+		}
+		p := &j.places.list[h.place]
+		p.published.Add(h.unpublished)
+		p.account.dirty = true
+		h.unpublished, h.batch = flow.Counters{}, j.batch
+	}
+}
+
+// anew begins the records of a switch's ports at zero: what of it is published later is of before.
+func (j *joiner) anew(a *account) {
+	for i := range j.places.list {
+		if p := &j.places.list[i]; p.account == a {
+			p.published = flow.Counters{}
+		}
+	}
+	for n := uint32(1); n <= j.hops.last; n++ {
+		if h := j.hops.at(n); j.places.list[h.place].account == a {
+			h.unpublished = flow.Counters{}
+		}
+	}
+}
+
+// outlives says that all that a flow has counted is in records that outlive a crash. Flows that
+// are not followed have none.
+func (j *joiner) outlives(flow uint32) bool {
+	if flow == 0 {
+		return true
+	}
+	h := j.hops.at(flow)
+	return h.unpublished.Packets == 0 && h.batch < j.stored
 }
 
 // settle gives up what is only needed to compare hops while a conversation goes on.

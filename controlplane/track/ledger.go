@@ -43,6 +43,7 @@ const (
 	markChained             // chain means something
 	markEnded               // TCP_END was the newest report: the flow is about to fall silent
 	markAside               // there is more under the slot's index in ledger.aside
+	markFreed               // the switch was asked to empty the slot, if it has counted what is known
 )
 
 type generation struct {
@@ -56,6 +57,7 @@ func coarse(micros uint64) uint32 { return uint32(micros >> 16) }
 
 // delta is what one report adds to one flow.
 type delta struct {
+	slot   uint32 // when it began
 	flow   uint32 // set by the receiver when it began, and given back from then on
 	add    flow.Counters
 	behind uint64 // by how many packets the report lags what was known
@@ -82,8 +84,10 @@ func (l *ledger) apply(r *Report, yield func(*delta)) {
 		return
 	}
 	s := &l.slots[r.Slot]
-	s.heard = max(s.heard, coarse(r.Now))
-	if r.Cause != flow.CauseRead && r.Cause != flow.CauseFreed {
+	if r.Cause != flow.CauseRead { // it may be asked for without any news of the flow
+		s.heard = max(s.heard, coarse(r.Now))
+	}
+	if !r.answer() {
 		l.told = max(l.told, coarse(r.Now))
 	}
 	s.mark(markEnded, r.Cause == flow.CauseTCPEnd || (s.is(markEnded) && r.Cause == flow.CauseRead))
@@ -118,7 +122,7 @@ func (l *ledger) digested(s *slot, r *Report, final bool, yield func(*delta)) {
 	g := l.find(s, r.Slot, r.Generation)
 	switch {
 	case g != nil:
-		l.raise(g, r, yield)
+		l.raise(s, g, r, yield)
 	case l.done(s, r.Slot, r.Generation) || (s.is(markChained) && later(r.Generation, s.chain) <= 0):
 		l.stats.duplicates++
 		return
@@ -138,13 +142,17 @@ func (l *ledger) read(s *slot, r *Report, yield func(*delta)) {
 	g := l.find(s, r.Slot, r.Generation)
 	switch {
 	case r.Old.Counters.Packets == 0:
-		// Empty, and nothing said so: the answer that freed it was lost.
-		if g != nil {
+		// Empty, and nothing said so: the answer that freed it was lost. Nothing else was if we
+		// asked for it: a switch gives up only what it is told.
+		switch {
+		case g == &s.generation && g != nil && s.is(markFreed):
+			l.finish(s, r.Slot, g, yield)
+		case g != nil:
 			l.lose(s, r.Slot, g, r.Now, yield)
 		}
 		return
 	case g != nil:
-		l.raise(g, r, yield)
+		l.raise(s, g, r, yield)
 	case l.done(s, r.Slot, r.Generation) || (s.is(markChained) && later(r.Generation, s.chain) <= 0):
 		l.stats.duplicates++
 		return
@@ -179,11 +187,12 @@ func (l *ledger) advance(s *slot, r *Report, number uint16) {
 
 // open makes a generation live with all that h, of the report r, has counted.
 func (l *ledger) open(s *slot, r *Report, number uint16, h *Half, yield func(*delta)) *generation {
-	g := l.room(s, r.Slot, number)
+	g := l.room(s, r.Slot, number, coarse(r.Now))
 	*g = generation{number: number, known: h.Counters}
+	s.heard = max(s.heard, coarse(r.Now))
 	l.live++
 	l.account(h)
-	l.delta = delta{add: h.Counters, half: h, first: h.First, last: h.Last,
+	l.delta = delta{slot: r.Slot, add: h.Counters, half: h, first: h.First, last: h.Last,
 		now: r.Now, epoch: r.Epoch, active: r.Cause == flow.CauseActive, began: true}
 	yield(&l.delta)
 	g.flow = l.delta.flow
@@ -192,13 +201,17 @@ func (l *ledger) open(s *slot, r *Report, number uint16, h *Half, yield func(*de
 
 // raise brings a live generation up to what a report says; an older report adds nothing, but
 // one of a flow that goes on still says how it stood when the epoch began.
-func (l *ledger) raise(g *generation, r *Report, yield func(*delta)) {
+func (l *ledger) raise(s *slot, g *generation, r *Report, yield func(*delta)) {
 	h := &r.Old
 	d := &l.delta
 	*d = delta{flow: g.flow, half: h, first: h.First, last: h.Last, now: r.Now, epoch: r.Epoch, active: r.Cause == flow.CauseActive}
 	if h.Counters.Packets > g.known.Packets {
 		d.add = h.Counters.Sub(g.known)
 		g.known = h.Counters
+		s.heard = max(s.heard, coarse(r.Now))
+		if g == &s.generation {
+			s.mark(markFreed, false)
+		}
 		t := l.port(h.Key.IngressPort)
 		t.Add(d.add)
 		yield(d)
@@ -218,6 +231,31 @@ func (l *ledger) close(s *slot, index uint32, g *generation, h *Half, yield func
 	l.delta = delta{flow: g.flow, half: h, last: h.Last, ended: true}
 	l.drop(s, index, g)
 	yield(&l.delta)
+}
+
+// finish ends a generation of which everything is known but that it ended.
+func (l *ledger) finish(s *slot, index uint32, g *generation, yield func(*delta)) {
+	l.delta = delta{flow: g.flow, ended: true}
+	l.drop(s, index, g)
+	yield(&l.delta)
+}
+
+// restore makes a generation live of which known is in records already.
+func (l *ledger) restore(index uint32, number uint16, known flow.Counters, flow uint32) bool {
+	if int(index) >= len(l.slots) {
+		return false
+	}
+	s := &l.slots[index]
+	if l.find(s, index, number) != nil {
+		return false
+	}
+	*l.room(s, index, number, s.heard) = generation{number: number, known: known, flow: flow}
+	l.live++
+	if !s.is(markChained) || later(number, s.chain) > 0 {
+		s.chain = number
+	}
+	s.mark(markChained|markFreed, true) // for all that the last tracker can have asked for
+	return true
 }
 
 // lose ends a generation whose last report did not come.
@@ -258,6 +296,14 @@ func (l *ledger) abandon(yield func(*delta)) {
 			l.lose(s, uint32(i), &s.generation, 0, yield)
 		}
 	}
+}
+
+// newest gives the newest live generation of a slot; nil if there is none.
+func (l *ledger) newest(index uint32) *generation {
+	if int(index) >= len(l.slots) || !l.slots[index].is(markLive) {
+		return nil
+	}
+	return &l.slots[index].generation
 }
 
 func (s *slot) is(mark uint8) bool { return s.marks&mark != 0 }

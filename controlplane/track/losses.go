@@ -85,8 +85,8 @@ type losses struct {
 // cache was read once more (a flow whose first report was lost is still in it), is lost.
 func (a *account) explain(p *portBooks, number uint32, moved bool, t *Tracker, now time.Time) {
 	l := &p.losses
-	rest := p.counters.Total.Sub(p.counters.Buckets).Sub(*a.ledger.port(number)).Sub(p.base)
-	if !p.settled {
+	rest, known := a.residue(number, p)
+	if !known {
 		return
 	}
 	if l.since.IsZero() {
@@ -100,7 +100,7 @@ func (a *account) explain(p *portBooks, number uint32, moved bool, t *Tracker, n
 	switch {
 	case quiet && missing.Packets != 0 && !l.reread:
 		l.reread = true
-		a.scan = 0
+		a.readout.begin(t.cfg.Slots, now)
 	case quiet && int64(missing.Packets) < 0: // found after all
 		l.found(-missing.Packets, -missing.Bytes)
 		l.explained = rest
@@ -113,7 +113,7 @@ func (a *account) explain(p *portBooks, number uint32, moved bool, t *Tracker, n
 
 // settled says that nothing is awaited of the switch.
 func (a *account) settled(t *Tracker) bool {
-	return a.sw != nil && a.scan == t.cfg.Slots && a.pass == t.cfg.Slots && len(a.asked) == 0 && !a.ledger.awaits()
+	return a.sw != nil && a.readout.complete() && a.pass == t.cfg.Slots && len(a.asked) == 0 && !a.ledger.awaits()
 }
 
 // open says that packets are missing and reports were lost: not all of them need be lost.

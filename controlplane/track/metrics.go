@@ -29,6 +29,13 @@ type metrics struct {
 	waiting       prometheus.Gauge
 	forgotten     *prometheus.GaugeVec
 	refused       *prometheus.GaugeVec
+	dropped       *prometheus.CounterVec
+	incarnations  *prometheus.CounterVec
+	lost          *prometheus.CounterVec
+	slotsRead     *prometheus.CounterVec
+	readOuts      *prometheus.CounterVec
+	readOutTime   *prometheus.GaugeVec
+	publications  prometheus.Counter
 }
 
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
@@ -57,6 +64,13 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		flows:         gauge("flows", "Directions of conversations in memory, by ingress port.").WithLabelValues(),
 		waiting:       gauge("publish_waiting", "Conversations that changed and are not published yet.").WithLabelValues(),
 		forgotten:     gauge("forgotten_conversations", "Conversations that ended and are not in memory any more.", "cause"),
+		dropped:       counter("dropped_reports_total", "Reports dropped while it was not known which incarnation of the registers they are of.", "switch"),
+		incarnations:  counter("new_incarnations_total", "Times that the counters of a switch that was known had begun anew.", "switch"),
+		lost:          counter("lost_packets_total", "Packets that ports had counted by the last look before their counters began anew, and no record has.", "switch"),
+		slotsRead:     counter("slots_read_total", "Answers to read-outs.", "switch"),
+		readOuts:      counter("full_read_outs_total", "Read-outs of a whole flow cache that were finished: one for each connection as primary, and one before packets are called missing.", "switch"),
+		readOutTime:   gauge("full_read_out_seconds", "Duration of the last read-out of the whole flow cache.", "switch"),
+		publications:  counter("publications_total", "Times that what had changed began to be published.").WithLabelValues(),
 		refused:       gauge("refused_flows", "Flows that are in no conversation, but in the accounting of their ports.", "cause"),
 	}
 	if r == nil {
@@ -64,7 +78,8 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	}
 	var errs []error
 	for _, c := range []prometheus.Collector{m.reports, m.requestErrors, m.counterErrors, m.unanswered,
-		m.duplicates, m.gaps, m.unfinished, m.slots, m.residue, m.residueBytes, m.missing, m.unsettled, m.clockError, m.misplaced, m.conversations, m.flows, m.waiting, m.forgotten, m.refused} {
+		m.duplicates, m.gaps, m.unfinished, m.slots, m.residue, m.residueBytes, m.missing, m.unsettled, m.clockError, m.misplaced, m.conversations, m.flows, m.waiting, m.forgotten, m.refused,
+		m.dropped, m.incarnations, m.lost, m.slotsRead, m.readOuts, m.readOutTime, m.publications} {
 		errs = append(errs, r.Register(c))
 	}
 	return m, errors.Join(errs...)
@@ -97,6 +112,12 @@ func (m *metrics) joiner(j *joiner) {
 	m.forgotten.WithLabelValues("room").Set(float64(j.stats.displaced))
 	m.refused.WithLabelValues("room").Set(float64(j.stats.refused))
 	m.refused.WithLabelValues("hops").Set(float64(j.stats.crowded))
+}
+
+// readOut counts a full read-out that has just been finished.
+func (m *metrics) readOut(a *account) {
+	m.readOuts.WithLabelValues(a.name).Inc()
+	m.readOutTime.WithLabelValues(a.name).Set(a.readout.took.Seconds())
 }
 
 func causeName(c flow.Cause) string {

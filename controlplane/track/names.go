@@ -8,9 +8,11 @@ import (
 
 // place is a port of a switch that packets entered by.
 type place struct {
-	sw     string
-	port   string
-	number uint32
+	sw        string
+	port      string
+	number    uint32
+	account   *account
+	published flow.Counters // what the records of it have
 }
 
 // places numbers the ports of the fabric, from 1. There are as many as the switches have.
@@ -25,8 +27,8 @@ type placeKey struct {
 }
 
 // of gives the number of a port; 0 if there are more ports than numbers.
-func (p *places) of(sw string, number uint32, name func(string, uint32) string) uint16 {
-	k := placeKey{sw, number}
+func (p *places) of(a *account, number uint32, name func(string, uint32) string) uint16 {
+	k := placeKey{a.name, number}
 	if n, ok := p.index[k]; ok {
 		return n
 	}
@@ -38,7 +40,7 @@ func (p *places) of(sw string, number uint32, name func(string, uint32) string) 
 	}
 	n := uint16(len(p.list))
 	p.index[k] = n
-	p.list = append(p.list, place{sw, name(sw, number), number})
+	p.list = append(p.list, place{sw: a.name, port: name(a.name, number), number: number, account: a})
 	return n
 }
 

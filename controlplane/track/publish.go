@@ -1,6 +1,7 @@
 package track
 
 import (
+	"slices"
 	"time"
 
 	"github.com/fabricscope/fabricscope/controlplane/inventory"
@@ -14,6 +15,7 @@ const batchSize = 256
 // conversations there may be more than anybody can take; those that do not come in this interval
 // are the first of the next, as they are then.
 func (b *books) publish(now time.Time) {
+	b.t.metrics.publications.Inc()
 	b.due = min(b.joiner.changed.len(), b.t.cfg.MaxPublish)
 	m := b.t.metrics
 	for _, a := range b.switches {
@@ -22,18 +24,37 @@ func (b *books) publish(now time.Time) {
 			m.accounting(&f)
 		}
 		m.ledger(a)
-		m.clockError.WithLabelValues(a.name).Set(a.clock.bound.Seconds())
+		if a.clock.probed {
+			m.clockError.WithLabelValues(a.name).Set(a.clock.error(now).Seconds())
+		}
+		b.pending = append(b.pending, inventory.Became(a.flowCache(now), now))
+		a.dirty = true
 	}
 	m.joiner(b.joiner)
+	b.balance(now)
+}
+
+// batch is what is published in one go, and stored whole or not at all.
+type batch struct {
+	number  uint32
+	changes []inventory.Change
 }
 
 // batch gives what is to be published next. It may grow until it is taken.
-func (b *books) batch() []inventory.Change {
+func (b *books) batch() batch {
 	if n := min(b.due, batchSize-len(b.pending)); n > 0 {
 		b.due -= n
 		b.conversations(n)
+		b.balance(time.Now())
 	}
-	return b.pending
+	return batch{b.number, slices.Concat(b.pending, b.ledgers)}
+}
+
+// sent says that the batch was taken.
+func (b *books) sent() {
+	b.pending, b.ledgers = nil, nil
+	b.number++
+	b.joiner.batch = b.number
 }
 
 // conversations adds n of those that changed to what is pending.
@@ -44,10 +65,24 @@ func (b *books) conversations(n int) {
 	}
 }
 
+// balance says how far the records go with what is pending.
+func (b *books) balance(now time.Time) {
+	for _, a := range b.switches {
+		if a.dirty && a.identity.name != 0 {
+			a.dirty = false
+			l := b.state(a)
+			b.ledgers = slices.DeleteFunc(b.ledgers, func(c inventory.Change) bool { return c.Ref == l.Ref() })
+			b.ledgers = append(b.ledgers, inventory.Became(l, now))
+		}
+	}
+}
+
 // finish publishes everything that is left.
-func (b *books) finish(out chan<- []inventory.Change) {
+func (b *books) finish(out chan<- batch) {
 	b.publish(time.Now())
-	for b.due = b.joiner.changed.len(); len(b.batch()) > 0; b.pending = nil {
-		out <- b.pending
+	b.due = b.joiner.changed.len()
+	for next := b.batch(); len(next.changes) > 0; next = b.batch() {
+		out <- next
+		b.sent()
 	}
 }

@@ -64,7 +64,7 @@ func (j *joiner) sides(c *conversation) (sides [2][]flow.Hop, flags [2]uint8) {
 		h := j.hops.at(n)
 		side := &sides[h.marks&markReversed]
 		*side = append(*side, flow.Hop{})
-		memory = j.describe(h, &(*side)[len(*side)-1], memory)
+		memory = j.describe(n, &(*side)[len(*side)-1], memory)
 		(*side)[len(*side)-1].Unsure = j.unsure(h, first)
 	}
 	for _, s := range sides {
@@ -74,12 +74,17 @@ func (j *joiner) sides(c *conversation) (sides [2][]flow.Hop, flags [2]uint8) {
 }
 
 // describe fills in a hop, with its snapshots behind those in memory.
-func (j *joiner) describe(h *hop, out *flow.Hop, memory flow.Snapshots) flow.Snapshots {
+func (j *joiner) describe(n uint32, out *flow.Hop, memory flow.Snapshots) flow.Snapshots {
+	h := j.hops.at(n)
 	p := &j.places.list[h.place]
 	*out = flow.Hop{Switch: p.sw, Port: p.port, Number: p.number, Outer: j.outers.at(h.outer),
 		Counters: h.counters, First: moment(h.first), Last: moment(h.last),
 		SYNs: h.syns, SynSeq: h.synSeq, LastSYN: moment(h.lastSYN), FirstACK: moment(h.firstACK),
 		Incomplete: h.is(markIncomplete), Whole: h.live == 1 && !h.is(markAgain), ClockError: time.Duration(h.clockError) * time.Microsecond}
+	// A flow is in one slot of a switch at a time: the newest.
+	if g := p.account.ledger.newest(h.slot); h.live > 0 && g != nil && g.flow == n {
+		out.Live = &flow.LiveSlot{Slot: h.slot, Generation: g.number, Counters: g.known}
+	}
 	begin := len(memory)
 	memory = j.history(h, memory)
 	if all := memory[begin:]; len(all) > 0 {

@@ -20,14 +20,25 @@ const reapGrace = 30 * time.Second
 // Switch is what a Tracker asks of a connected switch.
 type Switch interface {
 	Name() string
-	// RequestSlot asks for a slot's report, and for the slot to be emptied when its flow was
-	// silent for idle; 0 only reads. The answer comes through Tracker.Report.
-	RequestSlot(ctx context.Context, slot uint32, idle time.Duration) error
+	// RequestSlot asks for a slot's report. The answer comes through Tracker.Report.
+	RequestSlot(ctx context.Context, r SlotRequest) error
 	// SetClock tells what the switch has to add to its own time, in microseconds, for the
 	// fabric's, modulo 2^48.
 	SetClock(ctx context.Context, offset uint64) error
+	// SetIncarnation names what the switch's registers hold, if they have no name yet. Reports
+	// carry the name.
+	SetIncarnation(ctx context.Context, name uint64) error
 	// ReadCounters reads what the switch's ports counted.
 	ReadCounters(ctx context.Context) ([]PortCounters, error)
+}
+
+// SlotRequest asks for a slot's report, and with Idle for the slot to be emptied: if its flow was
+// silent for so long, and it has counted exactly so many packets in this generation.
+type SlotRequest struct {
+	Slot       uint32
+	Idle       time.Duration // 0: only read
+	Generation uint16
+	Packets    uint64
 }
 
 // PortCounters are the counters of one port: all frames, those in class buckets, together and
@@ -100,13 +111,15 @@ func (t *Tracker) Run(ctx context.Context) error {
 	defer close(t.done)
 	b := &books{t: t, ctx: ctx, switches: map[string]*account{}, joiner: newJoiner(t.cfg.MaxFlows, t.deps.PortName)}
 	defer b.stop()
+	b.restore()
 	// What takes long to publish must not hold up the reports: what changed meanwhile waits in
 	// the joiner, where it takes no room.
-	batches := make(chan []inventory.Change)
+	batches := make(chan batch)
 	var publisher sync.WaitGroup
 	publisher.Go(func() {
 		for batch := range batches {
-			t.deps.Sink.Record(batch...)
+			t.deps.Sink.Record(batch.changes...)
+			b.stored.given(batch.number, t.deps.Progress)
 		}
 	})
 	defer publisher.Wait()
@@ -115,9 +128,9 @@ func (t *Tracker) Run(ctx context.Context) error {
 	defer timer.Stop()
 	published := time.Now()
 	for {
-		var out chan<- []inventory.Change
-		batch := b.batch()
-		if len(batch) > 0 {
+		var out chan<- batch
+		next := b.batch()
+		if len(next.changes) > 0 {
 			out = batches
 		}
 		select {
@@ -126,8 +139,8 @@ func (t *Tracker) Run(ctx context.Context) error {
 			return nil
 		case f := <-t.inbox:
 			f(b)
-		case out <- batch:
-			b.pending = nil
+		case out <- next:
+			b.sent()
 		case now := <-timer.C:
 			b.sweep(now)
 			if now.Sub(published) >= t.cfg.PublishInterval {
@@ -146,6 +159,9 @@ type books struct {
 	joiner   *joiner
 	due      int                // conversations to be published of those that changed
 	pending  []inventory.Change // the next batch to be published
+	ledgers  []inventory.Change // how far the records go with it
+	number   uint32             // of that batch
+	stored   progress
 }
 
 func (b *books) account(name string) *account {
@@ -158,15 +174,12 @@ func (b *books) account(name string) *account {
 }
 
 func (b *books) connected(sw Switch, fresh bool) {
-	old := b.account(sw.Name())
-	old.stop()
-	a := old
-	if fresh {
-		old.ledger.abandon(old.take)
-		a = newAccount(sw.Name(), b.t, b.joiner)
-		b.switches[sw.Name()] = a
+	a := b.account(sw.Name())
+	a.stop()
+	if fresh && a.identity.name != 0 {
+		b.end(a)
 	}
-	a.fresh = a.fresh || fresh
+	a.fromZero = a.fromZero || fresh
 	a.connect(b.ctx, b.t, sw)
 }
 
@@ -181,13 +194,18 @@ func (b *books) stop() {
 func (b *books) reports(name string, reports []Report, received time.Time) {
 	a := b.account(name)
 	for i := range reports {
-		a.report(&reports[i], received)
+		r := &reports[i]
+		a.received(r, received)
+		if b.identify(a, r, received) {
+			a.apply(b.t, r, received)
+		}
 	}
 	a.next(b.t, received)
 }
 
 // sweep asks for the slots that fell silent, and asks again what was not answered.
 func (b *books) sweep(now time.Time) {
+	b.joiner.stored = b.stored.look(b.t.deps.Progress)
 	for _, a := range b.switches {
 		a.sweep(b.t, now)
 	}

@@ -28,15 +28,19 @@ type cache struct {
 	model *model
 	lost  int // answers that get lost on the way
 	zero  time.Time
+
+	incarnation uint64 // guarded by mu
 }
 
 func (c *cache) Name() string { return c.name }
 
-func (c *cache) RequestSlot(_ context.Context, slot uint32, idle time.Duration) error {
+func (c *cache) RequestSlot(_ context.Context, q SlotRequest) error {
 	c.mu.Lock()
 	c.model.now = uint64(time.Since(c.zero).Microseconds())
-	silent := c.model.now-c.model.slots[slot].half.Last >= uint64(idle.Microseconds())
-	r := c.model.read(slot, idle > 0 && silent)
+	s := &c.model.slots[q.Slot]
+	known := q.Generation == s.generation && q.Packets == s.half.Counters.Packets
+	r := c.model.read(q.Slot, q.Idle > 0 && known && c.model.now-s.half.Last >= uint64(q.Idle.Microseconds()))
+	r.Incarnation = c.incarnation
 	lost := c.lost > 0
 	if lost {
 		c.lost--
@@ -53,6 +57,15 @@ func (c *cache) SetClock(_ context.Context, offset uint64) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.model.offset = offset
+	return nil
+}
+
+func (c *cache) SetIncarnation(_ context.Context, name uint64) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.incarnation == 0 {
+		c.incarnation = name
+	}
 	return nil
 }
 
@@ -223,6 +236,7 @@ func TestBaseOfASwitchThatRanBefore(t *testing.T) {
 	world(t, func(tracker *Tracker, c *cache, s *sink) {
 		old, key := tcp(1, "10.9.9.9", "10.0.0.2", 40000, 80), tcp(1, "10.0.0.1", "10.0.0.2", 40001, 80)
 		c.model.truth[old] = flow.Counters{Packets: 1000, Bytes: 100000} // exported to another
+		c.incarnation = 1
 		if err := tracker.Connected(c.ctx, c, false); err != nil {
 			t.Fatal(err)
 		}

@@ -26,7 +26,7 @@ func Modules() []Module {
 		{Name: "fabricscope-flows", Organization: "The Fabricscope authors", Version: "0.3.0"},
 		{Name: "fabricscope-interfaces", Organization: "The Fabricscope authors", Version: "0.1.0"},
 		{Name: "fabricscope-kubernetes", Organization: "The Fabricscope authors", Version: "0.1.0"},
-		{Name: "fabricscope-types", Organization: "The Fabricscope authors", Version: "0.1.0"},
+		{Name: "fabricscope-types", Organization: "The Fabricscope authors", Version: "0.2.0"},
 		{Name: "openconfig-interfaces", Organization: "OpenConfig working group", Version: "1.1.0"},
 	}
 }
@@ -142,6 +142,21 @@ func Root() []Node {
 							}},
 						}},
 					}},
+					{Name: "clock", Module: "fabricscope-fabric", Children: []Node{
+						{Name: "state", Module: "fabricscope-fabric", Children: []Node{
+							{Name: "error-bound", Module: "fabricscope-fabric", Wide: true},
+							{Name: "last-measured", Module: "fabricscope-fabric", Wide: true},
+							{Name: "offset", Module: "fabricscope-fabric", Wide: true},
+						}},
+					}},
+					{Name: "flow-cache", Module: "fabricscope-fabric", Children: []Node{
+						{Name: "state", Module: "fabricscope-fabric", Children: []Node{
+							{Name: "counting-since", Module: "fabricscope-fabric", Wide: true},
+							{Name: "full-read-outs", Module: "fabricscope-fabric", Wide: true},
+							{Name: "last-full-read-out", Module: "fabricscope-fabric", Wide: true},
+							{Name: "last-full-read-out-duration", Module: "fabricscope-fabric", Wide: true},
+						}},
+					}},
 					{Name: "name", Module: "fabricscope-fabric", OnChange: true},
 					{Name: "ports", Module: "fabricscope-fabric", Children: []Node{
 						{Name: "port", Module: "fabricscope-fabric", Keys: []string{"name"}, Children: []Node{
@@ -156,9 +171,12 @@ func Root() []Node {
 					{Name: "state", Module: "fabricscope-fabric", OnChange: true, Children: []Node{
 						{Name: "address", Module: "fabricscope-fabric", OnChange: true},
 						{Name: "connection", Module: "fabricscope-fabric", OnChange: true},
+						{Name: "controller-role", Module: "fabricscope-fabric", OnChange: true},
 						{Name: "device-id", Module: "fabricscope-fabric", Wide: true, OnChange: true},
+						{Name: "election-id", Module: "fabricscope-fabric", Wide: true, OnChange: true},
 						{Name: "message", Module: "fabricscope-fabric", OnChange: true},
 						{Name: "name", Module: "fabricscope-fabric", OnChange: true},
+						{Name: "primary-election-id", Module: "fabricscope-fabric", Wide: true, OnChange: true},
 						{Name: "role", Module: "fabricscope-fabric", OnChange: true},
 					}},
 				}},

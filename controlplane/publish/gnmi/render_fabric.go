@@ -2,6 +2,7 @@ package gnmi
 
 import (
 	"strings"
+	"time"
 
 	"github.com/fabricscope/fabricscope/controlplane/inventory"
 )
@@ -43,6 +44,10 @@ func switchKinds() []*kind {
 		fact: inventory.KindSwitch, name: inSwitch(), parent: true,
 		keys: func(f inventory.Fact, v []string) []string { return append(v, f.(inventory.Switch).Name) },
 		id:   bySlash, leaves: switchLeaves,
+	}, {
+		fact: inventory.KindFlowCache, name: inSwitch(), guest: true,
+		keys: func(f inventory.Fact, v []string) []string { return append(v, f.(inventory.FlowCache).Switch) },
+		id:   bySlash, leaves: flowCacheLeaves,
 	}, {
 		fact: inventory.KindPort, name: inSwitch("ports", "port"),
 		keys: func(f inventory.Fact, v []string) []string {
@@ -96,6 +101,44 @@ func switchLeaves(e inventory.Entry, w *writer) {
 		w.leaf("role", oneOf(s.Role, "leaf", "LEAF", "spine", "SPINE", "border", "BORDER"))
 		w.leaf("connection", connection(s.State))
 		w.leaf("message", str(s.Message))
+		if role := s.Controller(); role != "" {
+			w.leaf("controller-role", oneOf(role, inventory.Primary, "PRIMARY", inventory.Backup, "BACKUP"))
+		}
+		if s.ElectionID != 0 {
+			w.leaf("election-id", num(s.ElectionID))
+		}
+		if s.PrimaryID != 0 {
+			w.leaf("primary-election-id", num(s.PrimaryID))
+		}
+	})
+}
+
+func flowCacheLeaves(e inventory.Entry, w *writer) {
+	f := e.Fact.(inventory.FlowCache)
+	when := func(leaf string, t time.Time) {
+		if !t.IsZero() {
+			w.leaf(leaf, instant(t))
+		}
+	}
+	w.in("flow-cache", func() {
+		w.in("state", func() {
+			when("counting-since", f.CountingSince)
+			w.leaf("full-read-outs", num(f.ReadOuts))
+			when("last-full-read-out", f.ReadOut)
+			if !f.ReadOut.IsZero() {
+				w.leaf("last-full-read-out-duration", num(uint64(f.ReadOutTook)))
+			}
+		})
+	})
+	if f.ClockMeasured.IsZero() {
+		return
+	}
+	w.in("clock", func() {
+		w.in("state", func() {
+			when("offset", f.ClockZero)
+			w.leaf("error-bound", num(uint64(f.ClockError)))
+			when("last-measured", f.ClockMeasured)
+		})
 	})
 }
 

@@ -96,7 +96,8 @@ func memberKind() *kind {
 
 // connection gives the enumerated state of a connection.
 func connection(state string) value {
-	return oneOf(state, "connecting", "CONNECTING", "synced", "READY", "ready", "READY", "unreachable", "UNREACHABLE")
+	return oneOf(state, "connecting", "CONNECTING", "synced", "READY", "ready", "READY", "standby", "STANDBY",
+		"unreachable", "UNREACHABLE")
 }
 
 func clusterLeaves(e inventory.Entry, w *writer) {

@@ -142,7 +142,7 @@ func TestUpdatesOnly(t *testing.T) {
 	i := slices.IndexFunc(shop.Facts(), isSwitch("spine1"))
 	lab.Record(readySwitch(shop.Facts()[i]))
 	const at = "/fabric/switches/switch[name=spine1]/state"
-	next(t, stream, map[string]string{at + "/connection": "READY"}, at+"/message")
+	next(t, stream, map[string]string{at + "/connection": "READY", at + "/controller-role": "PRIMARY"}, at+"/message")
 }
 
 func TestSample(t *testing.T) {

@@ -103,7 +103,9 @@ func node(name, ip, cidr string) inventory.Node {
 
 func fabric() []inventory.Fact {
 	facts := []inventory.Fact{
-		inventory.Switch{Name: "leaf1", DeviceID: 1, Address: "127.0.0.1:9559", Role: "leaf", State: "ready"},
+		inventory.Switch{Name: "leaf1", DeviceID: 1, Address: "127.0.0.1:9559", Role: "leaf", State: "ready", ElectionID: 2, PrimaryID: 2},
+		inventory.FlowCache{Switch: "leaf1", CountingSince: Epoch(), ReadOuts: 3, ReadOut: Epoch().Add(time.Minute), ReadOutTook: 1500 * time.Millisecond,
+			ClockZero: Epoch().Add(-time.Hour), ClockError: 250 * time.Microsecond, ClockMeasured: Epoch().Add(4 * time.Minute)},
 		inventory.Switch{Name: "leaf2", DeviceID: 2, Address: "127.0.0.1:9560", Role: "leaf", State: "ready"},
 		inventory.Switch{Name: "spine1", DeviceID: 3, Address: "127.0.0.1:9561", Role: "spine", State: "unreachable",
 			Message: "dial: connection refused"},
