@@ -248,6 +248,9 @@ func eventTime(it item, commit time.Time) time.Time {
 // enqueue hands a change to the writer, or drops it while writing fails and the queue is
 // full. s.mu is held.
 func (s *Store) enqueue(it item) {
+	if it.Ref.Kind == inventory.KindAccounting {
+		return // of the moment only: it changes with every read of the counters
+	}
 	if (s.phase == Failing || s.phase == Dropping) && s.queued() >= s.cfg.QueueSize {
 		s.phase, s.lossy = Dropping, true
 		s.dropped++

@@ -1,11 +1,30 @@
 package gnmi
 
 import (
+	"sync"
+
 	"github.com/fabricscope/fabricscope/controlplane/inventory"
 )
 
+// place is where a leaf is beneath the entry of its fact, as a map key.
+type place struct {
+	node *node
+	keys string // of the lists that it is in
+}
+
+// place gives the place of a leaf.
+func (l *leaf) place() place {
+	p := place{node: l.node}
+	for _, e := range l.in {
+		for _, v := range e.values {
+			p.keys += v + "\x00"
+		}
+	}
+	return p
+}
+
 // all tells every leaf of a fact. times says how often each changed since it was last told; nil for once.
-func (a *answer) all(b []byte, target string, r rendered, times map[string]uint32) []byte {
+func (a *answer) all(b []byte, target string, r rendered, times map[place]uint32) []byte {
 	n := a.begin(b, target, r.entry, r.time)
 	for i := range r.leaves {
 		n.update(&r.leaves[i], a.encoding, leftOut(times, &r.leaves[i]))
@@ -14,22 +33,23 @@ func (a *answer) all(b []byte, target string, r rendered, times map[string]uint3
 }
 
 // leftOut is how many values of a leaf are not told (Update.duplicates; specification, section 2.1).
-func leftOut(times map[string]uint32, l *leaf) uint32 {
+func leftOut(times map[place]uint32, l *leaf) uint32 {
 	if times == nil {
 		return 0
 	}
-	return max(times[l.key()], 1) - 1
+	return max(times[l.place()], 1) - 1
 }
 
 // change tells what differs between two states of one fact; nil when nothing does. Atomic facts
 // are told whole (specification, section 2.1.1). e is the fact as it is now. A leaf that changed and changed back in
 // between is told for its duplicates.
-func (a *answer) change(target string, before, now rendered, e inventory.Entry, times map[string]uint32) []byte {
-	changed, lost := compare(before.leaves, now.leaves)
+func (a *answer) change(target string, before, now rendered, e inventory.Entry, times map[place]uint32) []byte {
+	var room [32]*leaf
+	changed, lost := compare(room[:0], before.leaves, now.leaves)
 	if times != nil {
 		changed = changed[:0]
-		for _, l := range now.leaves {
-			if times[l.key()] > 0 {
+		for i := range now.leaves {
+			if l := &now.leaves[i]; times[l.place()] > 0 {
 				changed = append(changed, l)
 			}
 		}
@@ -38,19 +58,25 @@ func (a *answer) change(target string, before, now rendered, e inventory.Entry, 
 	case len(changed) == 0 && !lost:
 		return nil
 	case before.kind.node.atomic && len(now.leaves) > 0:
-		return a.all(nil, target, now, times)
+		return a.all(make([]byte, 0, noticeBytes+leafBytes*len(now.leaves)), target, now, times)
 	}
-	n := a.begin(nil, target, before.entry, e.Event.UnixNano())
+	n := a.begin(make([]byte, 0, noticeBytes+leafBytes*len(changed)), target, before.entry, e.Event.UnixNano())
 	if lost {
 		for _, path := range gone(before.leaves, before.kind.whole(e)) {
 			n.delete(path)
 		}
 	}
-	for i := range changed {
-		n.update(&changed[i], a.encoding, leftOut(times, &changed[i]))
+	for _, l := range changed {
+		n.update(l, a.encoding, leftOut(times, l))
 	}
 	return n.end(false)
 }
+
+// What a notification takes without leaves, and what one leaf takes, mostly.
+const (
+	noticeBytes = 192
+	leafBytes   = 64
+)
 
 // end tells that a fact is no more. What other facts have beneath the same entry stays. An atomic container goes
 // with the prefix that it came with.
@@ -78,10 +104,10 @@ func (a *answer) end(target string, r rendered, at int64) []byte {
 	return n.end(false)
 }
 
-// compare gives the leaves of now that before lacks or has with another value, and whether before has leaves that now
-// lacks. The leaves of one kind of fact come in one order, so most stand in the same place in both.
-func compare(before, now []leaf) (changed []leaf, lost bool) {
-	var index map[string]*leaf // of before, once the two are not in step
+// compare appends the leaves of now that before lacks or has with another value to changed, and says whether before has
+// leaves that now lacks. The leaves of one kind of fact come in one order, so most stand in the same place in both.
+func compare(changed []*leaf, before, now []leaf) (_ []*leaf, lost bool) {
+	var index map[place]*leaf // of before, once the two are not in step
 	still := 0
 	for i := range now {
 		l := &now[i]
@@ -91,18 +117,18 @@ func compare(before, now []leaf) (changed []leaf, lost bool) {
 			old = &before[i]
 		default:
 			if index == nil {
-				index = make(map[string]*leaf, len(before))
+				index = make(map[place]*leaf, len(before))
 				for j := range before {
-					index[before[j].key()] = &before[j]
+					index[before[j].place()] = &before[j]
 				}
 			}
-			old = index[l.key()]
+			old = index[l.place()]
 		}
 		if old != nil {
 			still++
 		}
 		if old == nil || !old.value.equal(l.value) {
-			changed = append(changed, *l)
+			changed = append(changed, l)
 		}
 	}
 	return changed, still < len(before)
@@ -114,15 +140,6 @@ func (k *kind) whole(e inventory.Entry) []leaf {
 	p.add(nil)
 	r, _ := new(writer).render(k, e, &p, nil)
 	return r.leaves
-}
-
-// key is the path of a leaf as a map key.
-func (l *leaf) key() string {
-	var b []byte
-	for _, e := range l.path() {
-		b = e.appendText(b)
-	}
-	return string(b)
 }
 
 // gone gives the fewest paths that cover the leaves of before that are not in now, and
@@ -173,11 +190,13 @@ func (s *selector) tell(p *part, k *kind, chain []inventory.Update) [][]byte {
 		}
 	}
 	var out [][]byte
-	var old, new writer
+	old, new := writers.Get().(*writer), writers.Get().(*writer)
+	defer writers.Put(old)
+	defer writers.Put(new)
 	var before, now rendered
 	was, is := false, false
 	if known.Fact != nil {
-		before, was = s.render(&old, k, known, p.filter)
+		before, was = s.render(old, k, known, p.filter)
 	}
 	if was && end != nil {
 		out = append(out, p.answer.end(p.answer.targetOf(s.space, known.Fact), before, end.Event.UnixNano()))
@@ -187,7 +206,7 @@ func (s *selector) tell(p *part, k *kind, chain []inventory.Update) [][]byte {
 		return out
 	}
 	last := chain[len(chain)-1].Entry
-	now, is = s.render(&new, k, last, p.filter)
+	now, is = s.render(new, k, last, p.filter)
 	target := p.answer.targetOf(s.space, last.Fact)
 	times := s.times(p, k, chain)
 	switch {
@@ -196,13 +215,17 @@ func (s *selector) tell(p *part, k *kind, chain []inventory.Update) [][]byte {
 			out = append(out, m)
 		}
 	case is:
-		out = append(out, p.answer.all(nil, target, now, times))
+		room := make([]byte, 0, noticeBytes+leafBytes*len(now.leaves))
+		out = append(out, p.answer.all(room, target, now, times))
 	}
 	return out
 }
 
 // shown is a chain as the reader of a part in a space sees it: a state that may not be seen is none.
 func (p *part) shown(s *selector, chain []inventory.Update) []inventory.Update {
+	if !s.ofPort && p.answer.reader == nil {
+		return chain
+	}
 	hide := func(e inventory.Entry) inventory.Entry {
 		if e.Fact != nil && (!s.has(e.Fact) || !p.answer.sees(e.Fact)) {
 			e.Fact = nil
@@ -218,22 +241,29 @@ func (p *part) shown(s *selector, chain []inventory.Update) []inventory.Update {
 }
 
 // times counts how often each leaf changed in a chain of states; nil when the chain is one state.
-func (s *selector) times(p *part, k *kind, chain []inventory.Update) map[string]uint32 {
+func (s *selector) times(p *part, k *kind, chain []inventory.Update) map[place]uint32 {
 	if len(chain) == 1 {
 		return nil
 	}
-	times := map[string]uint32{}
-	var old, new writer
-	for _, u := range chain {
-		var before rendered
-		if u.Before.Fact != nil {
-			before, _ = s.render(&old, k, u.Before, p.filter)
-		}
-		now, _ := s.render(&new, k, u.Entry, p.filter)
-		changed, _ := compare(before.leaves, now.leaves)
-		for i := range changed {
-			times[changed[i].key()]++
-		}
+	times := map[place]uint32{}
+	old, new := writers.Get().(*writer), writers.Get().(*writer)
+	var before rendered
+	if first := chain[0].Before; first.Fact != nil {
+		before, _ = s.render(old, k, first, p.filter)
 	}
+	var changed []*leaf
+	for _, u := range chain {
+		now, _ := s.render(new, k, u.Entry, p.filter)
+		changed, _ = compare(changed[:0], before.leaves, now.leaves)
+		for _, l := range changed {
+			times[l.place()]++
+		}
+		before, old, new = now, new, old
+	}
+	writers.Put(old)
+	writers.Put(new)
 	return times
 }
+
+// writers are kept for use again: their room has grown to what facts take.
+var writers = sync.Pool{New: func() any { return new(writer) }}

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/fabricscope/fabricscope/controlplane/inventory"
+)
+
+// reads measures questions about what is.
+func (b *bench) reads(ctx context.Context) error {
+	fmt.Printf("==> questions, with %d pods and %d members of %d services\n", b.pods, b.pods, b.services)
+	wait, err := b.client(ctx, "reads", strconv.Itoa(b.services))
+	if err != nil {
+		return err
+	}
+	r, err := wait()
+	if err != nil {
+		return err
+	}
+	report("ONCE of all pod state, decoded by the client", fmt.Sprintf("%.2f s", r["once"]), "< 3 s")
+	report("  leaves", fmt.Sprintf("%.0f", r["leaves"]), "-")
+	report("Get of one pod, median", fmt.Sprintf("%.2f ms", r["get"]*1e3), "< 2 ms")
+	report("Get of one pod, 99%", fmt.Sprintf("%.2f ms", r["get99"]*1e3), "-")
+	report("a service with its members, ONCE, median", fmt.Sprintf("%.2f ms", r["service"]*1e3), "< 20 ms")
+	report("  leaves", fmt.Sprintf("%.0f", r["service-leaves"]), "-")
+	report("the members of a service in any namespace, ONCE, median", fmt.Sprintf("%.2f ms", r["anywhere"]*1e3), "< 20 ms")
+	return nil
+}
+
+// crowd measures many subscribers to changes, of whom some are stuck.
+func (b *bench) crowd(ctx context.Context) error {
+	per := (b.subscribers - b.stuck) / b.services
+	fmt.Printf("==> %d subscribers ON_CHANGE, %d of them stuck; %d changes a second, each wanted by %d that are not\n",
+		b.subscribers, b.stuck, b.rate, per)
+	before := memory()
+	wait, err := b.client(ctx, "crowd", strconv.Itoa(b.subscribers), strconv.Itoa(b.stuck), strconv.Itoa(b.services), b.time.String())
+	if err != nil {
+		return err
+	}
+	if err := b.await(ctx, b.subscribers); err != nil {
+		return err
+	}
+	changed := b.change(ctx)
+	after := memory()
+	behind := b.subscribers - b.server.Subscribers()
+	r, err := wait()
+	if err != nil {
+		return err
+	}
+	report("changes made", fmt.Sprintf("%.0f /s", changed), fmt.Sprintf("%d /s", b.rate))
+	report("changes taken, all subscribers together", fmt.Sprintf("%.0f /s", r["changes"]/b.time.Seconds()), "-")
+	report("from change to client, median", fmt.Sprintf("%.1f ms", r["p50"]*1e3), "-")
+	report("from change to client, 99%", fmt.Sprintf("%.1f ms", r["p99"]*1e3), "< 50 ms")
+	report("changes that a subscriber should have seen and did not", fmt.Sprintf("%.0f", changed*b.time.Seconds()*float64(per)-r["changes"]), "0")
+	report("memory of the server for each subscriber, under load", fmt.Sprintf("%.0f KiB", (after-before)/float64(b.subscribers)/1024), "< 1024 KiB")
+	report("stuck subscribers cut off so far", fmt.Sprintf("%d", behind), "-")
+	return nil
+}
+
+// change changes members at the rate asked for, and gives the rate that it came to.
+func (b *bench) change(ctx context.Context) float64 {
+	begun := time.Now()
+	made := 0
+	for time.Since(begun) < b.time && ctx.Err() == nil {
+		for due := int(time.Since(begun).Seconds() * float64(b.rate)); made < due && made < int(b.time.Seconds()*float64(b.rate)); made++ {
+			turn := made / b.pods
+			b.store.Record(inventory.Became(b.member(made%b.pods, turn%2 == 1), time.Now()))
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return float64(made) / b.time.Seconds()
+}
+
+// leavesOfCounters is how many leaves a change of counters changes.
+const leavesOfCounters = 18
+
+// flood measures how many leaves one subscriber can be told.
+func (b *bench) flood(ctx context.Context) error {
+	for _, aim := range []int{b.leaves, 2 * b.leaves} {
+		fmt.Printf("==> one subscriber ON_CHANGE in PROTO; %d leaves of the counters of 1,000 ports change a second\n", aim)
+		wait, err := b.client(ctx, "flood", b.time.String())
+		if err != nil {
+			return err
+		}
+		if err := b.await(ctx, 1); err != nil {
+			return err
+		}
+		begun, busy := time.Now(), processorTime()
+		made := b.pour(ctx, float64(aim)/leavesOfCounters)
+		used := (processorTime() - busy).Seconds() / time.Since(begun).Seconds()
+		r, err := wait()
+		if err != nil {
+			fmt.Println(err)
+			continue
+		}
+		report("leaves changed", fmt.Sprintf("%.0f /s", made*leavesOfCounters), fmt.Sprintf("%d /s", aim))
+		report("leaf updates told", fmt.Sprintf("%.0f /s", r["leaves"]/b.time.Seconds()), fmt.Sprintf("%d /s", aim))
+		report("  leaf updates merged with later ones", fmt.Sprintf("%.0f /s", r["duplicates"]/b.time.Seconds()), "0 /s")
+		report("  processors that the server and the making of changes took", fmt.Sprintf("%.2f", used), "-")
+	}
+	return nil
+}
+
+// pour records changes at a rate while there is a subscriber, and gives the rate that it came to.
+func (b *bench) pour(ctx context.Context, rate float64) float64 {
+	begun := time.Now()
+	made := 0
+	for b.server.Subscribers() > 0 && ctx.Err() == nil {
+		due := int(time.Since(begun).Seconds() * rate)
+		if made >= due {
+			time.Sleep(200 * time.Microsecond)
+			continue
+		}
+		var changes []inventory.Change
+		for ; made < due && len(changes) < 200; made++ {
+			changes = append(changes, inventory.Became(counters(uint32(made%1000), uint64(made/1000+1)), time.Now()))
+		}
+		b.store.Record(changes...)
+	}
+	return float64(made) / time.Since(begun).Seconds()
+}
+
+// processorTime is what this process has used of the processors.
+func processorTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// counters is the accounting of a port in which all counters are n.
+func counters(port uint32, n uint64) inventory.Accounting {
+	bucket := inventory.Bucket{Packets: n, Bytes: n}
+	return inventory.Accounting{Switch: "leaf1", Port: inventory.PortName(port), Number: port, PortPackets: n, PortBytes: n,
+		RecordPackets: n, RecordBytes: n, BucketPackets: n, BucketBytes: n,
+		Buckets:     inventory.Buckets{Fragment: bucket, Malformed: bucket, LLDP: bucket, Other: bucket},
+		BasePackets: int64(n), BaseBytes: int64(n), ResiduePackets: int64(n), ResidueBytes: int64(n)}
+}
