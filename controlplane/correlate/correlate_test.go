@@ -48,7 +48,7 @@ func (emptyView) Get(inventory.Ref) (inventory.Entry, bool) { return inventory.E
 func (emptyView) All(inventory.Kind) func(func(inventory.Entry) bool) {
 	return func(func(inventory.Entry) bool) {}
 }
-func (emptyView) Within(inventory.Kind, string, string) func(func(inventory.Entry) bool) {
+func (emptyView) From(inventory.Kind, string, string) func(func(inventory.Entry) bool) {
 	return func(func(inventory.Entry) bool) {}
 }
 func (emptyView) Version() uint64                  { return 0 }

@@ -81,7 +81,7 @@ func (v view) All(k inventory.Kind) func(yield func(inventory.Entry) bool) {
 	}
 }
 
-func (v view) Within(inventory.Kind, string, string) func(yield func(inventory.Entry) bool) {
+func (v view) From(inventory.Kind, string, string) func(yield func(inventory.Entry) bool) {
 	panic("not asked for here")
 }
 

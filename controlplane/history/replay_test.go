@@ -154,7 +154,7 @@ func TestFollowKeepsChangesApart(t *testing.T) {
 	}
 }
 
-func TestWithin(t *testing.T) {
+func TestViewFrom(t *testing.T) {
 	s, _ := start(t, config(t), deps(t))
 	member := func(cluster, service, uid string) inventory.Member {
 		return inventory.Member{Cluster: cluster, Namespace: "shop", Service: service, PodUID: uid}
@@ -164,10 +164,10 @@ func TestWithin(t *testing.T) {
 		s.Record(inventory.Became(m, epoch))
 	}
 	got := ""
-	for e := range s.Now().Within(inventory.KindMember, "blue", "shop/cart/") {
+	for e := range s.Now().From(inventory.KindMember, "blue", "shop/cart/") {
 		got += e.Fact.(inventory.Member).PodUID
 	}
-	if got != "12" {
+	if got != "123" {
 		t.Errorf("members %q", got)
 	}
 }

@@ -1,10 +1,6 @@
 package history
 
-import (
-	"strings"
-
-	"github.com/fabricscope/fabricscope/controlplane/inventory"
-)
+import "github.com/fabricscope/fabricscope/controlplane/inventory"
 
 // view is one consistent state, shared by whoever asked for it and never changed.
 type view struct {
@@ -27,11 +23,11 @@ func (v view) All(k inventory.Kind) func(yield func(inventory.Entry) bool) {
 	}
 }
 
-// Within implements inventory.View.
-func (v view) Within(k inventory.Kind, cluster, prefix string) func(yield func(inventory.Entry) bool) {
+// From implements inventory.View.
+func (v view) From(k inventory.Kind, cluster, id string) func(yield func(inventory.Entry) bool) {
 	return func(yield func(inventory.Entry) bool) {
-		v.root.ascend(inventory.Ref{Kind: k, Cluster: cluster, ID: prefix}, func(n *node) bool {
-			return n.ref.Kind == k && n.ref.Cluster == cluster && strings.HasPrefix(n.ref.ID, prefix) && yield(n.rec.Entry)
+		v.root.ascend(inventory.Ref{Kind: k, Cluster: cluster, ID: id}, func(n *node) bool {
+			return n.ref.Kind == k && n.ref.Cluster == cluster && yield(n.rec.Entry)
 		})
 	}
 }

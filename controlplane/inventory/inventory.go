@@ -99,9 +99,9 @@ type View interface {
 	Get(r Ref) (Entry, bool)
 	// All yields every fact of a kind, ordered by Ref.
 	All(k Kind) func(yield func(Entry) bool)
-	// Within yields every fact of a kind in a cluster, "" for the fabric, whose ID begins with
-	// prefix, ordered by Ref.
-	Within(k Kind, cluster, prefix string) func(yield func(Entry) bool)
+	// From yields the facts of a kind in a cluster, "" for the fabric, whose IDs are not less
+	// than id, ordered by ID.
+	From(k Kind, cluster, id string) func(yield func(Entry) bool)
 	// Version is the number of the last update the view includes; 0 for a past moment.
 	Version() uint64
 }

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -106,10 +105,8 @@ func (f *fixed) All(k inventory.Kind) func(func(inventory.Entry) bool) {
 	return f.those(func(r inventory.Ref) bool { return r.Kind == k })
 }
 
-func (f *fixed) Within(k inventory.Kind, cluster, prefix string) func(func(inventory.Entry) bool) {
-	return f.those(func(r inventory.Ref) bool {
-		return r.Kind == k && r.Cluster == cluster && strings.HasPrefix(r.ID, prefix)
-	})
+func (f *fixed) From(k inventory.Kind, cluster, id string) func(func(inventory.Entry) bool) {
+	return f.those(func(r inventory.Ref) bool { return r.Kind == k && r.Cluster == cluster && r.ID >= id })
 }
 
 func (f *fixed) those(which func(inventory.Ref) bool) func(func(inventory.Entry) bool) {

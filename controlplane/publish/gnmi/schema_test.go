@@ -1,6 +1,7 @@
 package gnmi
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -122,7 +123,7 @@ func TestKeysAndRefsAreReverses(t *testing.T) {
 				}
 				keys := k.keys(f, nil)
 				got := k.stretch(on, keys)
-				if want := (stretch{cluster: f.Ref().Cluster, id: f.Ref().ID, one: true}); got != want {
+				if want := (stretch{cluster: f.Ref().Cluster, id: f.Ref().ID, one: true}); !reflect.DeepEqual(got, want) {
 					t.Errorf("keys %q of %v lead to %+v", keys, f.Ref(), got)
 				}
 				for n := range keys { // fewer keys lead to more facts, this one among them

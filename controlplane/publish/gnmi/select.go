@@ -25,12 +25,16 @@ type stretch struct {
 	anyCluster bool
 	id         string
 	one        bool
+	also       []string // values of keys, "" for any, that are known behind one that is not; nil for none
 }
 
 // covers says whether everything in o is in s.
 func (s stretch) covers(o stretch) bool {
 	if s.one {
-		return s == o
+		return o.one && s.cluster == o.cluster && s.anyCluster == o.anyCluster && s.id == o.id
+	}
+	if s.also != nil && !slices.Equal(s.also, o.also) {
+		return false
 	}
 	return (s.anyCluster || !o.anyCluster && s.cluster == o.cluster) && strings.HasPrefix(o.id, s.id)
 }
@@ -50,6 +54,11 @@ func newSelector(in *space, p *program, paths []request) *selector {
 		for _, path := range paths {
 			if keys, ok := k.wantedBy(path); ok {
 				s.wanted[k] = append(s.wanted[k], k.stretch(in.device, keys))
+			}
+		}
+		if all := s.wanted[k]; len(all) > 1 {
+			for i := range all {
+				all[i].also = nil // such stretches could overlap
 			}
 		}
 		s.wanted[k] = disjoint(s.wanted[k])
@@ -97,6 +106,9 @@ func (k *kind) stretch(device string, keys []string) stretch {
 	}
 	s.id = k.id(device, keys[:len(keys)-len(rest)+known], known == len(rest))
 	s.one = known == len(rest) && s.id != ""
+	if k.clustered && slices.ContainsFunc(rest[known:], func(v string) bool { return v != "" }) {
+		s.also = rest
+	}
 	return s
 }
 
@@ -126,11 +138,7 @@ func (s *selector) each(view inventory.View, yield func(*kind, inventory.Entry) 
 				}
 				continue
 			}
-			some := view.Within(k.fact, st.cluster, st.id)
-			if st.anyCluster {
-				some = view.All(k.fact)
-			}
-			for e := range some {
+			for e := range s.stand(view, k, st) {
 				if s.has(e.Fact) && !yield(k, e) {
 					return
 				}
@@ -139,14 +147,80 @@ func (s *selector) each(view inventory.View, yield func(*kind, inventory.Entry) 
 	}
 }
 
+// stand yields the facts of a stretch.
+func (s *selector) stand(view inventory.View, k *kind, st stretch) func(yield func(inventory.Entry) bool) {
+	switch {
+	case st.anyCluster:
+		return view.All(k.fact)
+	case st.also != nil:
+		return k.hop(view, st)
+	}
+	return func(yield func(inventory.Entry) bool) {
+		for e := range view.From(k.fact, st.cluster, st.id) {
+			if !strings.HasPrefix(e.Fact.Ref().ID, st.id) || !yield(e) {
+				return
+			}
+		}
+	}
+}
+
+// hop yields the facts of a stretch with the keys that are known behind an unknown one. Where many in a row cannot be
+// such it goes on where the next can.
+func (k *kind) hop(view inventory.View, st stretch) func(yield func(inventory.Entry) bool) {
+	return func(yield func(inventory.Entry) bool) {
+		for from, done := st.id, false; !done; {
+			done = true
+			passed := 0
+			for e := range view.From(k.fact, st.cluster, from) {
+				id := e.Fact.Ref().ID
+				if !strings.HasPrefix(id, st.id) {
+					return
+				}
+				if id >= from {
+					next := k.jump(k.keys(e.Fact, nil)[1:], st.also)
+					if next == "" {
+						if !yield(e) {
+							return
+						}
+						continue
+					}
+					from, passed = next, 0
+				}
+				if passed++; passed > hopAfter {
+					done = false
+					break
+				}
+			}
+		}
+	}
+}
+
+// hopAfter is how many facts in a row cost less to pass than to find the next.
+const hopAfter = 16
+
+// jump gives the least ID behind a fact with the keys have that one with those of want can have; "" when have are such.
+func (k *kind) jump(have, want []string) string {
+	for i, w := range want {
+		if w == "" || have[i] == w {
+			continue
+		}
+		before, last := join(have[:i], false), i == len(want)-1
+		if join(have[i:i+1], last) < join(want[i:i+1], last) {
+			return before + join(want[i:i+1], last)
+		}
+		return strings.TrimSuffix(before, "/") + "0" // a slash comes just before 0
+	}
+	return ""
+}
+
 // resolve puts every cluster in the place of any, but where all facts of the kind are wanted.
 func resolve(view inventory.View, wanted []stretch) []stretch {
-	if !slices.ContainsFunc(wanted, func(s stretch) bool { return s.anyCluster && s.id != "" }) {
+	if !slices.ContainsFunc(wanted, func(s stretch) bool { return s.anyCluster && (s.id != "" || s.also != nil) }) {
 		return wanted
 	}
 	var out []stretch
 	for _, s := range wanted {
-		if !s.anyCluster || s.id == "" {
+		if !s.anyCluster || s.id == "" && s.also == nil {
 			out = append(out, s)
 			continue
 		}
