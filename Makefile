@@ -7,7 +7,7 @@ GO_PACKAGES := ./...
 SWITCH ?= $(CURDIR)/build/softswitch
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build kubernetes p4 models lab lab-check verify-flows test unit lint conformance conformance-programs diff-bmv2 bench bench-switch bench-loss bench-track clean
+.PHONY: help deps build kubernetes p4 models lab lab-check verify-flows test unit lint conformance conformance-programs diff-bmv2 bench bench-switch bench-loss bench-track yang-bundle bench-gnmi clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,8 +31,12 @@ p4: ## compile the P4 program with p4c-bm2-ss
 	cd p4src && p4c-bm2-ss --std p4-16 --p4runtime-files gen/fabricscope.p4info.txtpb -o gen/fabricscope.json fabricscope.p4
 	cd p4src && sha256sum *.p4 > gen/sources.sha256
 
-models: ## generate the Go bindings of the YANG modules
+models: ## generate the Go bindings and the documentation of the YANG modules
 	go run ./models/generate
+	go run ./models/generate -docs docs/models
+
+yang-bundle: ## the YANG modules with all that they import, for gnmic and other tools, in build/yang
+	go run ./models/generate -bundle build/yang
 
 lab: deps build kubernetes ## run the lab: fabric, cluster, traffic, answers, prompt
 	@build/fabriclab lab --switch "$(SWITCH)"
@@ -85,6 +89,10 @@ bench-track: ## the controller's ingest on one processor, with a million live fl
 	@mkdir -p build
 	go build -o build/ ./bmv2-lab/trackbench
 	build/trackbench $(BENCH_TRACK)
+
+bench-gnmi: ## the gNMI server with 150,000 pods and 1,000 subscribers, each number beside its aim
+	go build -o build/ ./controlplane/publish/gnmi/gnmibench
+	build/gnmibench $(BENCH_GNMI)
 
 clean: ## remove what was built here
 	rm -rf build

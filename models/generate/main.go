@@ -4,8 +4,9 @@
 //
 //	go run ./models/generate               writes the package into ./models
 //	go run ./models/generate -bundle DIR   writes every YANG module into DIR
+//	go run ./models/generate -docs DIR     writes a page for each module of ours into DIR
 //
-// Both are run from the root of the repository.
+// All are run from the root of the repository.
 package main
 
 import (
@@ -17,20 +18,28 @@ import (
 
 func main() {
 	bundle := flag.String("bundle", "", "write the YANG modules, own and standard, into this `directory` and nothing else")
+	docs := flag.String("docs", "", "write pages that describe our YANG modules into this `directory` and nothing else")
 	flag.Parse()
-	if err := run(*bundle); err != nil {
+	if err := run(*bundle, *docs); err != nil {
 		fmt.Fprintln(os.Stderr, "generate:", err)
 		os.Exit(1)
 	}
 }
 
-func run(bundle string) error {
+func run(bundle, docs string) error {
 	modules, err := readModules(".")
 	if err != nil {
 		return err
 	}
 	if bundle != "" {
 		return writeFiles(bundle, modules)
+	}
+	if docs != "" {
+		pages, err := documents(modules)
+		if err != nil {
+			return err
+		}
+		return writeFiles(docs, pages)
 	}
 	code, err := generate(modules)
 	if err != nil {
