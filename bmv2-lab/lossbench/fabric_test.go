@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"strings"
 	"time"
 
 	"github.com/fabricscope/fabricscope/controlplane/correlate"
@@ -109,10 +108,10 @@ func (s source) All(k inventory.Kind) func(func(inventory.Entry) bool) {
 	}
 }
 
-func (s source) Within(k inventory.Kind, cluster, prefix string) func(func(inventory.Entry) bool) {
+func (s source) From(k inventory.Kind, cluster, id string) func(func(inventory.Entry) bool) {
 	return func(yield func(inventory.Entry) bool) {
 		for e := range s.All(k) {
-			if r := e.Fact.Ref(); r.Cluster == cluster && strings.HasPrefix(r.ID, prefix) && !yield(e) {
+			if r := e.Fact.Ref(); r.Cluster == cluster && r.ID >= id && !yield(e) {
 				return
 			}
 		}

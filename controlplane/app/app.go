@@ -168,7 +168,11 @@ func newFabric(cfg config.Config, store *history.Store, log *slog.Logger, r prom
 
 func newGNMI(cfg config.Config, store *history.Store, log *slog.Logger, r prometheus.Registerer) (*gnmi.Server, error) {
 	c := gnmi.DefaultConfig()
-	c.Address, c.Certificate, c.Key, c.LabDir = cfg.GNMI.Listen, cfg.GNMI.CertFile, cfg.GNMI.KeyFile, cfg.StateDir
+	g := cfg.GNMI
+	c.Address, c.Certificate, c.Key, c.LabDir = g.Listen, g.CertFile, g.KeyFile, cfg.StateDir
+	c.SampleDefault, c.SampleMinimum, c.SendTimeout, c.Keepalive = g.SampleDefault, g.SampleMinimum, g.SendTimeout, g.Keepalive
+	c.MaxSubscribers, c.MaxStreams, c.MaxPaths, c.MaxBehind = g.MaxSubscribers, g.MaxStreams, g.MaxPaths, g.MaxBehind
+	c.MaxRequestBytes, c.MaxGetBytes = g.MaxRequestBytes, g.MaxGetBytes
 	return gnmi.New(c, gnmi.Deps{Source: store, Log: log, Registerer: r})
 }
 

@@ -60,47 +60,60 @@ func (o *options) dial() (*grpc.ClientConn, error) {
 
 // read asks once and collects the answer.
 func (o *options) read(ctx context.Context, client gpb.GNMIClient, paths []string) (*branch, error) {
+	data := &branch{}
+	err := o.once(ctx, client, o.list(gpb.SubscriptionList_ONCE, paths), func(n *gpb.Notification) error {
+		data.apply(n)
+		return nil
+	})
+	return data, err
+}
+
+// once asks for a list, for the moment of --at, and gives what comes.
+func (o *options) once(ctx context.Context, client gpb.GNMIClient, list *gpb.SubscriptionList, take func(*gpb.Notification) error) error {
 	stream, err := client.Subscribe(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	req, err := o.request(paths)
+	req, err := o.request(list)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := stream.Send(req); err != nil && !errors.Is(err, io.EOF) {
-		return nil, err
+		return err
 	}
-	data := &branch{}
 	complete := false
 	for {
 		resp, err := stream.Recv()
 		switch {
 		case errors.Is(err, io.EOF) && complete:
-			return data, nil
+			return nil
 		case errors.Is(err, io.EOF):
-			return nil, errors.New("the answer ends early")
+			return errors.New("the answer ends early")
 		case err != nil:
-			return nil, err
+			return err
 		}
 		complete = complete || resp.GetSyncResponse()
-		data.add(resp.GetUpdate())
+		if err := take(resp.GetUpdate()); err != nil {
+			return err
+		}
 	}
 }
 
-// request asks for paths by the event time of --at, or for now: docs/formats/gnmi.md has
-// the extension.
-func (o *options) request(paths []string) (*gpb.SubscribeRequest, error) {
-	list := &gpb.SubscriptionList{
-		Prefix: &gpb.Path{Target: target}, Mode: gpb.SubscriptionList_ONCE, Encoding: gpb.Encoding_PROTO,
-	}
+// list asks for paths, each written as elements with slashes between.
+func (o *options) list(mode gpb.SubscriptionList_Mode, paths []string) *gpb.SubscriptionList {
+	list := &gpb.SubscriptionList{Prefix: &gpb.Path{Target: target}, Mode: mode, Encoding: gpb.Encoding_PROTO}
 	for _, p := range paths {
 		path := &gpb.Path{}
 		for _, name := range strings.Split(p, "/") {
 			path.Elem = append(path.Elem, &gpb.PathElem{Name: name})
 		}
-		list.Subscription = append(list.Subscription, &gpb.Subscription{Path: path})
+		list.Subscription = append(list.Subscription, &gpb.Subscription{Path: path, Mode: gpb.SubscriptionMode_ON_CHANGE})
 	}
+	return list
+}
+
+// request asks by the event time of --at, or for now: docs/formats/gnmi.md has the extension.
+func (o *options) request(list *gpb.SubscriptionList) (*gpb.SubscribeRequest, error) {
 	req := &gpb.SubscribeRequest{Request: &gpb.SubscribeRequest_Subscribe{Subscribe: list}}
 	if o.at.IsZero() {
 		return req, nil
@@ -117,6 +130,10 @@ func (o *options) request(paths []string) (*gpb.SubscribeRequest, error) {
 
 // explain makes an error of gRPC one for the operator.
 func (o *options) explain(err error) error {
+	var failed *failure
+	if errors.As(err, &failed) {
+		return err
+	}
 	s, ok := status.FromError(err)
 	if !ok {
 		return fail("asking %s: %w", o.address, err)

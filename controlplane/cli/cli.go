@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 )
 
 // Exit statuses.
@@ -26,17 +27,30 @@ type Surroundings struct {
 	Now    func() time.Time
 	Stdout io.Writer
 	Stderr io.Writer
+	// Terminal gives the columns and rows of the terminal that Stdout is; nil, or false, where it is none.
+	Terminal func() (width, height int, ok bool)
 }
 
 // Process gives the surroundings of this process.
 func Process() Surroundings {
-	return Surroundings{Args: os.Args[1:], Getenv: os.Getenv, Now: time.Now, Stdout: os.Stdout, Stderr: os.Stderr}
+	return Surroundings{Args: os.Args[1:], Getenv: os.Getenv, Now: time.Now, Stdout: os.Stdout, Stderr: os.Stderr, Terminal: terminal}
 }
 
-// Main runs the command and gives its exit status.
+// terminal looks at what standard output is.
+func terminal() (width, height int, ok bool) {
+	width, height, err := term.GetSize(int(os.Stdout.Fd()))
+	return width, height, err == nil
+}
+
+// Main runs the command until it ends or is interrupted, and gives its exit status.
 func Main(s Surroundings) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
+	return Run(ctx, s)
+}
+
+// Run is Main with a context in the place of the interrupt.
+func Run(ctx context.Context, s Surroundings) int {
 	err := newCommand(s).ExecuteContext(ctx)
 	if err == nil {
 		return exitOK
@@ -79,6 +93,7 @@ FABRICSCOPE_TLS_CA, FABRICSCOPE_TLS_SKIP_VERIFY and FABRICSCOPE_TIMEOUT.`,
 	root.CompletionOptions.HiddenDefaultCmd = true
 	o.addFlags(root.PersistentFlags())
 	root.AddCommand(podsCommand(o), servicesCommand(o), flowsCommand(o), switchesCommand(o), linksCommand(o),
-		timelineCommand(o), diffCommand(o), portCommand(o), impactCommand(o), accountingCommand(o))
+		timelineCommand(o), diffCommand(o), portCommand(o), impactCommand(o), accountingCommand(o),
+		getCommand(o), watchCommand(o))
 	return root
 }

@@ -139,11 +139,7 @@ func flowsCommand(o *options) *cobra.Command {
 			if err := f.prepare(); err != nil {
 				return err
 			}
-			paths := []string{flowsPath, clusterStatePath, switchStatePath}
-			if f.selector != nil {
-				paths = append(paths, podsPath+"/pod/labels")
-			}
-			data, err := o.ask(c.Context(), paths...)
+			data, err := o.ask(c.Context(), append(f.flowPaths(), clusterStatePath, switchStatePath)...)
 			if err != nil {
 				return err
 			}
@@ -160,6 +156,14 @@ func flowsCommand(o *options) *cobra.Command {
 	f.addFabricFlags(c.Flags())
 	c.Flags().BoolVar(&apart, "legs", false, "show both sides of an address translation in a row of their own")
 	return c
+}
+
+// flowPaths is what conversations are made of; labels of pods only where they are asked for.
+func (f *filters) flowPaths() []string {
+	if f.selector != nil {
+		return []string{flowsPath, podsPath + "/pod/labels"}
+	}
+	return []string{flowsPath}
 }
 
 // conversations keeps those that the filters admit; either end may be meant.

@@ -55,6 +55,12 @@ func writeJSON[T any](w io.Writer, things []T) error {
 
 // writeTable writes aligned columns with two spaces between.
 func writeTable[T any](w io.Writer, columns []column[T], things []T) error {
+	_, err := io.WriteString(w, strings.Join(tableLines(columns, things), "\n")+"\n")
+	return err
+}
+
+// tableLines gives the lines of a table, that of the titles first.
+func tableLines[T any](columns []column[T], things []T) []string {
 	rows := make([][]string, 0, len(things)+1)
 	titles := make([]string, len(columns))
 	widths := make([]int, len(columns))
@@ -73,18 +79,18 @@ func writeTable[T any](w io.Writer, columns []column[T], things []T) error {
 		}
 		rows = append(rows, row)
 	}
-	var b strings.Builder
+	lines := make([]string, 0, len(rows))
 	for _, row := range rows {
+		var b strings.Builder
 		for i, cell := range row {
 			b.WriteString(cell)
 			if i < len(row)-1 {
 				b.WriteString(strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)+2))
 			}
 		}
-		b.WriteByte('\n')
+		lines = append(lines, b.String())
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	return lines
 }
 
 // age gives how long before now t was, in its one or two greatest units.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -19,6 +20,59 @@ type branch struct {
 type list struct {
 	entries []*branch
 	index   map[string]*branch
+}
+
+// apply takes out what a notification deletes and puts its leaves in their places.
+func (b *branch) apply(n *gpb.Notification) {
+	for _, d := range n.GetDelete() {
+		b.remove(slices.Concat(n.GetPrefix().GetElem(), d.GetElem()))
+	}
+	if n.GetAtomic() {
+		b.remove(n.GetPrefix().GetElem())
+	}
+	b.add(n)
+}
+
+// remove takes out what a path leads to, and what is empty without it.
+func (b *branch) remove(elems []*gpb.PathElem) {
+	if len(elems) == 0 {
+		*b = branch{keys: b.keys}
+		return
+	}
+	e, rest := elems[0], elems[1:]
+	l, isList := b.lists[e.GetName()]
+	switch {
+	case isList && len(e.GetKey()) > 0:
+		id := entryID(e.GetKey())
+		entry, ok := l.index[id]
+		if !ok {
+			return
+		}
+		if entry.remove(rest); !entry.empty() {
+			return
+		}
+		delete(l.index, id)
+		l.entries = slices.DeleteFunc(l.entries, func(o *branch) bool { return o == entry })
+	case isList:
+		delete(b.lists, e.GetName())
+	case b.nodes[e.GetName()] != nil:
+		node := b.nodes[e.GetName()]
+		if node.remove(rest); node.empty() {
+			delete(b.nodes, e.GetName())
+		}
+	default:
+		delete(b.leaves, e.GetName())
+	}
+}
+
+// empty says whether there is nothing in the branch.
+func (b *branch) empty() bool {
+	for _, l := range b.lists {
+		if len(l.entries) > 0 {
+			return false
+		}
+	}
+	return len(b.leaves)+len(b.nodes) == 0
 }
 
 // add puts the leaves of a notification in their places.
@@ -72,22 +126,23 @@ func (b *branch) entry(e *gpb.PathElem) *branch {
 		l = &list{index: map[string]*branch{}}
 		b.lists[e.GetName()] = l
 	}
-	names := make([]string, 0, len(e.GetKey()))
-	for name := range e.GetKey() {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	var id []byte
-	for _, name := range names {
-		id = append(append(id, e.GetKey()[name]...), 0)
-	}
-	if n, ok := l.index[string(id)]; ok {
+	id := entryID(e.GetKey())
+	if n, ok := l.index[id]; ok {
 		return n
 	}
 	n := &branch{keys: e.GetKey()}
-	l.index[string(id)] = n
+	l.index[id] = n
 	l.entries = append(l.entries, n)
 	return n
+}
+
+// entryID is the keys of a list entry as one.
+func entryID(keys map[string]string) string {
+	var id []byte
+	for _, name := range slices.Sorted(maps.Keys(keys)) {
+		id = append(append(id, keys[name]...), 0)
+	}
+	return string(id)
 }
 
 // in gives the container at a path; an empty one when there is none.

@@ -37,6 +37,17 @@ type GNMI struct {
 	Listen   string `yaml:"listen"`
 	CertFile string `yaml:"cert-file"`
 	KeyFile  string `yaml:"key-file"`
+
+	SampleDefault   time.Duration `yaml:"sample-default"`    // of counters whose subscription leaves it to the server
+	SampleMinimum   time.Duration `yaml:"sample-minimum"`    // the shortest interval that may be asked for
+	SendTimeout     time.Duration `yaml:"send-timeout"`      // a subscriber that takes nothing so long is cut off
+	Keepalive       time.Duration `yaml:"keepalive"`         // a connection that is silent so long is asked whether it is there
+	MaxSubscribers  int           `yaml:"max-subscribers"`   // Subscribe calls at once
+	MaxStreams      int           `yaml:"max-streams"`       // calls of one connection at once
+	MaxPaths        int           `yaml:"max-paths"`         // of one request
+	MaxRequestBytes int           `yaml:"max-request-bytes"` // of a message of a client
+	MaxGetBytes     int           `yaml:"max-get-bytes"`     // of an answer to Get
+	MaxBehind       int           `yaml:"max-behind"`        // changes that a subscriber may not have taken yet
 }
 
 // HTTP serves /metrics and /healthz; an empty address serves nothing.
@@ -129,7 +140,9 @@ type History struct {
 func Default() Config {
 	return Config{
 		StateDir: "/var/lib/fabricscope", LogLevel: "info", ElectionID: 1,
-		GNMI: GNMI{Listen: ":9339"},
+		GNMI: GNMI{Listen: ":9339", SampleDefault: 10 * time.Second, SampleMinimum: time.Second, SendTimeout: 30 * time.Second,
+			Keepalive: time.Minute, MaxSubscribers: 4096, MaxStreams: 1024, MaxPaths: 256,
+			MaxRequestBytes: 1 << 20, MaxGetBytes: 64 << 20, MaxBehind: 1 << 18},
 		HTTP: HTTP{Listen: "127.0.0.1:9464"},
 		Fabric: Fabric{Routing: true, LLDPInterval: 2 * time.Second,
 			VXLANPorts: []uint16{4789, 8472}, GenevePorts: []uint16{6081}},

@@ -63,6 +63,9 @@ func TestErrorsNameLineOrField(t *testing.T) {
 		{"idle-timeout: 3s", "idle-timeout: -3s", "flows.idle-timeout: -3s is not positive"},
 		{"flows:", "---\nflows:", "more than one YAML document"},
 		{"state-dir: /tmp/state", "election-id: 0", "election-id: must not be 0"},
+		{"state-dir: /tmp/state", "gnmi: {max-behind: 7}", "gnmi.max-behind: 7 is less than 1024"},
+		{"state-dir: /tmp/state", "gnmi: {sample-minimum: 1m}", "gnmi.sample-default: 10s is less than sample-minimum, 1m0s"},
+		{"state-dir: /tmp/state", "gnmi: {send-timeout: 0s}", "gnmi.send-timeout: 0s is not positive"},
 		{"state-dir: /tmp/state", "log-level: loud", `log-level: "loud" is not debug`},
 	} {
 		_, err := Parse([]byte(strings.Replace(good, c.old, c.new, 1)))

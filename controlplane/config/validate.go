@@ -50,6 +50,7 @@ func (c Config) Validate() error {
 	}
 	p.file("gnmi.cert-file", c.GNMI.CertFile)
 	p.file("gnmi.key-file", c.GNMI.KeyFile)
+	p.limits(c.GNMI)
 	p.clusters(c.Clusters)
 	p.switches(c.Switches)
 	p.fabric(c)
@@ -199,6 +200,27 @@ func (p *problems) ports(field string, ports []uint16) {
 	for i, port := range ports {
 		if port == 0 || slices.Contains(ports[:i], port) {
 			p.add(fmt.Sprintf("%s[%d]", field, i), "%d is 0 or there twice", port)
+		}
+	}
+}
+
+// limits checks what the gNMI server grants its clients.
+func (p *problems) limits(g GNMI) {
+	p.positive("gnmi.sample-minimum", g.SampleMinimum)
+	p.positive("gnmi.send-timeout", g.SendTimeout)
+	p.positive("gnmi.keepalive", g.Keepalive)
+	if g.SampleDefault < g.SampleMinimum {
+		p.add("gnmi.sample-default", "%v is less than sample-minimum, %v", g.SampleDefault, g.SampleMinimum)
+	}
+	for _, l := range []struct {
+		field    string
+		n, least int
+	}{
+		{"max-subscribers", g.MaxSubscribers, 1}, {"max-streams", g.MaxStreams, 1}, {"max-paths", g.MaxPaths, 1},
+		{"max-request-bytes", g.MaxRequestBytes, 1024}, {"max-get-bytes", g.MaxGetBytes, 1024}, {"max-behind", g.MaxBehind, 1024},
+	} {
+		if l.n < l.least {
+			p.add("gnmi."+l.field, "%d is less than %d", l.n, l.least)
 		}
 	}
 }

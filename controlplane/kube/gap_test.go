@@ -31,7 +31,7 @@ func (t *told) Version() uint64                                             { re
 func (t *told) All(inventory.Kind) func(func(inventory.Entry) bool) {
 	return func(func(inventory.Entry) bool) {}
 }
-func (t *told) Within(k inventory.Kind, _, _ string) func(func(inventory.Entry) bool) {
+func (t *told) From(k inventory.Kind, _, _ string) func(func(inventory.Entry) bool) {
 	return t.All(k)
 }
 func (t *told) Get(r inventory.Ref) (inventory.Entry, bool) {

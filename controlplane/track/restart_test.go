@@ -41,7 +41,7 @@ func (s stored) All(k inventory.Kind) func(func(inventory.Entry) bool) {
 	}
 }
 
-func (s stored) Within(k inventory.Kind, _, _ string) func(func(inventory.Entry) bool) {
+func (s stored) From(k inventory.Kind, _, _ string) func(func(inventory.Entry) bool) {
 	return s.All(k)
 }
 

@@ -26,6 +26,8 @@ type Lab struct {
 	Store   *history.Store
 	Server  *gnmi.Server
 
+	stop func()
+
 	mu  sync.Mutex
 	now time.Time // guarded by mu; of the commits
 }
@@ -74,10 +76,11 @@ func start(t testing.TB, facts []inventory.Fact, access gnmi.Access, options []O
 			}
 		})
 	}
-	t.Cleanup(func() {
+	l.stop = func() {
 		cancel()
 		group.Wait()
-	})
+	}
+	t.Cleanup(l.stop)
 	run("history", store.Run)
 	l.Record(facts...)
 	if err := store.Flush(ctx); err != nil {
@@ -103,6 +106,9 @@ func start(t testing.TB, facts []inventory.Fact, access gnmi.Access, options []O
 		}
 	}
 }
+
+// Stop ends the server and its history before the test does.
+func (l *Lab) Stop() { l.stop() }
 
 // WithForgottenPast gives the lab a history of long ago that is past its retention.
 // AwaitForgotten waits until it is gone.
