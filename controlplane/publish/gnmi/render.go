@@ -25,7 +25,7 @@ type kind struct {
 	leaves func(e inventory.Entry, w *writer)
 	// parent says that facts of other kinds appear beneath the entry.
 	parent bool
-	// guest says that the entry is that of another kind: only the leaves go with the fact.
+	// guest says that the entry is that of another kind: only the leaves that are no keys come and go with the fact.
 	guest bool
 }
 
@@ -146,12 +146,11 @@ func (w *writer) render(k *kind, e inventory.Entry, p *program, f filter) (r ren
 	}
 	w.program, w.filter, w.state, w.whole = p, f, s, p.accepts(s)
 	w.node, w.path, w.out, w.place = k.node, nil, w.out[:0], w.place[:0]
-	own := w.values[len(w.values)-len(k.node.keys):]
-	for i, name := range k.node.keys {
-		if k.guest {
-			break // the keys are the host's
+	if !k.guest { // the keys are the host's
+		own := w.values[len(w.values)-len(k.node.keys):]
+		for i, name := range k.node.keys {
+			w.leaf(name, str(own[i]))
 		}
-		w.leaf(name, str(own[i]))
 	}
 	k.leaves(e, w)
 	if len(w.out) == 0 {

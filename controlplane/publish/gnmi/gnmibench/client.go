@@ -77,8 +77,12 @@ func subscribe(ctx context.Context, c gpb.GNMIClient, mode gpb.SubscriptionList_
 	if err != nil {
 		return nil, err
 	}
-	return stream, stream.Send(&gpb.SubscribeRequest{Request: &gpb.SubscribeRequest_Subscribe{Subscribe: &gpb.SubscriptionList{
-		Mode: mode, Encoding: gpb.Encoding_PROTO, Subscription: []*gpb.Subscription{{Path: p, Mode: gpb.SubscriptionMode_ON_CHANGE}}}}})
+	return stream, stream.Send(request(mode, p))
+}
+
+func request(mode gpb.SubscriptionList_Mode, p *gpb.Path) *gpb.SubscribeRequest {
+	return &gpb.SubscribeRequest{Request: &gpb.SubscribeRequest_Subscribe{Subscribe: &gpb.SubscriptionList{
+		Mode: mode, Encoding: gpb.Encoding_PROTO, Subscription: []*gpb.Subscription{{Path: p, Mode: gpb.SubscriptionMode_ON_CHANGE}}}}}
 }
 
 // once counts the leaves of a ONCE.
@@ -133,7 +137,8 @@ func reads(d dialer, args []string) (result, error) {
 		return path(slices.Concat(inCluster, named("services"), []*gpb.PathElem{service})...)
 	}
 	return r, errors.Join(
-		measure("once", "leaves", 3, func(int) (int, error) { return once(ctx, c, path(pods...)) }),
+		measure("once", "leaves", 3, func(int) (int, error) { return countOnce(ctx, conn, path(pods...)) }),
+		measure("decoded", "decoded-leaves", 3, func(int) (int, error) { return once(ctx, c, path(pods...)) }),
 		measure("get", "get-leaves", 2000, func(i int) (int, error) {
 			p := path(slices.Concat(inCluster, named("pods"), []*gpb.PathElem{keyed("pod", "uid", uid(i))})...)
 			resp, err := c.Get(ctx, &gpb.GetRequest{Path: []*gpb.Path{p}, Encoding: gpb.Encoding_JSON_IETF})

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"time"
 
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
@@ -72,6 +73,30 @@ func fields(b []byte, number protowire.Number, f func([]byte, uint64) error) err
 	return nil
 }
 
+func newCounting() *counting { return &counting{CodecV2: encoding.GetCodecV2(protocodec.Name)} }
+
+// subscribe begins a call whose messages are counted.
+func (c *counting) subscribe(ctx context.Context, conn *grpc.ClientConn, mode gpb.SubscriptionList_Mode, p *gpb.Path) (grpc.ClientStream, error) {
+	stream, err := conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true, ClientStreams: true}, "/gnmi.gNMI/Subscribe", grpc.ForceCodecV2(c))
+	if err != nil {
+		return nil, err
+	}
+	return stream, stream.SendMsg(request(mode, p))
+}
+
+// countOnce counts the leaves of a ONCE.
+func countOnce(ctx context.Context, conn *grpc.ClientConn, p *gpb.Path) (int, error) {
+	c := newCounting()
+	stream, err := c.subscribe(ctx, conn, gpb.SubscriptionList_ONCE, p)
+	for err == nil {
+		err = stream.RecvMsg(nil)
+	}
+	if !errors.Is(err, io.EOF) {
+		return 0, err
+	}
+	return c.leaves, nil
+}
+
 // flood takes what comes for a time and counts it.
 func flood(d dialer, args []string) (result, error) {
 	length, err := time.ParseDuration(args[0])
@@ -85,19 +110,14 @@ func flood(d dialer, args []string) (result, error) {
 	defer conn.Close()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	c := &counting{CodecV2: encoding.GetCodecV2(protocodec.Name)}
-	stream, err := conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true, ClientStreams: true}, "/gnmi.gNMI/Subscribe", grpc.ForceCodecV2(c))
+	c := newCounting()
+	stream, err := c.subscribe(ctx, conn, gpb.SubscriptionList_STREAM, path(named("fabric", "switches", "switch", "accounting")...))
 	if err != nil {
-		return nil, err
-	}
-	list := &gpb.SubscriptionList{Encoding: gpb.Encoding_PROTO, Subscription: []*gpb.Subscription{{
-		Path: path(named("fabric", "switches", "switch", "accounting")...), Mode: gpb.SubscriptionMode_ON_CHANGE}}}
-	if err := stream.SendMsg(&gpb.SubscribeRequest{Request: &gpb.SubscribeRequest_Subscribe{Subscribe: list}}); err != nil {
 		return nil, err
 	}
 	var begun time.Time
 	for begun.IsZero() || time.Since(begun) < length {
-		if err := stream.RecvMsg(new(gpb.SubscribeResponse)); err != nil {
+		if err := stream.RecvMsg(nil); err != nil {
 			return nil, err
 		}
 		if begun.IsZero() && c.leaves > 0 {

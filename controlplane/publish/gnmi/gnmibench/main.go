@@ -21,6 +21,7 @@ type settings struct {
 	subscribers int
 	stuck       int
 	services    int
+	watched     int
 	rate        int
 	leaves      int
 	time        time.Duration
@@ -41,7 +42,8 @@ func main() {
 	flag.IntVar(&s.pods, "pods", 150_000, "pods in the tree")
 	flag.IntVar(&s.subscribers, "subscribers", 1000, "subscribers to changes")
 	flag.IntVar(&s.stuck, "stuck", 100, "how many of them take nothing")
-	flag.IntVar(&s.services, "services", 100, "services that the changes, and the subscribers, are about")
+	flag.IntVar(&s.services, "services", 3000, "services that the pods are spread over")
+	flag.IntVar(&s.watched, "watched", 100, "services that the changes, and the subscribers, are about")
 	flag.IntVar(&s.rate, "rate", 1000, "changes a second")
 	flag.IntVar(&s.leaves, "leaves", 500_000, "leaves that change a second for one subscriber")
 	flag.DurationVar(&s.time, "time", 10*time.Second, "how long changes are made in each measurement")
