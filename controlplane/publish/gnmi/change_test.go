@@ -193,3 +193,18 @@ func TestNestedMessagesOfAnyLength(t *testing.T) {
 		}
 	}
 }
+
+// TestSamplesReadOnlyWhatHasCounters wants no look at the pods for samples of TARGET_DEFINED: none of their leaves is sampled.
+func TestSamplesReadOnlyWhatHasCounters(t *testing.T) {
+	all := asked(t, "kubernetes")
+	sampled := compile(all.answer, manner{choice: counterLeaves}, all.paths)
+	for _, s := range sampled.selectors {
+		if len(s.kinds) > 0 {
+			t.Errorf("%d kinds would be read", len(s.kinds))
+		}
+	}
+	all = asked(t, "flows")
+	if sampled := compile(all.answer, manner{choice: counterLeaves}, all.paths); len(sampled.selectors[0].kinds) != 1 {
+		t.Error("the conversations would not be read")
+	}
+}

@@ -47,7 +47,7 @@ func counted(n uint64) inventory.View {
 	f := newFixed(nil)
 	if n > 0 {
 		a := inventory.Accounting{Switch: "leaf1", Port: "swp1", PortPackets: n}
-		f.byRef[a.Ref()] = inventory.Entry{Fact: a, Commit: time.Unix(int64(n), 0)}
+		f.put(inventory.Entry{Fact: a, Commit: time.Unix(int64(n), 0)})
 	}
 	return f
 }

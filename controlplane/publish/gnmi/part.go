@@ -1,6 +1,7 @@
 package gnmi
 
 import (
+	"slices"
 	"time"
 
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
@@ -88,6 +89,7 @@ func compile(a *answer, m manner, paths []request) *part {
 				n++
 			}
 			s := newSelector(in, prog, rest[:n])
+			s.kinds = slices.DeleteFunc(s.kinds, func(k *kind) bool { return !k.node.has(p.filter) })
 			s.earlier = earlier[:len(earlier):len(earlier)]
 			p.selectors = append(p.selectors, s)
 			earlier = append(earlier, prog)

@@ -82,15 +82,21 @@ func TestProgramsAgreeWithTheirDefinition(t *testing.T) {
 // fixed is a view of facts that never change.
 type fixed struct {
 	byRef map[inventory.Ref]inventory.Entry
-	reads int // of facts
+	order []inventory.Ref // of byRef
+	reads int             // of facts
 }
 
 func newFixed(facts []inventory.Fact) *fixed {
 	f := &fixed{byRef: map[inventory.Ref]inventory.Entry{}}
 	for _, fact := range facts {
-		f.byRef[fact.Ref()] = inventory.Entry{Fact: fact, Event: time.Unix(1, 0)}
+		f.put(inventory.Entry{Fact: fact, Event: time.Unix(1, 0)})
 	}
 	return f
+}
+
+func (f *fixed) put(e inventory.Entry) {
+	f.byRef[e.Fact.Ref()] = e
+	f.order = nil
 }
 
 func (f *fixed) Version() uint64 { return 0 }
@@ -111,7 +117,10 @@ func (f *fixed) From(k inventory.Kind, cluster, id string) func(func(inventory.E
 
 func (f *fixed) those(which func(inventory.Ref) bool) func(func(inventory.Entry) bool) {
 	return func(yield func(inventory.Entry) bool) {
-		for _, r := range slices.SortedFunc(maps.Keys(f.byRef), inventory.Ref.Compare) {
+		if f.order == nil {
+			f.order = slices.SortedFunc(maps.Keys(f.byRef), inventory.Ref.Compare)
+		}
+		for _, r := range f.order {
 			if which(r) {
 				f.reads++
 				if !yield(f.byRef[r]) {

@@ -105,3 +105,16 @@ func (n *node) serve() {
 		c.serve()
 	}
 }
+
+// has says whether a filter selects a leaf at or beneath the node.
+func (n *node) has(f filter) bool {
+	if f == nil || n.leaf && f(n) {
+		return true
+	}
+	for _, c := range n.children {
+		if c.has(f) {
+			return true
+		}
+	}
+	return false
+}

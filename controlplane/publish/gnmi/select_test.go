@@ -17,7 +17,7 @@ func TestSelectorsFindWhatAScanFinds(t *testing.T) {
 	names := []string{"a", "a-b", "a.b", "a0", "b", "cart", "cart-x"}
 	word := func() string { return names[r.IntN(len(names))] }
 	facts := []inventory.Fact{inventory.Cluster{Name: "blue"}, inventory.Cluster{Name: "green"}}
-	for range 3000 {
+	for range 800 {
 		m := inventory.Member{Cluster: []string{"blue", "green"}[r.IntN(2)], Namespace: word(), Service: word(),
 			Address: netip.AddrFrom4([4]byte{10, 0, 0, byte(r.IntN(20))}), PodUID: word()}
 		if r.IntN(5) == 0 {
@@ -32,7 +32,7 @@ func TestSelectorsFindWhatAScanFinds(t *testing.T) {
 	}
 	in := &space{root: s.fabric, table: slices.DeleteFunc(s.kinds(false), func(k *kind) bool { return k.fact != inventory.KindMember })}
 	k := in.table[0]
-	for range 400 {
+	for range 300 {
 		var all []request
 		var p program
 		for range 1 + r.IntN(2) {
