@@ -216,11 +216,7 @@ func (h *hub) now(m *member) ([]*link, inventory.View) {
 	view := h.view
 	newest := m.group.newest
 	h.mu.Unlock()
-	var links []*link
-	for m.at != newest {
-		links = append(links, m.take(maxTake)...)
-	}
-	return links, view
+	return m.take(int(newest.number - m.at.number)), view
 }
 
 // size is how many groups there are.

@@ -279,6 +279,36 @@ func TestNoGapNoDuplicate(t *testing.T) {
 	<-done
 }
 
+// TestHeartbeatsAmidChanges has heartbeats come between changes: nothing older may follow what is newer, and the last
+// change must come.
+func TestHeartbeatsAmidChanges(t *testing.T) {
+	lab := gnmitest.Start(t, shop.Facts())
+	stream := follow(t, lab, map[string]string{pkts: "900"}, subscribe(pkts, api.SubscriptionModeON_CHANGE(), api.HeartbeatInterval(10*time.Millisecond)))
+	done := make(chan struct{})
+	const last = 5000
+	go func() {
+		defer close(done)
+		for n := uint64(1001); n <= last; n++ {
+			lab.Record(inventory.Accounting{Switch: "leaf1", Number: 1, Port: "swp1", PortPackets: n})
+		}
+	}()
+	for before, again := uint64(0), 0; before < last || again < 3; {
+		resp, err := stream.Recv()
+		if err != nil {
+			t.Fatal(err)
+		}
+		v := resp.GetUpdate().GetUpdate()[0].GetVal().GetUintVal()
+		if v < before {
+			t.Fatalf("%d after %d", v, before)
+		}
+		if v == before {
+			again++
+		}
+		before = v
+	}
+	<-done
+}
+
 func TestStuckSubscriberIsCutOff(t *testing.T) {
 	var facts []inventory.Fact
 	for i := range 1000 {
