@@ -1,6 +1,7 @@
 package gnmi
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ type heard struct {
 	values []string
 }
 
+func (h *heard) Context() context.Context             { return context.Background() }
 func (h *heard) Send(*gpb.SubscribeResponse) error    { panic("messages are sent as bytes") }
 func (h *heard) Recv() (*gpb.SubscribeRequest, error) { panic("nobody listens") }
 func (h *heard) SendMsg(m any) error {

@@ -3,6 +3,7 @@ package gnmi
 import (
 	"context"
 	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -161,7 +162,11 @@ func seeds() []proto.Message {
 			}
 		}
 	}
-	return append(out, &gpb.GetRequest{Type: gpb.GetRequest_OPERATIONAL, UseModels: []*gpb.ModelData{{Name: "fabricscope-flows"}}},
+	deep := &gpb.GetRequest{Encoding: gpb.Encoding_PROTO}
+	for range 40 {
+		deep.Path = append(deep.Path, elems(strings.Split(strings.Repeat(".../*/", 15)+"...", "/")...))
+	}
+	return append(out, deep, &gpb.GetRequest{Type: gpb.GetRequest_OPERATIONAL, UseModels: []*gpb.ModelData{{Name: "fabricscope-flows"}}},
 		&gpb.GetRequest{Extension: []*gnmi_ext.Extension{{Ext: &gnmi_ext.Extension_History{History: &gnmi_ext.History{Request: &gnmi_ext.History_SnapshotTime{SnapshotTime: 1}}}}}},
 		&gpb.SubscribeRequest{Request: &gpb.SubscribeRequest_Poll{Poll: &gpb.Poll{}}},
 		&gpb.SubscribeRequest{Request: &gpb.SubscribeRequest_Subscribe{Subscribe: &gpb.SubscriptionList{Mode: gpb.SubscriptionList_POLL, UpdatesOnly: true,

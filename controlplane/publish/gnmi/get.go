@@ -56,7 +56,7 @@ func (s *Server) get(ctx context.Context, req *gpb.GetRequest) (*gpb.GetResponse
 	if m != nil {
 		at = m.at
 	}
-	return s.getAll(view, a, requests, kind, at.UnixNano())
+	return s.getAll(ctx, view, a, requests, kind, at.UnixNano())
 }
 
 // dataType gives the leaves of a type of data (specification, section 3.3.1): everything is STATE, and OPERATIONAL
@@ -74,14 +74,14 @@ func dataType(t gpb.GetRequest_DataType) (filter, error) {
 }
 
 // getAll gives a notification for each path, and for each target that it leads to.
-func (s *Server) getAll(view inventory.View, a *answer, requests []request, kind filter, at int64) (*gpb.GetResponse, error) {
+func (s *Server) getAll(ctx context.Context, view inventory.View, a *answer, requests []request, kind filter, at int64) (*gpb.GetResponse, error) {
 	resp := &gpb.GetResponse{}
 	room := s.cfg.MaxGetBytes
 	for _, r := range requests {
 		g := getting{part: compile(a, manner{}, []request{r}), room: room, byTarget: map[string]*gotten{}}
 		shown := g.filter
 		g.filter = func(n *node) bool { return kind(n) && (shown == nil || shown(n)) }
-		if err := g.read(view, r); err != nil {
+		if err := g.read(ctx, view, r); err != nil {
 			return nil, err
 		}
 		notifications := g.notifications(at)
@@ -115,7 +115,7 @@ type gotten struct {
 	documents    documents
 }
 
-func (g *getting) read(view inventory.View, r request) error {
+func (g *getting) read(ctx context.Context, view inventory.View, r request) error {
 	depth := len(r.elems)
 	for _, e := range r.elems {
 		if e.deep {
@@ -135,8 +135,11 @@ func (g *getting) read(view inventory.View, r request) error {
 			if found, ok := sel.render(&w, k, e, g.filter); ok {
 				g.put(g.answer.targetOf(sel.space, e.Fact), found, depth)
 			}
-			return g.room > 0
+			return g.room > 0 && ctx.Err() == nil
 		})
+	}
+	if ctx.Err() != nil {
+		return status.FromContextError(ctx.Err()).Err()
 	}
 	if g.room <= 0 {
 		return errTooLarge(limit)

@@ -2,6 +2,7 @@ package gnmi_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
@@ -174,6 +175,7 @@ func TestGetErrors(t *testing.T) {
 		"encoding":               {get(t, api.EncodingBYTES(), api.Path("/fabric")), codes.Unimplemented, []string{"BYTES"}},
 		"origin":                 {get(t, api.Path("cli:/fabric")), codes.Unimplemented, []string{"cli"}},
 		"configuration":          {get(t, api.DataTypeCONFIG(), api.Path("/fabric")), codes.NotFound, nil},
+		"too long a path":        {get(t, api.Path("/fabric"+strings.Repeat("/*", 32))), codes.InvalidArgument, []string{"33 elements"}},
 		"empty element":          {&gpb.GetRequest{Path: []*gpb.Path{{Elem: []*gpb.PathElem{{}}}}}, codes.InvalidArgument, nil},
 		"deprecated element":     {&gpb.GetRequest{Path: []*gpb.Path{{Element: []string{"fabric"}}}}, codes.InvalidArgument, []string{"elem"}},
 		"models":                 {&gpb.GetRequest{UseModels: []*gpb.ModelData{{Name: "x"}}}, codes.Unimplemented, nil},

@@ -1,6 +1,7 @@
 package gnmi
 
 import (
+	"context"
 	"slices"
 	"time"
 
@@ -66,7 +67,9 @@ func (s *Server) newParts(a *answer, list *gpb.SubscriptionList) ([]*part, error
 			if _, ok := byManner[m]; !ok {
 				order = append(order, m)
 			}
-			byManner[m] = append(byManner[m], requests[i])
+			if !slices.ContainsFunc(byManner[m], func(o request) bool { return o.text == requests[i].text }) {
+				byManner[m] = append(byManner[m], requests[i])
+			}
 		}
 	}
 	var parts []*part
@@ -151,12 +154,15 @@ func (s *Server) interval(field string, ns uint64) (time.Duration, error) {
 }
 
 // all gives everything of the part as view has it, a message for each fact. The bytes are good until the next.
-func (p *part) all(view inventory.View, yield func([]byte) error) error {
+func (p *part) all(ctx context.Context, view inventory.View, yield func([]byte) error) error {
 	var w writer
 	var buffer []byte
 	var err error
 	for _, s := range p.selectors {
 		s.each(view, func(k *kind, e inventory.Entry) bool {
+			if err = ctx.Err(); err != nil {
+				return false
+			}
 			if !p.answer.sees(e.Fact) {
 				return true
 			}
@@ -174,13 +180,16 @@ func (p *part) all(view inventory.View, yield func([]byte) error) error {
 }
 
 // difference gives what leads from before to now. at is the time of what is found missing, for which the views have none.
-func (p *part) difference(before, now inventory.View, at time.Time, yield func([]byte) error) error {
-	if err := p.ends(before, now, at, yield); err != nil {
+func (p *part) difference(ctx context.Context, before, now inventory.View, at time.Time, yield func([]byte) error) error {
+	if err := p.ends(ctx, before, now, at, yield); err != nil {
 		return err
 	}
 	var err error
 	for _, s := range p.selectors {
 		s.each(now, func(k *kind, e inventory.Entry) bool {
+			if err = ctx.Err(); err != nil {
+				return false
+			}
 			known, _ := before.Get(e.Fact.Ref())
 			if known.Fact == nil || !known.Commit.Equal(e.Commit) {
 				err = s.yield(p, k, inventory.Update{Ref: e.Fact.Ref(), Entry: e, Before: known}, yield)
@@ -195,10 +204,13 @@ func (p *part) difference(before, now inventory.View, at time.Time, yield func([
 }
 
 // ends gives the ends of what before has and now has not.
-func (p *part) ends(before, now inventory.View, at time.Time, yield func([]byte) error) error {
+func (p *part) ends(ctx context.Context, before, now inventory.View, at time.Time, yield func([]byte) error) error {
 	var err error
 	for _, s := range p.selectors {
 		s.each(before, func(k *kind, e inventory.Entry) bool {
+			if err = ctx.Err(); err != nil {
+				return false
+			}
 			if _, there := now.Get(e.Fact.Ref()); !there {
 				gone := inventory.Update{Ref: e.Fact.Ref(), Entry: inventory.Entry{Event: at}, Before: e}
 				err = s.yield(p, k, gone, yield)

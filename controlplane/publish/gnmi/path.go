@@ -16,6 +16,9 @@ const (
 	anyElements = "..."
 )
 
+// maxElements is how many elements a path may have: more than twice what the models have.
+const maxElements = 32
+
 // request is a path asked for.
 type request struct {
 	elems []position
@@ -42,14 +45,17 @@ func parse(spaces []*space, prefix, path *gpb.Path) (request, error) {
 			case anyElement:
 				at.name = ""
 			case anyElements:
+				if n := len(r.elems); n > 0 && r.elems[n-1].deep {
+					continue // twice any number is any number
+				}
 				at.name, at.deep = "", true
 			}
 			r.elems = append(r.elems, at)
 		}
 	}
 	r.text = pathText(&gpb.Path{Elem: append(slices.Clone(prefix.GetElem()), path.GetElem()...)})
-	if len(r.elems) >= maxPositions {
-		return r, status.Errorf(codes.InvalidArgument, "path: %d elements, more than %d", len(r.elems), maxPositions-1)
+	if len(r.elems) > maxElements {
+		return r, status.Errorf(codes.InvalidArgument, "path: %d elements, more than %d", len(r.elems), maxElements)
 	}
 	return r, r.checkAll(spaces)
 }

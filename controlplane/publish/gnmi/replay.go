@@ -59,7 +59,7 @@ func (sub *subscription) tellUpdate(u inventory.Update) error {
 // history does not keep is told now.
 func (sub *subscription) goOn(told inventory.View) error {
 	for _, p := range sub.parts {
-		if err := p.difference(told, sub.start.view, sub.server.now(), sub.sendOwn); err != nil {
+		if err := p.difference(sub.stream.Context(), told, sub.start.view, sub.server.now(), sub.sendOwn); err != nil {
 			return err
 		}
 	}

@@ -125,24 +125,25 @@ func (sub *subscription) due(clocks []*clockwork, now time.Time) error {
 
 // tick sends a sample, or with beat everything.
 func (sub *subscription) tick(c *clockwork, beat bool) error {
+	ctx := sub.stream.Context()
 	if c.interval == 0 {
 		// What the log has comes first: nothing that the heartbeat says may be followed by something older.
 		links, view := sub.server.hub.now(sub.member)
 		if err := sub.member.group.tell(links, sub.notify); err != nil {
 			return err
 		}
-		return c.all(view, sub.sendOwn)
+		return c.all(ctx, view, sub.sendOwn)
 	}
 	view, before := sub.server.source.Now(), c.told
 	c.told = view
 	at := sub.server.now()
 	if c.suppress && !beat {
-		return c.difference(before, view, at, sub.sendOwn)
+		return c.difference(ctx, before, view, at, sub.sendOwn)
 	}
-	if err := c.ends(before, view, at, sub.sendOwn); err != nil {
+	if err := c.ends(ctx, before, view, at, sub.sendOwn); err != nil {
 		return err
 	}
-	return c.all(view, sub.sendOwn)
+	return c.all(ctx, view, sub.sendOwn)
 }
 
 // following gives the first time after now that is a multiple of interval after t; what

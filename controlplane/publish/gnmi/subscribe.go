@@ -70,6 +70,9 @@ func (s *Server) attend(ctx context.Context, sub *subscription, ended, heard <-c
 	for {
 		select {
 		case err := <-ended:
+			if ctx.Err() != nil {
+				return status.FromContextError(ctx.Err()).Err()
+			}
 			return err
 		case err := <-heard:
 			if err != nil {
@@ -276,7 +279,7 @@ func (sub *subscription) poll() error {
 func (sub *subscription) snapshot(view inventory.View) error {
 	if !sub.list.GetUpdatesOnly() {
 		for _, p := range sub.parts {
-			if err := p.all(view, sub.sendOwn); err != nil {
+			if err := p.all(sub.stream.Context(), view, sub.sendOwn); err != nil {
 				return err
 			}
 		}
