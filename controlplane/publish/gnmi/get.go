@@ -24,10 +24,11 @@ func (s *Server) get(ctx context.Context, req *gpb.GetRequest) (*gpb.GetResponse
 	if err != nil {
 		return nil, err
 	}
-	m, err := parseMoment(req.GetExtension())
+	ext, err := parseExtensions(req.GetExtension())
 	if err != nil {
 		return nil, err
 	}
+	m := ext.moment
 	if m != nil && m.until != nil {
 		return nil, status.Error(codes.InvalidArgument, "a range of the past can only be asked for with Subscribe")
 	}
@@ -43,7 +44,7 @@ func (s *Server) get(ctx context.Context, req *gpb.GetRequest) (*gpb.GetResponse
 	if err != nil {
 		return nil, err
 	}
-	a.reader = reader
+	a.reader, a.levels = reader, ext.levels
 	requests, err := s.parseAll(a, req.GetPrefix(), paths)
 	if err != nil {
 		return nil, err

@@ -23,25 +23,38 @@ type moment struct {
 	axis  history.Axis
 }
 
-// parseMoment reads the extensions of a request. The history extension asks by commit time
-// (gNMI history extension, section 2.2); the registered extension EID_EXPERIMENTAL, whose
-// message is a google.protobuf.Timestamp, asks by event time.
-func parseMoment(extensions []*gnmi_ext.Extension) (*moment, error) {
-	var m *moment
-	for _, x := range extensions {
-		next, err := readExtension(x)
-		if err != nil {
-			return nil, err
-		}
-		if m != nil {
-			return nil, status.Error(codes.InvalidArgument, "extensions: more than one asks about a moment")
-		}
-		m = next
-	}
-	return m, nil
+// extensions are what the extensions of a request ask for.
+type extensions struct {
+	moment *moment // nil for now
+	levels int     // beneath the paths; 0 for all
 }
 
-func readExtension(x *gnmi_ext.Extension) (*moment, error) {
+// parseExtensions reads the extensions of a request. The history extension asks by commit time
+// (gNMI history extension, section 2.2); the registered extension EID_EXPERIMENTAL, whose
+// message is a google.protobuf.Timestamp, asks by event time. The depth extension says how many levels beneath
+// the paths are meant (gNMI depth extension, section 3.1).
+func parseExtensions(list []*gnmi_ext.Extension) (extensions, error) {
+	var all extensions
+	for _, x := range list {
+		if d := x.GetDepth(); d != nil {
+			if all.levels = int(d.GetLevel()); all.levels > maxElements {
+				all.levels = 0 // the models are not so deep
+			}
+			continue
+		}
+		next, err := readMoment(x)
+		if err != nil {
+			return all, err
+		}
+		if all.moment != nil {
+			return all, status.Error(codes.InvalidArgument, "extensions: more than one asks about a moment")
+		}
+		all.moment = next
+	}
+	return all, nil
+}
+
+func readMoment(x *gnmi_ext.Extension) (*moment, error) {
 	switch x := x.GetExt().(type) {
 	case *gnmi_ext.Extension_History:
 		return readHistory(x.History)

@@ -138,7 +138,7 @@ func TestMomentErrors(t *testing.T) {
 		"a timestamp out of bounds": {gpb.SubscriptionList_ONCE, []*gnmi_ext.Extension{atEvent(t, time.Date(12000, 1, 1, 0, 0, 0, 0, time.UTC))}, codes.InvalidArgument},
 		"a strange registration":    {gpb.SubscriptionList_ONCE, []*gnmi_ext.Extension{registered(7, nil)}, codes.InvalidArgument},
 		"an empty extension":        {gpb.SubscriptionList_ONCE, []*gnmi_ext.Extension{{}}, codes.InvalidArgument},
-		"another extension":         {gpb.SubscriptionList_ONCE, []*gnmi_ext.Extension{{Ext: &gnmi_ext.Extension_Depth{Depth: &gnmi_ext.Depth{Level: 1}}}}, codes.Unimplemented},
+		"another extension":         {gpb.SubscriptionList_ONCE, []*gnmi_ext.Extension{{Ext: &gnmi_ext.Extension_MasterArbitration{MasterArbitration: &gnmi_ext.MasterArbitration{}}}}, codes.Unimplemented},
 		"the future":                {gpb.SubscriptionList_ONCE, []*gnmi_ext.Extension{snapshot(time.Now().Add(time.Hour).UnixNano())}, codes.Unimplemented},
 		"the future of events":      {gpb.SubscriptionList_ONCE, []*gnmi_ext.Extension{atEvent(t, time.Now().Add(time.Hour))}, codes.Unimplemented},
 		"long ago":                  {gpb.SubscriptionList_ONCE, []*gnmi_ext.Extension{snapshot(forgotten.UnixNano())}, codes.OutOfRange},

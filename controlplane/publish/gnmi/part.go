@@ -85,7 +85,7 @@ func compile(a *answer, m manner, paths []request) *part {
 	for _, in := range a.spaces {
 		var earlier []*program
 		for rest := paths; len(rest) > 0; {
-			prog := &program{}
+			prog := &program{levels: a.levels}
 			n := 0
 			for n < len(rest) && prog.room(len(rest[n].elems)) {
 				prog.add(rest[n].elems)

@@ -5,12 +5,17 @@ import "math/bits"
 // A program is a set of request paths, compiled to match data paths element by element.
 // Each path is a run of positions with an accepting one at its end; a state of the match is
 // the set of positions that the next element may take. Once a path is accepted, everything
-// beneath is.
+// beneath is, or as many levels of it as the program has.
 //
 // The layout for the paths /a/*/b and /c/... is
 //
 //	0:a 1:* 2:b 3:end  4:c 5:... 6:end
+//
+// and with two levels, that of /a
+//
+//	0:a 1:end 2:end 3:end
 type program struct {
+	levels    int // beneath the paths; 0 for all
 	positions []position
 	start     states
 	accepting states
@@ -20,7 +25,8 @@ type program struct {
 type position struct {
 	name string // empty for a wildcard
 	deep bool   // any number of elements, none included
-	end  bool   // the end of a path
+	end  bool   // the end of a path, or a level beneath it
+	more bool   // of an end: the next level is the next position
 	keys map[string]string
 }
 
@@ -52,14 +58,16 @@ func (s states) each(f func(i int)) {
 }
 
 // room says whether a path of n elements still fits.
-func (p *program) room(n int) bool { return len(p.positions)+n+1 <= maxPositions }
+func (p *program) room(n int) bool { return len(p.positions)+n+p.levels+1 <= maxPositions }
 
 // add compiles a path into the program, which must have room for it.
 func (p *program) add(path []position) {
 	first := len(p.positions)
 	p.positions = append(p.positions, path...)
-	p.positions = append(p.positions, position{end: true})
-	p.accepting.add(len(p.positions) - 1)
+	for level := range p.levels + 1 {
+		p.positions = append(p.positions, position{end: true, more: level < p.levels})
+		p.accepting.add(len(p.positions) - 1)
+	}
 	p.enter(&p.start, first)
 }
 
@@ -74,6 +82,9 @@ func (p *program) enter(s *states, i int) {
 // accepts says whether a path ends in s.
 func (p *program) accepts(s states) bool { return s.meets(p.accepting) }
 
+// whole says whether everything beneath a path that ends in s is accepted.
+func (p *program) whole(s states) bool { return p.levels == 0 && p.accepts(s) }
+
 // step matches one element of a data path. names and values are its keys; a nil values
 // stands for any.
 func (p *program) step(s states, name string, names, values []string) states {
@@ -81,8 +92,11 @@ func (p *program) step(s states, name string, names, values []string) states {
 	s.each(func(i int) {
 		at := &p.positions[i]
 		switch {
-		case at.end, at.deep:
+		case at.more:
+			next.add(i + 1)
+		case at.deep, at.end && p.levels == 0:
 			p.enter(&next, i)
+		case at.end:
 		case at.name != "" && at.name != name:
 		case values != nil && !at.admits(names, values):
 		default:

@@ -15,11 +15,11 @@ import (
 
 // covers is the definition that programs must agree with: path matches data or something
 // above it.
-func covers(path []position, data []elem) bool {
+func covers(path []position, data []elem, levels int) bool {
 	if len(path) == 0 {
-		return true
+		return levels == 0 || len(data) <= levels
 	}
-	if path[0].deep && covers(path[1:], data) {
+	if path[0].deep && covers(path[1:], data, levels) {
 		return true
 	}
 	if len(data) == 0 {
@@ -27,12 +27,12 @@ func covers(path []position, data []elem) bool {
 	}
 	at, e := path[0], data[0]
 	if at.deep {
-		return covers(path, data[1:])
+		return covers(path, data[1:], levels)
 	}
 	if at.name != "" && at.name != e.node.name || !at.admits(e.node.keys, e.values) {
 		return false
 	}
-	return covers(path[1:], data[1:])
+	return covers(path[1:], data[1:], levels)
 }
 
 // TestProgramsAgreeWithTheirDefinition matches random sets of paths against random data
@@ -43,7 +43,7 @@ func TestProgramsAgreeWithTheirDefinition(t *testing.T) {
 	nodes := []*node{{name: "a"}, list, {name: "c"}}
 	word := func() string { return []string{"x", "y", "*"}[random.IntN(3)] }
 	for range 20000 {
-		var p program
+		p := program{levels: max(random.IntN(4)-1, 0)}
 		var paths [][]position
 		for range 1 + random.IntN(3) {
 			var path []position
@@ -72,7 +72,7 @@ func TestProgramsAgreeWithTheirDefinition(t *testing.T) {
 			data = append(data, e)
 			s = p.step(s, e.node.name, e.node.keys, e.values)
 		}
-		want := slices.ContainsFunc(paths, func(path []position) bool { return covers(path, data) })
+		want := slices.ContainsFunc(paths, func(path []position) bool { return covers(path, data, p.levels) })
 		if p.accepts(s) != want {
 			t.Fatalf("paths %+v and data %+v: %v, want %v", paths, data, !want, want)
 		}

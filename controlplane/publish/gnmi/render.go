@@ -144,7 +144,7 @@ func (w *writer) render(k *kind, e inventory.Entry, p *program, f filter) (r ren
 	if s.empty() {
 		return r, false
 	}
-	w.program, w.filter, w.state, w.whole = p, f, s, p.accepts(s)
+	w.program, w.filter, w.state, w.whole = p, f, s, p.whole(s)
 	w.node, w.path, w.out, w.place = k.node, nil, w.out[:0], w.place[:0]
 	if !k.guest { // the keys are the host's
 		own := w.values[len(w.values)-len(k.node.keys):]
@@ -208,7 +208,7 @@ func (w *writer) descend(name string, values []string, f func()) {
 			w.state = state
 			return
 		}
-		w.whole = w.program.accepts(w.state)
+		w.whole = w.program.whole(w.state)
 	}
 	w.node = n
 	w.path = append(path[:len(path):len(path)], elem{n, values}) // leaves keep it

@@ -2,6 +2,7 @@ package gnmi
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
@@ -46,6 +47,7 @@ type answer struct {
 	origin   string // likewise
 	encoding gpb.Encoding
 	models   []string // names of the only modules; nil for all
+	levels   int      // beneath the paths; 0 for all
 	reader   Reader   // nil sees everything
 }
 
@@ -79,7 +81,7 @@ func (a *answer) key() string {
 	if a.reader != nil {
 		who = "as " + a.reader.Key()
 	}
-	return strings.Join([]string{a.target, a.origin, a.encoding.String(), strings.Join(a.models, " "), who}, "\x00")
+	return strings.Join([]string{a.target, a.origin, a.encoding.String(), strings.Join(a.models, " "), strconv.Itoa(a.levels), who}, "\x00")
 }
 
 // answer resolves the target, the origin, the encoding and the models of a request.

@@ -120,10 +120,11 @@ func (s *Server) newSubscription(stream gpb.GNMI_SubscribeServer, req *gpb.Subsc
 	if err := checkRequest(req, list); err != nil {
 		return nil, err
 	}
-	m, err := parseMoment(req.GetExtension())
+	ext, err := parseExtensions(req.GetExtension())
 	if err != nil {
 		return nil, err
 	}
+	m := ext.moment
 	if err := m.fits(list.GetMode()); err != nil {
 		return nil, err
 	}
@@ -144,7 +145,7 @@ func (s *Server) newSubscription(stream gpb.GNMI_SubscribeServer, req *gpb.Subsc
 	if err != nil {
 		return nil, err
 	}
-	a.reader = reader
+	a.reader, a.levels = reader, ext.levels
 	if sub.parts, err = s.newParts(a, list); err != nil {
 		return nil, err
 	}
