@@ -14,10 +14,11 @@ import (
 )
 
 // selectChanges gives what was recorded from ?1 until just before ?2, in the order of recording. An end has no
-// fact; where the object only changed, its beginning comes after it with the same commit time.
+// fact; where the object only changed, its beginning comes after it with the same commit time. That an interval cannot
+// end before it begins is said for the index.
 const selectChanges = `
 	SELECT o.kind, o.cluster, o.name, i.commit_ns AS at, 1 AS phase, i.id, i.event_ns, i.fact
-		FROM interval i JOIN object o ON o.id = i.object WHERE i.commit_ns >= ?1 AND i.commit_ns < ?2
+		FROM interval i JOIN object o ON o.id = i.object WHERE i.end_commit_ns >= ?1 AND i.commit_ns >= ?1 AND i.commit_ns < ?2
 	UNION ALL SELECT o.kind, o.cluster, o.name, i.end_commit_ns, 0, i.id, i.end_event_ns, NULL
 		FROM interval i JOIN object o ON o.id = i.object WHERE i.end_commit_ns >= ?1 AND i.end_commit_ns < ?2
 	UNION ALL SELECT 'conversation', '', conversation, commit_ns, 2, id, event_ns, fact
