@@ -15,14 +15,15 @@ func randomPath(r *rand.Rand, full []elem) request {
 	for _, e := range full[:r.IntN(len(full)+1)] {
 		at := position{name: e.node.name, keys: map[string]string{}}
 		for i, k := range e.node.keys {
-			switch r.IntN(3) {
+			switch r.IntN(4) {
 			case 0:
-				at.keys[k] = e.values[i]
 			case 1:
 				at.keys[k] = "*"
+			default:
+				at.keys[k] = e.values[i]
 			}
 		}
-		switch r.IntN(8) {
+		switch r.IntN(20) {
 		case 0:
 			at.name = ""
 		case 1:
@@ -44,7 +45,7 @@ func TestHubFindsWhoIsInterested(t *testing.T) {
 	leaf1 := &space{root: s.device, table: s.kinds(true), ofPort: true, device: "leaf1"}
 	r := rand.New(rand.NewPCG(7, 7))
 	facts := shop.Facts()
-	for range 400 {
+	for range 800 {
 		spaces := [][]*space{{fabric}, {fabric, device}, {leaf1}}[r.IntN(3)]
 		about := facts[r.IntN(len(facts))]
 		in := spaces[r.IntN(len(spaces))]
