@@ -3,6 +3,7 @@ package gnmi_test
 import (
 	"errors"
 	"io"
+	"maps"
 	"slices"
 	"testing"
 
@@ -207,4 +208,30 @@ func collect(t *testing.T, responses chan *gpb.SubscribeResponse, errs chan erro
 			}
 		}
 	}
+}
+
+// TestManyPathsGiveEachLeafOnce asks for so many leaves that they take several programs, and for everything besides.
+func TestManyPathsGiveEachLeafOnce(t *testing.T) {
+	client := dial(t, gnmitest.Start(t, shop.Facts()))
+	all, err := once(t, client, subscribe("/"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	paths := slices.Sorted(maps.Keys(all))
+	var options []api.GNMIOption
+	for i := 0; i < len(paths); i += len(paths) / 150 {
+		options = append(options, subscribe(paths[i]))
+	}
+	few, err := once(t, client, options...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(few) != len(options) {
+		t.Errorf("%d paths of leaves give %d", len(options), len(few))
+	}
+	got, err := once(t, client, append(options, subscribe("/"))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantLeaves(t, got, all)
 }
