@@ -10,8 +10,8 @@ import (
 // maxTake is how many changes a member takes out of its log at once, and apartUpTo how many of them it sends one by
 // one: when more wait, those of one object are merged.
 const (
-	maxTake   = 4096
-	apartUpTo = 512
+	maxTake   = 16384
+	apartUpTo = 4096
 )
 
 // group are subscribers who want the same changes. Its fields are guarded by the hub's mu, but for those that never
