@@ -223,7 +223,7 @@ func (s *selector) tell(p *part, k *kind, chain []inventory.Update) [][]byte {
 
 // shown is a chain as the reader of a part in a space sees it: a state that may not be seen is none.
 func (p *part) shown(s *selector, chain []inventory.Update) []inventory.Update {
-	if !s.ofPort && p.answer.reader == nil {
+	if !s.perSwitch && p.answer.reader == nil {
 		return chain
 	}
 	hide := func(e inventory.Entry) inventory.Entry {

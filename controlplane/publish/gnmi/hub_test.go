@@ -41,8 +41,8 @@ func TestHubFindsWhoIsInterested(t *testing.T) {
 		t.Fatal(err)
 	}
 	fabric := &space{root: s.fabric, table: s.kinds(false)}
-	device := &space{root: s.device, table: s.kinds(true), ofPort: true}
-	leaf1 := &space{root: s.device, table: s.kinds(true), ofPort: true, device: "leaf1"}
+	device := &space{root: s.device, table: s.kinds(true), perSwitch: true}
+	leaf1 := &space{root: s.device, table: s.kinds(true), perSwitch: true, device: "leaf1"}
 	r := rand.New(rand.NewPCG(7, 7))
 	facts := shop.Facts()
 	for range 800 {

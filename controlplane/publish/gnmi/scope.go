@@ -18,15 +18,15 @@ const anyTarget = "*"
 
 // space is a tree of data that a request addresses.
 type space struct {
-	root   *node
-	table  []*kind
-	ofPort bool   // the trees of switches, not that of the fabric
-	device string // the only switch; "" for all
+	root      *node
+	table     []*kind
+	perSwitch bool   // the trees of switches, not that of the fabric
+	device    string // the only switch; "" for all
 }
 
 // has says whether a fact shows in the space.
 func (s *space) has(f inventory.Fact) bool {
-	return !s.ofPort || s.device == "" || s.device == deviceOf(f)
+	return !s.perSwitch || s.device == "" || s.device == deviceOf(f)
 }
 
 // deviceOf is the switch in whose target a fact shows; "" for none.
@@ -56,7 +56,7 @@ func (a *answer) targetOf(s *space, f inventory.Fact) string {
 	switch {
 	case a.target != anyTarget:
 		return a.target
-	case s.ofPort:
+	case s.perSwitch:
 		return deviceOf(f)
 	}
 	return FabricTarget
@@ -113,12 +113,12 @@ func (s *Server) spaces(view inventory.View, target string) ([]*space, error) {
 	case "", FabricTarget:
 		return []*space{fabric}, nil
 	case anyTarget:
-		return []*space{fabric, {root: s.schema.device, table: s.deviceKinds, ofPort: true}}, nil
+		return []*space{fabric, {root: s.schema.device, table: s.deviceKinds, perSwitch: true}}, nil
 	}
 	if _, ok := view.Get(inventory.Switch{Name: target}.Ref()); !ok {
 		return nil, status.Errorf(codes.NotFound, "target %q: neither %s nor a switch", target, FabricTarget)
 	}
-	return []*space{{root: s.schema.device, table: s.deviceKinds, ofPort: true, device: target}}, nil
+	return []*space{{root: s.schema.device, table: s.deviceKinds, perSwitch: true, device: target}}, nil
 }
 
 // originOf gives the origin of a request (specification, section 2.7): it stands in the prefix or in the paths, not in
