@@ -14,6 +14,8 @@ import (
 	"runtime/debug"
 	"syscall"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"google.golang.org/grpc/credentials"
 
 	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/stf"
@@ -79,7 +81,8 @@ func run(ctx context.Context, o *options, stdout, stderr io.Writer) (err error) 
 	if o.config.Files != nil && o.config.PcapDir != "" {
 		log.Info("--pcap is ignored: with --use-files the frames are in files already")
 	}
-	cfg, deps := o.config, Deps{Log: log}
+	cfg, deps := o.config, Deps{Log: log, Registry: prometheus.NewRegistry()}
+	deps.Registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if o.trace {
 		deps.Trace = stdout
 	}
