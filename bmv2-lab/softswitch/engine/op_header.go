@@ -25,6 +25,7 @@ func (c *compiler) removeHeader(e *bmjson.Expr) op {
 		if p.words[h.base] != 0 {
 			p.length -= p.headerBytes(h)
 			p.words[h.base] = 0
+			p.whole = false
 		}
 	}
 }
