@@ -1,6 +1,7 @@
 package bmjson
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -103,6 +104,22 @@ func TestOtherSpellings(t *testing.T) {
 		}
 		if _, err := Decode([]byte(changed)); err != nil {
 			t.Errorf("%s: %v", c.what, err)
+		}
+	}
+}
+
+// A document that ends too early is told so, with the place where it ends.
+func TestTruncatedDocuments(t *testing.T) {
+	doc := read(t, testdata+"match.json")
+	doc = strings.TrimRight(doc, "\n")
+	for n := 0; n < len(doc); n += 1 + n/50 {
+		_, err := Decode([]byte(doc[:n]))
+		place := 0
+		if err == nil {
+			t.Fatalf("the first %d of %d bytes are a program", n, len(doc))
+		}
+		if _, scanErr := fmt.Sscanf(err.Error(), "BMv2 JSON: near byte %d: ", &place); scanErr != nil || place > n || place < n-200 {
+			t.Errorf("the first %d bytes: %v", n, err)
 		}
 	}
 }

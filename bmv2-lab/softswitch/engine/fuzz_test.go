@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,7 +11,7 @@ import (
 )
 
 // FuzzProgram mutates JSON documents: whatever they say, loading them ends in a program or
-// an error, and a program that loads takes a frame without a panic.
+// an error, and a program that loads takes entries and frames without a panic, traced or not.
 func FuzzProgram(f *testing.F) {
 	files, err := filepath.Glob("testdata/*.json")
 	if err != nil || len(files) == 0 {
@@ -45,9 +46,17 @@ func tryProgram(t *testing.T, doc, frame []byte) bool {
 	if err != nil {
 		return false
 	}
-	sw := New(prog, Options{})
-	sw.Process(1, 1, frame, &discard{})
-	sw.Process(2, 510, frame, &discard{})
+	for _, opt := range []Options{{}, {Trace: func(string) {}}} {
+		sw := New(prog, opt)
+		sw.Process(1, 1, frame, &discard{})
+		r := rand.New(rand.NewPCG(1, uint64(len(frame))))
+		for _, table := range sw.Tables() {
+			if len(table.Actions()) > 0 {
+				_ = table.Insert(randomEntry(r, table))
+			}
+		}
+		sw.Process(2, 510, frame, &discard{})
+	}
 	return true
 }
 
