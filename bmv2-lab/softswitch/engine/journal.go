@@ -13,20 +13,14 @@ func (s *Switch) Begin() { s.journal.Store(&journal{}) }
 // Commit forgets how to take back what was changed since Begin.
 func (s *Switch) Commit() { s.journal.Store(nil) }
 
-// Savepoint is a point between two changes to which Rollback can go back.
-func (s *Switch) Savepoint() int { return len(s.journal.Load().undo) }
-
-// Rollback takes back everything that was changed since a savepoint, the last change first; 0
-// is Begin. What packets have counted meanwhile stays counted; packets that run meanwhile see
-// the steps.
-func (s *Switch) Rollback(savepoint int) {
+// Rollback takes back everything that was changed since Begin, the last change first. What
+// packets have counted meanwhile stays counted; packets that run meanwhile see the steps.
+func (s *Switch) Rollback() {
 	j := s.journal.Swap(nil)
-	for _, undo := range slices.Backward(j.undo[savepoint:]) {
+	for _, undo := range slices.Backward(j.undo) {
 		undo()
 	}
-	clear(j.undo[savepoint:])
-	j.undo = j.undo[:savepoint]
-	s.journal.Store(j)
+	s.journal.Store(&journal{})
 }
 
 // Undo adds a step to what Rollback takes back: for callers that keep something beside the

@@ -103,6 +103,9 @@ func (a *answer) giveUp() {
 // goroutine sends; it ends when the handler returns, because gRPC then ends its Send, and Run
 // waits for it.
 func (s *Server) deliver(stream p4.P4Runtime_ReadServer, a *answer) error {
+	if len(a.chunks) == 0 {
+		return nil
+	}
 	if !s.enter(1) {
 		return errStopping
 	}

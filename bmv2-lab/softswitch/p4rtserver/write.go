@@ -51,7 +51,7 @@ func (s *Server) eachAlone(role *roleConfig, updates []*p4.Update) []error {
 	for i, u := range updates {
 		sw.Begin()
 		if errs[i] = s.update(s.current, role, u); errs[i] != nil {
-			sw.Rollback(0)
+			sw.Rollback()
 		}
 		sw.Commit()
 	}
@@ -68,7 +68,7 @@ func (s *Server) allOrNone(role *roleConfig, updates []*p4.Update) []error {
 		if err == nil {
 			continue
 		}
-		sw.Rollback(0)
+		sw.Rollback()
 		for j := range errs {
 			errs[j] = fail(codes.Aborted, "not made, because update %d failed", i)
 		}

@@ -165,8 +165,12 @@ func TestShut(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, shut := range []bool{true, false} {
+		before := s.Changes()
 		if err := s.Shut(1, shut); err != nil {
 			t.Fatal(err)
+		}
+		if s.Changes() == before || s.Down()[1] != shut {
+			t.Errorf("shut %v: %d changes, as before %d; down %v", shut, s.Changes(), before, s.Down())
 		}
 		pass()
 		if st := s.Stats()[0]; st.Up == shut || st.Shut != shut || st.Impairment.Duplicate != 1 {
@@ -177,7 +181,7 @@ func TestShut(t *testing.T) {
 	if received != 1 || sent != 2 || st.RxLinkDown != 1 || st.TxLinkDown != 1 || st.RxFrames != 1 || st.TxFrames != 2 {
 		t.Errorf("%d received, %d sent, %+v", received, sent, st)
 	}
-	if err := s.Shut(9, true); !errors.Is(err, ErrNoPort) {
+	if err := s.Shut(9, true); !errors.Is(err, ErrNoPort) || s.Has(9) || !s.Has(1) {
 		t.Errorf("unknown port: %v", err)
 	}
 }

@@ -242,7 +242,10 @@ func TestLinkComesBack(t *testing.T) {
 		sw := openSet(t, cfg, Deps{})
 		sw.tick, sw.recoverTick = 20*time.Millisecond, 20*time.Millisecond
 		up := func(want bool) func() bool {
-			return func() bool { return sw.Stats()[0].Up == want }
+			before, was := sw.Changes(), sw.Stats()[0].Up
+			return func() bool {
+				return sw.Stats()[0].Up == want && sw.Down()[1] != want && (was == want || sw.Changes() > before)
+			}
 		}
 		poll := func() error { return pollNow(sw, func(uint32, []byte) {}) }
 		ping := func(what string) {
