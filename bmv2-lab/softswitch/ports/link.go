@@ -7,8 +7,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// linkMonitor asks the kernel about interfaces (netdevice(7)).
-type linkMonitor struct{ fd int }
+// linkMonitor asks the kernel about interfaces (netdevice(7)), and is told when one of any
+// changes (rtnetlink(7)).
+type linkMonitor struct {
+	fd     int
+	events int  // file descriptor; what it says does not matter
+	told   bool // something that nobody has looked after
+}
 
 type link struct {
 	index int
@@ -20,10 +25,36 @@ func openLinkMonitor() (*linkMonitor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ports: control socket: %w", err)
 	}
-	return &linkMonitor{fd: fd}, nil
+	m := &linkMonitor{fd: fd}
+	if m.events, err = unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE); err == nil {
+		if err = unix.Bind(m.events, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: unix.RTMGRP_LINK}); err != nil {
+			unix.Close(m.events)
+		}
+	}
+	if err != nil {
+		unix.Close(fd)
+		return nil, fmt.Errorf("ports: netlink socket: %w", err)
+	}
+	return m, nil
 }
 
-func (m *linkMonitor) close() { unix.Close(m.fd) }
+func (m *linkMonitor) close() {
+	unix.Close(m.fd)
+	unix.Close(m.events)
+}
+
+// drain takes what the kernel has said.
+func (m *linkMonitor) drain() {
+	m.told = true
+	var b [4096]byte
+	for {
+		switch _, _, err := unix.Recvfrom(m.events, b[:], 0); err {
+		case nil, unix.EINTR, unix.ENOBUFS: // the last says that some is lost
+		default:
+			return
+		}
+	}
+}
 
 func (m *linkMonitor) look(name string) (link, error) {
 	req, err := unix.NewIfreq(name)
@@ -73,12 +104,12 @@ func (p *port) unbind() {
 }
 
 // lookAfter follows the interfaces through going down, up, away and coming back, and takes
-// the kernel's drop counts, once a tick.
+// the kernel's drop counts, once a tick or when the kernel says that an interface has changed.
 func (s *Set) lookAfter(now time.Duration) {
 	if now-s.ticked < s.period() {
 		return
 	}
-	s.ticked = now
+	s.ticked, s.links.told = now, false
 	for i, p := range s.ports {
 		if p.tx == nil {
 			continue

@@ -8,8 +8,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// wakeEvent marks the eventfd among epoll's events; other values are indices of ports.
-const wakeEvent = -1
+// Among epoll's events wakeEvent marks the eventfd, and linkEvent the kernel's messages about
+// interfaces; other values are indices of ports.
+const (
+	wakeEvent = -1
+	linkEvent = -2
+)
+
+// hurry is the shortest time between two looks at the links, for when many change at once.
+const hurry = 10 * time.Millisecond
 
 func (s *Set) drainWake() {
 	s.mu.Lock()
@@ -62,6 +69,10 @@ func (s *Set) Poll(to Receiver) error {
 			s.drainWake()
 			continue
 		}
+		if ev.Fd == linkEvent {
+			s.links.drain()
+			continue
+		}
 		p := s.ports[ev.Fd]
 		if ev.Events&unix.EPOLLERR != 0 && p.sock != nil {
 			p.sock.failed() // ENETDOWN, mostly: lookAfter finds out
@@ -102,6 +113,9 @@ func (s *Set) timeout() int {
 
 // period is the time between two looks at the links.
 func (s *Set) period() time.Duration {
+	if s.links.told {
+		return hurry
+	}
 	for _, p := range s.ports {
 		if p.tx != nil && (p.suspect.Load() || p.sock == nil) {
 			return s.recoverTick

@@ -115,6 +115,9 @@ func (s *Set) Open() (err error) {
 	if s.links, err = openLinkMonitor(); err != nil {
 		return err
 	}
+	if err = s.watch(s.links.events, linkEvent); err != nil {
+		return err
+	}
 	if s.cfg.Files != nil {
 		s.replay = &replay{due: time.Since(s.start) + s.cfg.Files.Wait}
 	}

@@ -233,6 +233,23 @@ func TestTooLongForTheLink(t *testing.T) {
 	})
 }
 
+// The kernel tells of links: nobody has to wait for the next look at them.
+func TestLinksAreTold(t *testing.T) {
+	veth(t, "a")
+	sw := openSet(t, interfaces(Port{Number: 1, Interface: "a0"}), Deps{})
+	sw.tick, sw.recoverTick = time.Hour, time.Hour
+	sw.ticked = time.Since(sw.start)
+	poll := func() error { return pollNow(sw, func(uint32, []byte) {}) }
+	for _, end := range []string{"a0", "a1"} { // itself, or only its carrier
+		ip(t, "link", "set", end, "down")
+		pollUntil(t, func() bool { return sw.Down()[1] }, poll)
+		ip(t, "link", "set", end, "up")
+		pollUntil(t, func() bool { return !sw.Down()[1] }, poll)
+	}
+	ip(t, "link", "del", "a0")
+	pollUntil(t, func() bool { return sw.Down()[1] }, poll)
+}
+
 // A port survives its link's going down and its interface's being deleted and made again.
 func TestLinkComesBack(t *testing.T) {
 	bothWays(t, func(t *testing.T, parallel bool) {
