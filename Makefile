@@ -44,9 +44,10 @@ lab: deps build kubernetes ## run the lab: fabric, cluster, traffic, answers, pr
 lab-check: deps build kubernetes ## the lab without a terminal: traffic, then checks against tshark, kubectl and gnmic
 	@build/fabriclab check --switch "$(SWITCH)"
 
-verify-flows: deps build ## captures of every kind of traffic, counted by the switch and by tshark
+verify-flows: deps build ## captures of every kind of traffic, crafted and of kernels, counted by the switch and by tshark (root)
 	rm -rf build/traffic
 	build/fabriclab traffic build/traffic
+	build/fabriclab stacks build/traffic
 	build/fabriclab verify --switch "$(SWITCH)" build/traffic/*.pcap
 
 lint: ## gofmt and vet

@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/fabricscope/fabricscope/bmv2-lab/cluster"
+	"github.com/fabricscope/fabricscope/bmv2-lab/stacks"
 	"github.com/fabricscope/fabricscope/bmv2-lab/traffic"
 	"github.com/fabricscope/fabricscope/bmv2-lab/verify"
 )
@@ -23,6 +24,7 @@ usage: fabriclab lab   [--switch COMMAND]   the lab, with a prompt at the end
        fabriclab verify [--switch COMMAND] [--rate N] PCAP...
                                             replay captures, and compare the counts with tshark's
        fabriclab traffic DIRECTORY          write captures of every kind of traffic there
+       fabriclab stacks DIRECTORY           the same of what kernels send
        fabriclab kubernetes                 compile Kubernetes if that was not done yet
 
   --switch COMMAND   softswitch or simple_switch_grpc (default: softswitch beside this program)
@@ -40,6 +42,8 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		return verify.Main(ctx, args[1:], stdout, stderr)
 	case len(args) == 2 && args[0] == "traffic":
 		err = traffic.Write(args[1])
+	case len(args) == 2 && args[0] == "stacks":
+		err = stacks.Write(ctx, args[1])
 	case len(args) == 0:
 		err = errUsage
 	case args[0] == "kubernetes":

@@ -30,7 +30,12 @@ func Write(directory string) error {
 }
 
 func write(directory, name string, frames []Frame) error {
-	file, err := os.Create(filepath.Join(directory, name+".pcap"))
+	return WriteFile(filepath.Join(directory, name+".pcap"), frames)
+}
+
+// WriteFile writes frames as a capture file.
+func WriteFile(path string, frames []Frame) error {
+	file, err := os.Create(path)
 	if err != nil {
 		return err
 	}
