@@ -2,6 +2,7 @@ package correlate
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -64,8 +65,10 @@ func (x *index) newLeg(c *flow.Conversation) *leg {
 	first := c.ForwardHops[0]
 	l.began, l.last, l.clock = first.First, first.First, first.ClockError
 	if c.Protocol != flow.TCP {
-		for _, t := range append(l.front, l.back...) {
-			l.keys = append(l.keys, legKey{protocol: c.Protocol, service: t.service})
+		for _, t := range slices.Concat(l.front, l.back) {
+			if k := (legKey{protocol: c.Protocol, service: t.service}); !slices.Contains(l.keys, k) {
+				l.keys = append(l.keys, k)
+			}
 		}
 		return l
 	}
