@@ -99,6 +99,18 @@ func (c *checked) checkClusters(name string, flows func() ([]check.Flow, error))
 	})
 }
 
+// checkTimeline asks what happened to catalog since before the rolling update.
+func (c *checked) checkTimeline() {
+	c.settles("the rolling update in the timeline of catalog", func() (string, []string, error) {
+		now, err := c.catalog()
+		if err != nil {
+			return "", nil, err
+		}
+		said, err := ask[check.Happening](c.Lab, "timeline", "service", "catalog", "--cluster", c.blue.name(), "--since", c.before.at.UTC().Format(time.RFC3339Nano))
+		return fmt.Sprintf("%d happenings", len(said)), check.Timeline(said, c.before.pods, now, c.Topology), err
+	})
+}
+
 // checkPast asks who catalog was before the rolling update.
 func (c *checked) checkPast(name string) {
 	c.settles(name, func() (string, []string, error) {

@@ -38,6 +38,24 @@ func TestPeersOf(t *testing.T) {
 	}
 }
 
+// A node that looks like Calico's is a peer by its address alone.
+func TestPeersOfCalico(t *testing.T) {
+	underlay := netip.MustParseAddr("10.1.2.12")
+	annotations, err := overlayAnnotations(CalicoOverlay(), underlay)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n", Annotations: annotations}, Spec: corev1.NodeSpec{PodCIDR: "10.244.1.0/24"}}
+	want := peer{underlay: underlay, mac: tunnelMAC(underlay), podCIDR: netip.MustParsePrefix("10.244.1.0/24")}
+	if peers, err := peersOf([]*corev1.Node{n}, "self", CalicoOverlay().VNI); err != nil || peers["n"] != want {
+		t.Errorf("got %v and %v, want %v", peers, err, want)
+	}
+	n.Annotations[annotationCalico] = "10.1.2.12"
+	if _, err := peersOf([]*corev1.Node{n}, "self", 4096); err == nil || !strings.Contains(err.Error(), annotationCalico) {
+		t.Errorf("an address without a length: %v", err)
+	}
+}
+
 func TestPodDevices(t *testing.T) {
 	for name, want := range map[string]bool{
 		"veth" + shortUID("0123abcd-4567-89ab-cdef-0123456789ab"): true,

@@ -122,9 +122,11 @@ func (t *Topology) Peers(sw string) []Peer {
 	return peers
 }
 
-// Workers are the hosts that run the nodes of a cluster.
-func (t *Topology) Workers(cluster string) []Host {
-	return slices.DeleteFunc(slices.Clone(t.Hosts), func(h Host) bool { return h.Role != "worker" || h.Cluster != cluster })
+// Workers are the hosts that run the nodes of clusters; of all if none is named.
+func (t *Topology) Workers(clusters ...string) []Host {
+	return slices.DeleteFunc(slices.Clone(t.Hosts), func(h Host) bool {
+		return h.Role != "worker" || len(clusters) > 0 && !slices.Contains(clusters, h.Cluster)
+	})
 }
 
 // Gateway is the address of a switch in its hosts' subnet; invalid without one.
