@@ -1,0 +1,54 @@
+package app
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/fabricscope/fabricscope/controlplane/config"
+)
+
+func TestReload(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	token := write("token", "t")
+	cluster := func(name string) config.Cluster {
+		return config.Cluster{Name: name, Server: "https://127.0.0.1:1", TokenFile: token}
+	}
+	cfg := config.Default()
+	cfg.StateDir = dir
+	cfg.Clusters = []config.Cluster{cluster("blue")}
+	d, err := New(cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := d.store.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	next := cfg
+	next.Clusters = []config.Cluster{cluster("blue"), cluster("green")}
+	if waiting, err := d.Reload(next); err != nil || len(waiting) > 0 {
+		t.Errorf("another cluster: %v waits, %v", waiting, err)
+	}
+	next.HTTP.Listen, next.Flows.Linger = "127.0.0.1:1", 1
+	if waiting, err := d.Reload(next); err != nil || strings.Join(waiting, " ") != "http flows" {
+		t.Errorf("another address and time: %v waits, %v", waiting, err)
+	}
+	next.Clusters = []config.Cluster{{Name: "red", Kubeconfig: filepath.Join(dir, "none")}}
+	if _, err := d.Reload(next); err == nil || !strings.Contains(err.Error(), "cluster red: kubeconfig") {
+		t.Errorf("a kubeconfig that is not there: %v", err)
+	}
+	if len(d.cfg.Clusters) != 2 {
+		t.Errorf("after a refused configuration: %v", d.cfg.Clusters)
+	}
+}
