@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -32,6 +33,19 @@ func (f *filters) warnOfClusters(o *options, data *branch) {
 // warnOfSwitches does the same for switches.
 func (f *filters) warnOfSwitches(o *options, data *branch) {
 	warn(o, "Switch", f.on, data.each("fabric", "switches", "switch"), "its counts are those of before")
+}
+
+// warnOfConflicts says of how many pods it is disputed where they sit.
+func warnOfConflicts(o *options, pods []pod) {
+	n := 0
+	for _, p := range pods {
+		if slices.ContainsFunc(p.Attachments, func(a attachment) bool { return a.Conflict != "" }) {
+			n++
+		}
+	}
+	if n > 0 && o.output == "table" {
+		fmt.Fprintf(o.Stderr, "Where %d of them sit is disputed: -o wide says by what.\n", n)
+	}
 }
 
 // warn tells of the peers with a name like want that are not ready, and what follows.

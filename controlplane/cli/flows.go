@@ -376,6 +376,7 @@ func flowColumns(o *options) []column[conversation] {
 
 func flowEnds() []column[conversation] {
 	return []column[conversation]{
+		{"CLUSTER", conversation.clusters},
 		{"CLIENT", conversation.clientText},
 		{"SERVER", conversation.serverText},
 		{"PROTO", func(c conversation) string { return cmp.Or(c.Opaque, c.ProtocolName) }},
@@ -401,4 +402,16 @@ func flowColumnsWide() []column[conversation] {
 		column[conversation]{"SERVER-ADDRESS", func(c conversation) string { return c.Server.Address }},
 		column[conversation]{"FIRST", func(c conversation) string { return stamp(c.First) }},
 		column[conversation]{"LAST", func(c conversation) string { return stamp(c.Last) }})
+}
+
+// clusters names the cluster of the ends, or both where they are of two.
+func (c conversation) clusters() string {
+	a, b := c.Client.Cluster, c.Server.Cluster
+	switch {
+	case a == b || b == "":
+		return a
+	case a == "":
+		return b
+	}
+	return a + "→" + b
 }

@@ -24,6 +24,7 @@ func podsCommand(o *options) *cobra.Command {
 			}
 			f.warnOfClusters(o, data)
 			pods := f.pods(readPods(data))
+			warnOfConflicts(o, pods)
 			if o.output == "json" {
 				return show(o, "pods", pods, nil, nil)
 			}
