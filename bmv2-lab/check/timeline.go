@@ -48,6 +48,21 @@ func Timeline(said []Happening, before, after map[string]Pod, t *topology.Topolo
 	return differences
 }
 
+// Gap looks for a time of which nothing is known of a cluster, for a reason, that is over.
+func Gap(said []Happening, cluster, why string) []string {
+	begun := false
+	for _, h := range said {
+		if h.Kind != "cluster" || h.Object != cluster {
+			continue
+		}
+		if begun && h.What == "known again" {
+			return nil
+		}
+		begun = begun || h.What == "nothing is known from here on ("+why+")"
+	}
+	return []string{fmt.Sprintf("%s: no gap is told (begun %t)", cluster, begun)}
+}
+
 // firstWords leaves out what is in brackets at the end.
 func firstWords(what string) string {
 	for i := range what {

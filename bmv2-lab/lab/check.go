@@ -77,6 +77,7 @@ func (l *Lab) check(ctx context.Context) error {
 	}
 	c.checkPast("the same after a kill -9")
 	c.checkRestart()
+	c.checkGap()
 	return c.report.Err()
 }
 

@@ -167,6 +167,21 @@ func (c *checked) checkFlows() {
 	})
 }
 
+// checkGap asks about the time in which no daemon ran: it is told as one of which nothing is known, and it is over.
+func (c *checked) checkGap() {
+	c.settles("the time without a daemon is told as a gap, of both clusters", func() (string, []string, error) {
+		var differences []string
+		for _, t := range []*tenant{c.blue, c.green} {
+			said, err := ask[check.Happening](c.Lab, "timeline", "service", "catalog", "--cluster", t.name(), "--since", "10m")
+			if err != nil {
+				return "", nil, err
+			}
+			differences = append(differences, check.Gap(said, t.name(), "the cluster was not watched")...)
+		}
+		return "2 clusters", differences, nil
+	})
+}
+
 // checkRestart compares the conversations with what they were before the kill.
 func (c *checked) checkRestart() {
 	c.settles("conversations after a kill -9 as before", func() (string, []string, error) {

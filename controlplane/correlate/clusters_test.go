@@ -47,6 +47,12 @@ func between(client, server string, hops ...flow.Hop) flow.Conversation {
 
 func in(port string) flow.Hop { return flow.Hop{Port: port} }
 
+func through(kind flow.Encapsulation, port string, vni uint32, from, to string) flow.Hop {
+	h := tunnelled(port, vni, from, to)
+	h.Outer.Kind = kind
+	return h
+}
+
 func tunnelled(port string, vni uint32, from, to string) flow.Hop {
 	return flow.Hop{Port: port, Outer: flow.Outer{Kind: flow.VXLAN, VNI: vni, Src: addr(from), Dst: addr(to)}}
 }
@@ -63,8 +69,12 @@ func TestOverlappingPodAddresses(t *testing.T) {
 		"VXLAN by node addresses, blue":  {between(a, b, tunnelled("w1", 1, "10.1.1.11", "10.1.1.12")), "blue/w1-pod", "blue/w2-pod", ""},
 		"VXLAN by node addresses, green": {between(a, b, tunnelled("g1", 4096, "10.1.1.21", "10.1.1.22")), "green/g1-pod", "green/g2-pod", ""},
 		"VXLAN, the reply alone":         {between(a, b, in("?"), tunnelled("g2", 4096, "10.1.1.22", "10.1.1.21")), "green/g1-pod", "green/g2-pod", ""},
-		"plain routing by port":          {between(a, b, in("g1"), in("g2")), "green/g1-pod", "green/g2-pod", ""},
-		"plain routing, no reply":        {between(a, b, in("g1")), "green/g1-pod", "green/g2-pod", ""},
+		"Geneve, with VNIs that pods change": {between(a, b, through(flow.Geneve, "g1", 77, "10.1.1.21", "10.1.1.22"),
+			through(flow.Geneve, "g2", 78, "10.1.1.22", "10.1.1.21")), "green/g1-pod", "green/g2-pod", ""},
+		"IP-in-IP": {between(a, b, through(flow.IPIP, "g1", 0, "10.1.1.21", "10.1.1.22")), "green/g1-pod", "green/g2-pod", ""},
+		"a tunnel to the other cluster's node is nobody's of it": {between(a, b, tunnelled("w1", 1, "10.1.1.11", "10.1.1.22")), "blue/w1-pod", "green/g2-pod", ""},
+		"plain routing by port":                                  {between(a, b, in("g1"), in("g2")), "green/g1-pod", "green/g2-pod", ""},
+		"plain routing, no reply":                                {between(a, b, in("g1")), "green/g1-pod", "green/g2-pod", ""},
 		"plain routing from a port where neither is": {between(a, b, in("elsewhere"), in("elsewhere")), "", "",
 			"address is of no known pod"},
 		"nothing tells": {between(a, b), "", "", "pods of several clusters have the address"},

@@ -61,6 +61,42 @@ func TestOverlay(t *testing.T) {
 	}
 }
 
+func TestNode(t *testing.T) {
+	o := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "w1"},
+		Spec: corev1.NodeSpec{Unschedulable: true, PodCIDRs: []string{"10.244.1.0/24", "fd00:244:1::/64", "nonsense"}},
+		Status: corev1.NodeStatus{
+			Addresses: []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: "10.1.1.11"}, {Type: corev1.NodeInternalIP, Address: "fd00:1::11"},
+				{Type: corev1.NodeExternalIP, Address: "198.51.100.1"}, {Type: corev1.NodeHostName, Address: "w1"}},
+			Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionUnknown}, {Type: corev1.NodePIDPressure, Status: corev1.ConditionTrue},
+				{Type: corev1.NodeMemoryPressure, Status: corev1.ConditionFalse}, {Type: corev1.NodeDiskPressure, Status: corev1.ConditionTrue}}}}
+	f, exists := nodes{}.fact("blue", o)
+	n := f.(inventory.Node)
+	if got := fmt.Sprint(exists, n.Ready, n.Unschedulable, n.Problems, n.Addresses, n.PodCIDRs); got !=
+		"true false true [DiskPressure PIDPressure] [10.1.1.11 fd00:1::11 198.51.100.1] [10.244.1.0/24 fd00:244:1::/64]" {
+		t.Error(got)
+	}
+}
+
+func TestServiceAddresses(t *testing.T) {
+	s := &corev1.Service{Spec: corev1.ServiceSpec{Type: corev1.ServiceTypeLoadBalancer, ClusterIPs: []string{"10.96.0.7", "fd00:96::7"}, ExternalIPs: []string{"192.0.2.7"},
+		Ports: []corev1.ServicePort{{Name: "dns", Protocol: corev1.ProtocolUDP, Port: 53, NodePort: 30053}}},
+		Status: corev1.ServiceStatus{LoadBalancer: corev1.LoadBalancerStatus{Ingress: []corev1.LoadBalancerIngress{{IP: "198.51.100.7"}, {Hostname: "lb.example"}}}}}
+	f, _ := services{}.fact("blue", s)
+	got := f.(inventory.Service)
+	if text := fmt.Sprint(got.VIPs, got.Hostnames, got.Ports); text !=
+		"[{cluster-ip 10.96.0.7} {cluster-ip fd00:96::7} {external-ip 192.0.2.7} {load-balancer 198.51.100.7}] [lb.example] [{dns UDP 53  30053}]" {
+		t.Error(text)
+	}
+	headless := &corev1.Service{Spec: corev1.ServiceSpec{Type: corev1.ServiceTypeClusterIP, ClusterIPs: []string{corev1.ClusterIPNone}}}
+	outside := &corev1.Service{Spec: corev1.ServiceSpec{Type: corev1.ServiceTypeExternalName, ExternalName: "db.example"}}
+	for o, want := range map[*corev1.Service]string{headless: "[] []", outside: "[] [db.example]"} {
+		f, _ := services{}.fact("blue", o)
+		if s := f.(inventory.Service); fmt.Sprint(s.VIPs, s.Hostnames) != want {
+			t.Errorf("%s: %v %v, want %s", s.Type, s.VIPs, s.Hostnames, want)
+		}
+	}
+}
+
 // What slim leaves of a pod is all that its fact is made of.
 func TestSlimPodsAreTheSameFacts(t *testing.T) {
 	o := &corev1.Pod{
