@@ -149,7 +149,7 @@ class LabCLI(CLI):
     prompt = "lab> "
 
     def do_fabricscope(self, line):
-        """Ask Fabricscope: fabricscope pods|services|flows|switches|links [flags]"""
+        """Ask Fabricscope: fabricscope pods|services|flows|timeline|diff|port|impact|switches|links [flags]"""
         subprocess.run(["fabricscope", *shlex.split(line)], check=False)
 
     def do_impair(self, line):

@@ -403,15 +403,3 @@ func flowColumnsWide() []column[conversation] {
 		column[conversation]{"FIRST", func(c conversation) string { return stamp(c.First) }},
 		column[conversation]{"LAST", func(c conversation) string { return stamp(c.Last) }})
 }
-
-// clusters names the cluster of the ends, or both where they are of two.
-func (c conversation) clusters() string {
-	a, b := c.Client.Cluster, c.Server.Cluster
-	switch {
-	case a == b || b == "":
-		return a
-	case a == "":
-		return b
-	}
-	return a + "→" + b
-}

@@ -82,3 +82,15 @@ func fold(list []conversation) []conversation {
 	}
 	return slices.DeleteFunc(list, func(c conversation) bool { return folded[c.ID] })
 }
+
+// clusters names the cluster of the ends, or both where they are of two.
+func (c conversation) clusters() string {
+	a, b := c.Client.Cluster, c.Server.Cluster
+	switch {
+	case a == b || b == "":
+		return a
+	case a == "":
+		return b
+	}
+	return a + "→" + b
+}

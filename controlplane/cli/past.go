@@ -102,8 +102,8 @@ func entryLists() []string {
 		"fabric/switches/switch", "fabric/links/link", "fabric/endpoints/endpoint"}
 }
 
-// place splits a path into the entry that it is in and the rest.
-func (ts things) place(elems []*gpb.PathElem) (id string, t *thing, rest string) {
+// entryOf splits a path into the entry that it is in and the rest.
+func entryOf(elems []*gpb.PathElem) (id string, t *thing, rest string) {
 	var list, under []string
 	keys := map[string]string{}
 	var name strings.Builder
@@ -153,7 +153,7 @@ func (ts things) apply(n *gpb.Notification) []step {
 		return ts[id]
 	}
 	for _, d := range n.GetDelete() {
-		id, fresh, rest := ts.place(slices.Concat(n.GetPrefix().GetElem(), d.GetElem()))
+		id, fresh, rest := entryOf(slices.Concat(n.GetPrefix().GetElem(), d.GetElem()))
 		if fresh == nil || ts[id] == nil {
 			continue
 		}
@@ -165,7 +165,7 @@ func (ts things) apply(n *gpb.Notification) []step {
 		}
 	}
 	for _, u := range n.GetUpdate() {
-		id, fresh, rest := ts.place(slices.Concat(n.GetPrefix().GetElem(), u.GetPath().GetElem()))
+		id, fresh, rest := entryOf(slices.Concat(n.GetPrefix().GetElem(), u.GetPath().GetElem()))
 		if fresh != nil {
 			touch(id, fresh).leaves[rest] = u.GetVal()
 		}
