@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/fabricscope/fabricscope/controlplane/config"
+	"github.com/fabricscope/fabricscope/controlplane/kube"
 )
 
 const usage = `fabricscoped makes a fabric of P4 switches Kubernetes-aware.
@@ -44,6 +45,10 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		return 1
 	}
 	if *check {
+		if err := kube.Check(clusters(cfg)); err != nil {
+			fmt.Fprintf(stderr, "%s: %v\n", *path, err)
+			return 1
+		}
 		fmt.Fprintf(stdout, "%s is good: %d clusters, %d switches\n", *path, len(cfg.Clusters), len(cfg.Switches))
 		return 0
 	}

@@ -10,6 +10,24 @@ import (
 	"github.com/fabricscope/fabricscope/controlplane/config"
 )
 
+func TestCheckReadsTheFilesOfClusters(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "c.yaml")
+	check := func(text string) (int, string) {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var out strings.Builder
+		return Main([]string{"--config", path, "--check"}, &out, &out), out.String()
+	}
+	if status, out := check("clusters: [{name: red, kubeconfig: " + filepath.Join(dir, "none") + "}]"); status != 1 || !strings.Contains(out, "cluster red: kubeconfig: open") {
+		t.Errorf("status %d: %s", status, out)
+	}
+	if status, out := check("log-level: debug"); status != 0 || !strings.Contains(out, "is good: 0 clusters") {
+		t.Errorf("status %d: %s", status, out)
+	}
+}
+
 func TestReload(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) string {

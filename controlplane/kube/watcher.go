@@ -53,20 +53,9 @@ func New(cfg Config, deps Deps) (*Watcher, error) {
 // anew, and keeps its facts. After an error, which names every cluster, field and file that cannot
 // be used, all is as before.
 func (w *Watcher) Set(clusters []Cluster) error {
-	if err := validateClusters(clusters); err != nil {
-		return fmt.Errorf("kube: %w", err)
-	}
-	var errs []error
-	wanted := make([]access, 0, len(clusters))
-	for _, c := range clusters {
-		a, err := c.access()
-		if err != nil {
-			errs = append(errs, fmt.Errorf("cluster %s: %w", c.Name, err))
-		}
-		wanted = append(wanted, a)
-	}
-	if len(errs) > 0 {
-		return fmt.Errorf("kube: %w", errors.Join(errs...))
+	wanted, err := accessOf(clusters)
+	if err != nil {
+		return err
 	}
 	w.mu.Lock()
 	w.wanted = wanted
@@ -76,6 +65,31 @@ func (w *Watcher) Set(clusters []Cluster) error {
 	default:
 	}
 	return nil
+}
+
+// Check says whether clusters could be watched with what their files say, as Set does. It reaches no API server.
+func Check(clusters []Cluster) error {
+	_, err := accessOf(clusters)
+	return err
+}
+
+func accessOf(clusters []Cluster) ([]access, error) {
+	if err := validateClusters(clusters); err != nil {
+		return nil, fmt.Errorf("kube: %w", err)
+	}
+	var errs []error
+	all := make([]access, 0, len(clusters))
+	for _, c := range clusters {
+		a, err := c.access()
+		if err != nil {
+			errs = append(errs, fmt.Errorf("cluster %s: %w", c.Name, err))
+		}
+		all = append(all, a)
+	}
+	if len(errs) > 0 {
+		return nil, fmt.Errorf("kube: %w", errors.Join(errs...))
+	}
+	return all, nil
 }
 
 // running is a cluster that is watched.
