@@ -7,7 +7,7 @@ GO_PACKAGES := ./...
 SWITCH ?= $(CURDIR)/build/softswitch
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build kubernetes p4 models lab lab-check verify-flows test unit lint conformance conformance-programs diff-bmv2 bench bench-switch bench-loss bench-track yang-bundle bench-gnmi clean
+.PHONY: help deps build kubernetes p4 models lab lab-check verify-flows test unit lint conformance conformance-programs diff-bmv2 bench bench-switch bench-loss bench-track yang-bundle bench-gnmi restarts clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,6 +72,9 @@ conformance-programs: ## compile the programs of the conformance cases with p4c-
 diff-bmv2: build ## random entries and packets through softswitch and simple_switch_grpc: PROGRAM=FILE.p4|.json [N=packets] [SEED=n] (root)
 	go build -o build/ ./bmv2-lab/diffbmv2
 	build/diffbmv2 -softswitch "$(SWITCH)" $(if $(N),-n $(N)) $(if $(SEED),-seed $(SEED)) $(PROGRAM)
+
+restarts: build ## the accounting across failures, with a switch between veths (root): [SWITCH=...] [SEED=n] [STEPS=n]
+	RESTARTS_SWITCH="$(SWITCH)" RESTARTS_SEED=$(SEED) RESTARTS_STEPS=$(STEPS) go test -count 1 -v -timeout 60m ./bmv2-lab/restarts
 
 bench: ## the benchmarks
 	go test -run '^$$' -bench . -benchmem $(GO_PACKAGES)

@@ -14,7 +14,9 @@ const (
 	trafficBefore = 15 * time.Second // of a rolling update
 	trafficAfter  = 15 * time.Second
 	trafficLossy  = 20 * time.Second // while a cable loses frames
-	settleTime    = 5 * time.Second  // without a change; longer than the daemon's idle timeout
+
+	trafficAfterKill = 3 * time.Second
+	settleTime       = 5 * time.Second // without a change; longer than the daemon's idle timeout
 )
 
 // checked is a run of the checks.
@@ -65,7 +67,7 @@ func (l *Lab) check(ctx context.Context) error {
 	c.checkClusters("no conversation is credited to the wrong cluster", func() ([]check.Flow, error) { return ask[check.Flow](l, "flows") })
 	c.checkPast("the pods of catalog before the rolling update")
 	c.checkTimeline()
-	for _, s := range []step{{"end of all traffic", c.freeze}, {"end of the capture", l.endCapture}} {
+	for _, s := range []step{{"kill -9 of fabricscoped under load, and a new one", c.killUnderLoad}, {"end of all traffic", c.freeze}, {"end of the capture", l.endCapture}} {
 		if err := l.Step(s.name, s.do); err != nil {
 			return err
 		}
@@ -196,4 +198,21 @@ func (c *checked) restart() error {
 		return err
 	}
 	return c.awaitFabric()
+}
+
+// killUnderLoad restarts the daemon while traffic goes on: what is compared with the capture
+// afterwards was counted by two of them.
+func (c *checked) killUnderLoad() error {
+	seen := c.stream.pods()
+	if err := c.restart(); err != nil {
+		return err
+	}
+	if err := c.subscribe(); err != nil {
+		return err
+	}
+	c.stream.recall(seen)
+	if err := c.followPods(c.green); err != nil {
+		return err
+	}
+	return c.pause(trafficAfterKill)
 }

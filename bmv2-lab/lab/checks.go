@@ -161,7 +161,7 @@ func (c *checked) checkFlows() {
 		leaves, err := c.gnmi.Once(c.ctx, "/flows")
 		return fmt.Sprintf("%d conversations, %d leaves", len(c.flows), len(leaves)), check.Hops(leaves, c.flows), err
 	})
-	c.settles("gNMI STREAM of conversations ends as ONCE reads them", func() (string, []string, error) {
+	c.settles("gNMI STREAM of conversations since the kill ends as ONCE reads them", func() (string, []string, error) {
 		once, err := c.gnmi.Once(c.ctx, "/flows")
 		return fmt.Sprintf("%d leaves", len(once)), check.Same(c.stream.now("/flows"), once), err
 	})

@@ -37,7 +37,8 @@ func (c *checked) subscribe() (err error) {
 	if c.gnmi, err = check.Dial(c.ctx, GNMIAddress, filepath.Join(c.Config.Directory, "state", "gnmi.crt")); err != nil {
 		return err
 	}
-	c.undo(func() { c.gnmi.Close() })
+	gnmi := c.gnmi
+	c.undo(func() { gnmi.Close() })
 	ctx, cancel := context.WithCancel(c.ctx)
 	s := &stream{ctx: ctx, leaves: map[string]check.Leaves{}, ready: map[string]time.Time{}, located: map[string]time.Time{}}
 	s.end = func() { cancel(); s.running.Wait() }
@@ -107,6 +108,13 @@ func (s *stream) pods() []check.Seen {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.seen)
+}
+
+// recall adds pods that an earlier stream saw.
+func (s *stream) recall(seen []check.Seen) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.seen = append(s.seen, seen...)
 }
 
 // watchPods notes when pods become ready and which address they have, until the stream ends.

@@ -10,5 +10,5 @@
 //
 // The switch is a softswitch in the process of the test; RESTARTS_SWITCH names the command of
 // another, softswitch or simple_switch_grpc, which is run between veths in a network namespace of
-// its own (root). RESTARTS_SEED and RESTARTS_STEPS choose the run.
+// its own (root): `make restarts`. RESTARTS_SEED and RESTARTS_STEPS choose the run.
 package restarts
