@@ -105,8 +105,8 @@ func (x *index) pod(fit []*podSpan, s side) flow.Identity {
 		return cmp.Compare(b.overlap(s.from, s.to), a.overlap(s.from, s.to))
 	})
 	p := fit[0]
-	id := flow.Identity{Cluster: p.Cluster, Namespace: p.Namespace, Pod: p.Name, PodUID: p.UID, Node: p.Node,
-		Service: x.servicesOf(p, s)}
+	id := flow.Identity{Cluster: p.Cluster, Namespace: p.Namespace, Pod: p.Name, PodUID: p.UID, Workload: p.Workload.String(),
+		Node: p.Node, Service: x.servicesOf(p, s)}
 	if others := fit[1:]; len(others) > 0 {
 		if others[0].overlap(s.from, s.to) == p.overlap(s.from, s.to) {
 			id.Why = fmt.Sprintf("a guess: the address was also that of %s/%s", others[0].Namespace, others[0].Name)

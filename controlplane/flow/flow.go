@@ -228,7 +228,8 @@ type Identity struct {
 	Namespace string `json:"namespace,omitempty"`
 	Pod       string `json:"pod,omitempty"`
 	PodUID    string `json:"pod-uid,omitempty"`
-	Service   string `json:"service,omitempty"` // namespace/name of the service it speaks for
+	Workload  string `json:"workload,omitempty"` // kind/name of what the pod belongs to
+	Service   string `json:"service,omitempty"`  // namespace/name of the service it speaks for
 	Node      string `json:"node,omitempty"`
 	Switch    string `json:"switch,omitempty"`
 	Port      string `json:"port,omitempty"`

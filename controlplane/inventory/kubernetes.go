@@ -90,6 +90,14 @@ type Workload struct {
 	Name string `json:"name,omitempty"`
 }
 
+// String gives kind/name, or nothing for that of a bare pod.
+func (w Workload) String() string {
+	if w == (Workload{}) {
+		return ""
+	}
+	return w.Kind + "/" + w.Name
+}
+
 // Ref has the pod's UID as its ID.
 func (p Pod) Ref() Ref { return Ref{Kind: KindPod, Cluster: p.Cluster, ID: p.UID} }
 

@@ -1,0 +1,310 @@
+package records
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/fabricscope/fabricscope/controlplane/flow"
+)
+
+// A payload of the log that holds a batch, all integers as varints of encoding/binary:
+//
+//	version=1 │ number │ strings │ identities │ places │ records
+//
+// Each of the last four begins with its count. Identities and places refer to strings by
+// their index, records to identities and places. docs/formats/records.md has the fields.
+const batchVersion = 1
+
+// encoder makes payloads. Its buffers are used again.
+type encoder struct {
+	buf        []byte
+	strings    map[string]uint64
+	identities map[*flow.Identity]uint64
+	places     map[*Place]uint64
+	parts      [3][]byte // strings, identities, places
+}
+
+func newEncoder() *encoder {
+	return &encoder{strings: map[string]uint64{}, identities: map[*flow.Identity]uint64{}, places: map[*Place]uint64{}}
+}
+
+// batch encodes records under a number. The result is the caller's.
+func (e *encoder) batch(number uint64, batch []Record) []byte {
+	e.reset()
+	for i := range batch {
+		e.record(&batch[i])
+	}
+	return e.assemble(binary.AppendUvarint([]byte{batchVersion}, number), len(batch))
+}
+
+func (e *encoder) reset() {
+	clear(e.strings)
+	clear(e.identities)
+	clear(e.places)
+	for i := range e.parts {
+		e.parts[i] = e.parts[i][:0]
+	}
+	e.buf = e.buf[:0]
+}
+
+// assemble puts the tables and the n things in buf behind a header.
+func (e *encoder) assemble(header []byte, n int) []byte {
+	out := make([]byte, 0, len(header)+len(e.parts[0])+len(e.parts[1])+len(e.parts[2])+len(e.buf)+32)
+	out = append(out, header...)
+	for i, n := range []int{len(e.strings), len(e.identities), len(e.places)} {
+		out = binary.AppendUvarint(out, uint64(n))
+		out = append(out, e.parts[i]...)
+	}
+	out = binary.AppendUvarint(out, uint64(n))
+	return append(out, e.buf...)
+}
+
+func (e *encoder) text(s string) uint64 {
+	n, known := e.strings[s]
+	if !known {
+		n = uint64(len(e.strings))
+		e.strings[s] = n
+		e.parts[0] = append(binary.AppendUvarint(e.parts[0], uint64(len(s))), s...)
+	}
+	return n
+}
+
+func (e *encoder) identity(id *flow.Identity) uint64 {
+	n, known := e.identities[id]
+	if !known {
+		n = uint64(len(e.identities))
+		e.identities[id] = n
+		for _, s := range identityTexts(id) {
+			e.parts[1] = binary.AppendUvarint(e.parts[1], e.text(*s))
+		}
+	}
+	return n
+}
+
+// identityTexts are the fields of an identity in the order of the format.
+func identityTexts(id *flow.Identity) []*string {
+	return []*string{&id.Cluster, &id.Namespace, &id.Pod, &id.PodUID, &id.Workload, &id.Service, &id.Node, &id.Switch, &id.Port, &id.Why}
+}
+
+func (e *encoder) place(p *Place) uint64 {
+	n, known := e.places[p]
+	if !known {
+		n = uint64(len(e.places))
+		e.places[p] = n
+		b := binary.AppendUvarint(e.parts[2], e.text(p.Switch))
+		b = binary.AppendUvarint(b, e.text(p.Port))
+		b = binary.AppendUvarint(append(b, byte(p.Outer.Kind)), uint64(p.Outer.VNI))
+		e.parts[2] = appendAddr(appendAddr(b, p.Outer.Src), p.Outer.Dst)
+	}
+	return n
+}
+
+func appendAddr(b []byte, a netip.Addr) []byte {
+	raw := a.AsSlice()
+	return append(append(b, byte(len(raw))), raw...)
+}
+
+func (e *encoder) record(r *Record) {
+	b := binary.AppendVarint(e.buf, r.Time.UnixMilli())
+	b = binary.AppendVarint(b, r.First.UnixMilli())
+	b = binary.AppendVarint(b, r.Last.UnixMilli())
+	b = binary.AppendUvarint(b, e.text(r.Conversation))
+	b = binary.AppendUvarint(b, uint64(r.Protocol))
+	b = binary.AppendUvarint(b, uint64(r.ICMPType))
+	b = binary.AppendUvarint(b, e.text(string(r.Opaque)))
+	b = binary.AppendUvarint(b, e.text(string(r.Verdict)))
+	for _, end := range []*End{&r.Client, &r.Server} {
+		b = appendAddr(b, end.Address)
+		b = binary.AppendUvarint(b, uint64(end.Port))
+		b = binary.AppendUvarint(b, e.identity(end.Who))
+	}
+	b = binary.AppendUvarint(b, e.text(string(r.Handshake.State)))
+	b = append(b, r.Handshake.SYNs, r.Handshake.SYNACKs)
+	b = binary.AppendVarint(b, r.Handshake.ServerRTT.Microseconds())
+	b = binary.AppendVarint(b, r.Handshake.ClientRTT.Microseconds())
+	b = e.direction(e.direction(b, &r.Forward), &r.Reverse)
+	e.buf = b
+}
+
+func (e *encoder) direction(b []byte, d *Direction) []byte {
+	b = binary.AppendUvarint(b, d.Packets)
+	b = binary.AppendUvarint(b, d.Bytes)
+	b = append(b, d.Flags)
+	b = binary.AppendVarint(b, d.Lost)
+	b = binary.AppendUvarint(b, d.Within)
+	b = binary.AppendUvarint(b, uint64(len(d.Hops)))
+	for i := range d.Hops {
+		h := &d.Hops[i]
+		b = binary.AppendUvarint(b, e.place(h.Place))
+		b = binary.AppendUvarint(b, h.Packets)
+		b = binary.AppendUvarint(b, h.Bytes)
+		incomplete := byte(0)
+		if h.Incomplete {
+			incomplete = 1
+		}
+		b = append(b, incomplete)
+	}
+	return b
+}
+
+// decoder reads a payload. The first thing that cannot be is kept in err; what follows is zero.
+type decoder struct {
+	b          []byte
+	err        error
+	strings    []string
+	identities []*flow.Identity
+	places     []*Place
+	intern     *interner
+}
+
+// decodeBatch is the inverse of batch. Its error is ErrCorrupt.
+func decodeBatch(b []byte, in *interner) (number uint64, batch []Record, err error) {
+	d := &decoder{b: b, intern: in}
+	if version := d.byte(); version != batchVersion {
+		return 0, nil, fmt.Errorf("%w: batch of version %d, this one knows %d", ErrCorrupt, version, batchVersion)
+	}
+	number = d.uvarint()
+	d.tables()
+	batch = make([]Record, d.count(20))
+	for i := range batch {
+		d.record(&batch[i])
+	}
+	return number, batch, d.end()
+}
+
+// tables reads what the things behind refer to.
+func (d *decoder) tables() {
+	d.strings = make([]string, d.count(1))
+	for i := range d.strings {
+		d.strings[i] = d.intern.text(d.bytes(d.uvarint()))
+	}
+	d.identities = make([]*flow.Identity, d.count(10))
+	for i := range d.identities {
+		var id flow.Identity
+		for _, s := range identityTexts(&id) {
+			*s = d.text()
+		}
+		d.identities[i] = d.intern.identity(id)
+	}
+	d.places = make([]*Place, d.count(6))
+	for i := range d.places {
+		d.places[i] = d.intern.place(Place{Switch: d.text(), Port: d.text(),
+			Outer: flow.Outer{Kind: flow.Encapsulation(d.byte()), VNI: uint32(d.uvarint()), Src: d.addr(), Dst: d.addr()}})
+	}
+}
+
+// end says whether everything could be read.
+func (d *decoder) end() error {
+	if d.err == nil && len(d.b) > 0 {
+		d.fail("bytes are left over")
+	}
+	return d.err
+}
+
+func (d *decoder) fail(why string) {
+	if d.err == nil {
+		d.err = fmt.Errorf("%w: payload: %s", ErrCorrupt, why)
+	}
+	d.b = nil
+}
+
+func (d *decoder) byte() byte {
+	if len(d.b) == 0 {
+		d.fail("it ends early")
+		return 0
+	}
+	v := d.b[0]
+	d.b = d.b[1:]
+	return v
+}
+
+func (d *decoder) bytes(n uint64) []byte {
+	if n > uint64(len(d.b)) {
+		d.fail("it ends early")
+		return nil
+	}
+	v := d.b[:n]
+	d.b = d.b[n:]
+	return v
+}
+
+func (d *decoder) uvarint() uint64 {
+	v, n := binary.Uvarint(d.b)
+	if n <= 0 {
+		d.fail("an integer ends early or is too large")
+		return 0
+	}
+	d.b = d.b[n:]
+	return v
+}
+
+func (d *decoder) varint() int64 {
+	v, n := binary.Varint(d.b)
+	if n <= 0 {
+		d.fail("an integer ends early or is too large")
+		return 0
+	}
+	d.b = d.b[n:]
+	return v
+}
+
+// count reads the number of things that take at least size bytes each.
+func (d *decoder) count(size int) int {
+	n := d.uvarint()
+	if n > uint64(len(d.b)/size) {
+		d.fail("a count is too large")
+		return 0
+	}
+	return int(n)
+}
+
+func at[T any](d *decoder, list []T) (v T) {
+	n := d.uvarint()
+	if n >= uint64(len(list)) {
+		d.fail("an index is too large")
+		return v
+	}
+	return list[n]
+}
+
+func (d *decoder) text() string { return at(d, d.strings) }
+
+func (d *decoder) addr() netip.Addr {
+	n := d.byte()
+	if n == 0 {
+		return netip.Addr{}
+	}
+	a, ok := netip.AddrFromSlice(d.bytes(uint64(n)))
+	if !ok {
+		d.fail("an address is not of 4 or 16 bytes")
+	}
+	return a
+}
+
+func (d *decoder) record(r *Record) {
+	moment := func() time.Time { return time.UnixMilli(d.varint()).UTC() }
+	*r = Record{Time: moment(), First: moment(), Last: moment(), Conversation: d.text(),
+		Protocol: flow.Protocol(d.uvarint()), ICMPType: uint16(d.uvarint()), Opaque: flow.Opaque(d.text()), Verdict: Verdict(d.text())}
+	for _, end := range []*End{&r.Client, &r.Server} {
+		*end = End{Address: d.addr(), Port: uint16(d.uvarint()), Who: at(d, d.identities)}
+	}
+	r.Handshake = flow.Handshake{State: flow.HandshakeState(d.text()), SYNs: d.byte(), SYNACKs: d.byte(),
+		ServerRTT: time.Duration(d.varint()) * time.Microsecond, ClientRTT: time.Duration(d.varint()) * time.Microsecond}
+	d.direction(&r.Forward)
+	d.direction(&r.Reverse)
+}
+
+func (d *decoder) direction(to *Direction) {
+	*to = Direction{Counters: flow.Counters{Packets: d.uvarint(), Bytes: d.uvarint()}, Flags: d.byte(),
+		Lost: d.varint(), Within: d.uvarint()}
+	n := d.count(4)
+	if n == 0 {
+		return
+	}
+	to.Hops = make([]Hop, n)
+	for i := range to.Hops {
+		to.Hops[i] = Hop{Place: at(d, d.places), Counters: flow.Counters{Packets: d.uvarint(), Bytes: d.uvarint()}, Incomplete: d.byte() == 1}
+	}
+}

@@ -1,0 +1,212 @@
+package records
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/compress/zstd"
+)
+
+// segment is one Parquet file. What it holds never changes.
+type segment struct {
+	path        string
+	first, last uint64 // batches whose records it has
+	from, to    time.Time
+	rows        int64
+	bytes       int64
+
+	readers int  // guarded by the store's mu
+	doomed  bool // guarded by the store's mu; to be deleted when nobody reads it
+}
+
+const (
+	segmentSuffix = ".parquet"
+	newSuffix     = ".new" // of a segment that is being written
+	stampLayout   = "20060102T150405.000Z"
+)
+
+// name of a segment's file: flows-<earliest time>-<latest time>-<first batch>-<last batch>.parquet.
+func segmentName(from, to time.Time, first, last uint64) string {
+	return fmt.Sprintf("flows-%s-%s-%012d-%012d%s", from.UTC().Format(stampLayout), to.UTC().Format(stampLayout), first, last, segmentSuffix)
+}
+
+// openSegment reads what a file says of itself, by its name and its footer. Its error is ErrCorrupt for what is not
+// a whole segment.
+func openSegment(path string) (*segment, error) {
+	g := &segment{path: path}
+	parts := strings.Split(strings.TrimSuffix(filepath.Base(path), segmentSuffix), "-")
+	ok := len(parts) == 5 && parts[0] == "flows"
+	if ok {
+		var errFrom, errTo error
+		g.from, errFrom = time.Parse(stampLayout, parts[1])
+		g.to, errTo = time.Parse(stampLayout, parts[2])
+		_, err := fmt.Sscanf(parts[3]+" "+parts[4], "%d %d", &g.first, &g.last)
+		ok = errFrom == nil && errTo == nil && err == nil
+	}
+	if !ok {
+		return nil, fmt.Errorf("%w: its name is not that of a segment", ErrCorrupt)
+	}
+	f, file, err := openParquet(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	g.rows, g.bytes = file.NumRows(), file.Size()
+	return g, nil
+}
+
+// openParquet opens a file of rows.
+func openParquet(path string) (*os.File, *parquet.File, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, nil, errors.Join(err, f.Close())
+	}
+	file, err := parquet.OpenFile(f, info.Size(), parquet.SkipBloomFilters(true))
+	if err == nil && file.Schema().String() != schema().String() {
+		err = errors.New("its columns are not those of flow records")
+	}
+	if err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("%w: %w", ErrCorrupt, err), f.Close())
+	}
+	return f, file, nil
+}
+
+func schema() *parquet.Schema { return parquet.SchemaOf(row{}) }
+
+// pageBytes is the size of a page before compression: small, because a query reads whole pages.
+const pageBytes = 64 << 10
+
+// newRowWriter writes rows to a Parquet file. A row group ends when Flush is called.
+func newRowWriter(w io.Writer) *parquet.GenericWriter[row] {
+	return parquet.NewGenericWriter[row](w,
+		parquet.Compression(&zstd.Codec{Level: zstd.SpeedDefault}), parquet.PageBufferSize(pageBytes),
+		parquet.MaxRowsPerRowGroup(1<<40), parquet.CreatedBy("fabricscope", "", ""),
+		parquet.SortingWriterConfig(parquet.SortingColumns(parquet.Ascending("client_address"), parquet.Ascending("server_address"),
+			parquet.Ascending("server_port"), parquet.Ascending("first"), parquet.Ascending("conversation"), parquet.Ascending("time"))))
+}
+
+// compareRows is the order of a segment: what one client said to one server is together, so that most columns
+// repeat themselves.
+func compareRows(a, b *row) int {
+	return cmp.Or(cmp.Compare(a.ClientAddress, b.ClientAddress), cmp.Compare(a.ServerAddress, b.ServerAddress),
+		cmp.Compare(a.ServerPort, b.ServerPort), cmp.Compare(a.First, b.First),
+		cmp.Compare(a.Conversation, b.Conversation), cmp.Compare(a.Time, b.Time))
+}
+
+// chunkRows is how many rows are made at once.
+const chunkRows = 1024
+
+// sortedRows yields the rows of records in the order of a segment. A chunk is valid until the next.
+func sortedRows(batch []Record, each func([]row) error) error {
+	m := newRowMaker()
+	order := sorted(batch, m)
+	chunk := make([]row, 0, chunkRows)
+	for _, i := range order {
+		chunk = append(chunk, row{})
+		m.row(&batch[i], &chunk[len(chunk)-1])
+		if len(chunk) == chunkRows {
+			if err := each(chunk); err != nil {
+				return err
+			}
+			chunk = chunk[:0]
+		}
+	}
+	return each(chunk)
+}
+
+// sorted gives the indexes of records in the order of a segment. Ends are compared by the rank of
+// their addresses' texts, since few stand behind many records.
+func sorted(batch []Record, m *rowMaker) []int32 {
+	ranks := map[string]int{}
+	for i := range batch {
+		ranks[m.address(batch[i].Client.Address)], ranks[m.address(batch[i].Server.Address)] = 0, 0
+	}
+	texts := make([]string, 0, len(ranks))
+	for s := range ranks {
+		texts = append(texts, s)
+	}
+	slices.Sort(texts)
+	for i, s := range texts {
+		ranks[s] = i
+	}
+	type key struct {
+		ends  uint64 // ranks of client and server
+		first int64
+		port  uint16
+		index int32
+	}
+	keys := make([]key, len(batch))
+	for i := range batch {
+		r := &batch[i]
+		keys[i] = key{uint64(ranks[m.address(r.Client.Address)])<<32 | uint64(ranks[m.address(r.Server.Address)]),
+			r.First.UnixMilli(), r.Server.Port, int32(i)}
+	}
+	slices.SortFunc(keys, func(a, b key) int {
+		if c := cmp.Or(cmp.Compare(a.ends, b.ends), cmp.Compare(a.port, b.port), cmp.Compare(a.first, b.first)); c != 0 {
+			return c
+		}
+		x, y := &batch[a.index], &batch[b.index]
+		return cmp.Or(cmp.Compare(x.Conversation, y.Conversation), x.Time.Compare(y.Time))
+	})
+	order := make([]int32, len(keys))
+	for i := range keys {
+		order[i] = keys[i].index
+	}
+	return order
+}
+
+// writeSegment makes a segment of the rows that fill hands over, in a directory. It is there whole, and durable, or
+// not at all.
+func writeSegment(g segment, dir string, fill func(write func([]row) error) error) (*segment, error) {
+	g.path = filepath.Join(dir, segmentName(g.from, g.to, g.first, g.last))
+	f, err := os.Create(g.path + newSuffix)
+	if err != nil {
+		return nil, err
+	}
+	err = func() error {
+		w := newRowWriter(f)
+		if err := fill(func(rows []row) error {
+			n, err := w.Write(rows)
+			g.rows += int64(n)
+			return err
+		}); err != nil {
+			return err
+		}
+		if err := w.Close(); err != nil {
+			return err
+		}
+		return f.Sync()
+	}()
+	if info, statErr := f.Stat(); err == nil && statErr == nil {
+		g.bytes = info.Size()
+	}
+	err = errors.Join(err, f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), g.path)
+	}
+	if err != nil {
+		return nil, errors.Join(err, os.Remove(f.Name()))
+	}
+	return &g, syncDir(dir)
+}
+
+// syncDir makes what was made, renamed or deleted in a directory durable.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

@@ -1,0 +1,121 @@
+package records
+
+import (
+	"errors"
+	"io"
+
+	"github.com/parquet-go/parquet-go"
+)
+
+// selection finds the rows of a row group that meet conditions. A column whose dictionary has no
+// value that is admitted is not read.
+type selection struct {
+	group   parquet.RowGroup
+	columns map[string]int
+}
+
+// all gives the rows that meet every condition.
+func (s *selection) all(list []condition) (set, error) {
+	var out set
+	for _, c := range list {
+		admitted, err := s.meets(c)
+		if err != nil {
+			return out, err
+		}
+		if out = out.and(admitted); out.none() {
+			break
+		}
+	}
+	return out, nil
+}
+
+// any gives the rows that meet every condition of one list.
+func (s *selection) any(lists [][]condition) (set, error) {
+	out := set{make([]bool, s.group.NumRows())}
+	for _, list := range lists {
+		one, err := s.all(list)
+		if err != nil {
+			return out, err
+		}
+		out = out.or(one)
+	}
+	return out, nil
+}
+
+// meets gives the rows whose value in a column is admitted.
+func (s *selection) meets(c condition) (set, error) {
+	pages := s.group.ColumnChunks()[s.columns[c.column]].Pages()
+	defer pages.Close()
+	out := set{make([]bool, s.group.NumRows())}
+	words, err := admitted(pages, c.admits)
+	if err != nil || words != nil && !contains(words) {
+		return out, err
+	}
+	next := 0
+	for {
+		p, err := pages.ReadPage()
+		if errors.Is(err, io.EOF) {
+			return out, nil
+		}
+		if err != nil {
+			return out, corrupt(err)
+		}
+		members := out.member[next : next+int(p.NumRows())]
+		next += len(members)
+		if words != nil && p.Dictionary() != nil {
+			data := p.Data()
+			for i, word := range data.Int32() {
+				members[i] = words[word]
+			}
+		} else if err := admit(p, members, c.admits); err != nil {
+			return out, err
+		}
+		parquet.Release(p)
+	}
+}
+
+// admitted says of each word of a column's dictionary whether it is admitted; nil if there is no dictionary.
+func admitted(pages parquet.Pages, admits func(parquet.Value) bool) ([]bool, error) {
+	file, ok := pages.(*parquet.FilePages)
+	if !ok {
+		return nil, nil
+	}
+	d, err := file.ReadDictionary()
+	if err != nil {
+		return nil, corrupt(err)
+	}
+	if d == nil {
+		return nil, nil
+	}
+	words := make([]bool, d.Len())
+	for i := range words {
+		words[i] = admits(d.Index(int32(i)))
+	}
+	return words, nil
+}
+
+func contains(words []bool) bool {
+	for _, w := range words {
+		if w {
+			return true
+		}
+	}
+	return false
+}
+
+// admit says of each value of a page whether it is admitted.
+func admit(p parquet.Page, members []bool, admits func(parquet.Value) bool) error {
+	values := p.Values()
+	var buffer [256]parquet.Value
+	for done := 0; done < len(members); {
+		n, err := values.ReadValues(buffer[:min(len(buffer), len(members)-done)])
+		for _, v := range buffer[:n] {
+			members[done] = admits(v)
+			done++
+		}
+		if err != nil && (!errors.Is(err, io.EOF) || done < len(members)) {
+			return corrupt(err)
+		}
+	}
+	return nil
+}
