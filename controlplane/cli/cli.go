@@ -94,6 +94,6 @@ FABRICSCOPE_TLS_CA, FABRICSCOPE_TLS_SKIP_VERIFY and FABRICSCOPE_TIMEOUT.`,
 	o.addFlags(root.PersistentFlags())
 	root.AddCommand(podsCommand(o), servicesCommand(o), flowsCommand(o), switchesCommand(o), linksCommand(o),
 		timelineCommand(o), diffCommand(o), portCommand(o), impactCommand(o), accountingCommand(o),
-		getCommand(o), watchCommand(o))
+		getCommand(o), watchCommand(o), exportCommand(o))
 	return root
 }

@@ -37,7 +37,7 @@ func diffCommand(o *options) *cobra.Command {
 			if o.at.IsZero() {
 				return fmt.Errorf("--at: the earlier moment is needed")
 			}
-			to, err := parseMomentOf("--to", toText, o.now)
+			to, err := parseTime("--to", toText, o.now)
 			if err != nil {
 				return err
 			}

@@ -73,15 +73,12 @@ func (o *options) prepare() error {
 		return fmt.Errorf("--timeout: %v is not positive", o.timeout)
 	}
 	var err error
-	o.at, err = parseMoment(o.atText, o.now)
+	o.at, err = parseTime("--at", o.atText, o.now)
 	return err
 }
 
-// parseMoment reads --at.
-func parseMoment(s string, now time.Time) (time.Time, error) { return parseMomentOf("--at", s, now) }
-
-// parseMomentOf reads a flag with a moment; the zero time when it is empty.
-func parseMomentOf(flag, s string, now time.Time) (time.Time, error) {
+// parseTime reads a flag with a moment; the zero time when it is empty.
+func parseTime(flag, s string, now time.Time) (time.Time, error) {
 	if s == "" {
 		return time.Time{}, nil
 	}

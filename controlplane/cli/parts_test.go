@@ -94,13 +94,13 @@ func TestParseMoment(t *testing.T) {
 		"": {}, "10m": now.Add(-10 * time.Minute), "-10m": now.Add(-10 * time.Minute), "1h30m": now.Add(-90 * time.Minute),
 		"2026-03-01T11:00:00Z": now.Add(-time.Hour), "2026-03-01T13:00:00.5+02:00": now.Add(-time.Hour + 500*time.Millisecond),
 	} {
-		got, err := parseMoment(text, now)
+		got, err := parseTime("--at", text, now)
 		if err != nil || !got.Equal(want) {
 			t.Errorf("%q is %v, %v; want %v", text, got, err, want)
 		}
 	}
 	for _, text := range []string{"yesterday", "10", "--10m", "12:00"} {
-		if _, err := parseMoment(text, now); err == nil {
+		if _, err := parseTime("--at", text, now); err == nil {
 			t.Errorf("%q is accepted", text)
 		}
 	}

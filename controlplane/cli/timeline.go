@@ -46,13 +46,13 @@ later things is marked late.`,
 			if !o.at.IsZero() {
 				return fmt.Errorf("--at: a timeline has --since and --until")
 			}
-			since, err := parseMomentOf("--since", sinceText, o.now)
+			since, err := parseTime("--since", sinceText, o.now)
 			if err != nil {
 				return err
 			}
 			until := o.now
 			if untilText != "" {
-				if until, err = parseMomentOf("--until", untilText, o.now); err != nil {
+				if until, err = parseTime("--until", untilText, o.now); err != nil {
 					return err
 				}
 			}

@@ -18,7 +18,7 @@ type Query struct {
 	Cluster, Namespace string
 	Pod                string // its name, or its UID
 	Workload           string // kind/name
-	Service            string // namespace/name
+	Service            string // namespace/name, or the name in any namespace
 	Address            netip.Addr
 	Port               *uint16 // of TCP, UDP or SCTP
 
@@ -65,7 +65,7 @@ func (q *Query) matchesEnd(e *End) bool {
 // hasService says whether a list with commas between, as an end has it, has a service.
 func hasService(list, service string) bool {
 	for name := range strings.SplitSeq(list, ",") {
-		if name == service {
+		if name == service || name[strings.IndexByte(name, '/')+1:] == service {
 			return true
 		}
 	}

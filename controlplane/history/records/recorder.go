@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -88,7 +90,8 @@ func (r *Recorder) flush(ctx context.Context, end time.Time) error {
 		batch, of = nil, nil
 		return nil
 	}
-	for id, c := range taken {
+	for _, id := range slices.Sorted(maps.Keys(taken)) {
+		c := taken[id]
 		if rec, ok := r.store.next(&c, end, in); ok {
 			batch = append(batch, rec)
 		}

@@ -13,74 +13,84 @@ import (
 // row is a record as segments and exports have it: docs/formats/records.md explains the
 // columns. The encodings are those that take the least space for rows in the order of compareRows.
 type row struct {
-	Time         int64  `parquet:"time,timestamp(millisecond),dict"`
-	Conversation string `parquet:"conversation,delta"`
-	Protocol     uint16 `parquet:"protocol,dict"`
-	ICMPType     uint16 `parquet:"icmp_type,dict"`
-	Opaque       string `parquet:"opaque,dict"`
-	Verdict      string `parquet:"verdict,dict"`
+	Time         millis `parquet:"time,timestamp(millisecond),dict" json:"time"`
+	Conversation string `parquet:"conversation,delta" json:"conversation"`
+	Protocol     uint16 `parquet:"protocol,dict" json:"protocol"`
+	ICMPType     uint16 `parquet:"icmp_type,dict" json:"icmp_type"`
+	Opaque       string `parquet:"opaque,dict" json:"opaque"`
+	Verdict      string `parquet:"verdict,dict" json:"verdict"`
 
-	ClientAddress    string `parquet:"client_address,dict"`
-	ClientPort       uint16 `parquet:"client_port,delta"`
-	ClientCluster    string `parquet:"client_cluster,dict"`
-	ClientNamespace  string `parquet:"client_namespace,dict"`
-	ClientPod        string `parquet:"client_pod,dict"`
-	ClientPodUID     string `parquet:"client_pod_uid,dict"`
-	ClientWorkload   string `parquet:"client_workload,dict"`
-	ClientService    string `parquet:"client_service,dict"`
-	ClientNode       string `parquet:"client_node,dict"`
-	ClientSwitch     string `parquet:"client_switch,dict"`
-	ClientSwitchPort string `parquet:"client_switch_port,dict"`
-	ClientReason     string `parquet:"client_reason,dict"`
+	ClientAddress    string `parquet:"client_address,dict" json:"client_address"`
+	ClientPort       uint16 `parquet:"client_port,delta" json:"client_port"`
+	ClientCluster    string `parquet:"client_cluster,dict" json:"client_cluster"`
+	ClientNamespace  string `parquet:"client_namespace,dict" json:"client_namespace"`
+	ClientPod        string `parquet:"client_pod,dict" json:"client_pod"`
+	ClientPodUID     string `parquet:"client_pod_uid,dict" json:"client_pod_uid"`
+	ClientWorkload   string `parquet:"client_workload,dict" json:"client_workload"`
+	ClientService    string `parquet:"client_service,dict" json:"client_service"`
+	ClientNode       string `parquet:"client_node,dict" json:"client_node"`
+	ClientSwitch     string `parquet:"client_switch,dict" json:"client_switch"`
+	ClientSwitchPort string `parquet:"client_switch_port,dict" json:"client_switch_port"`
+	ClientReason     string `parquet:"client_reason,dict" json:"client_reason"`
 
-	ServerAddress    string `parquet:"server_address,dict"`
-	ServerPort       uint16 `parquet:"server_port,dict"`
-	ServerCluster    string `parquet:"server_cluster,dict"`
-	ServerNamespace  string `parquet:"server_namespace,dict"`
-	ServerPod        string `parquet:"server_pod,dict"`
-	ServerPodUID     string `parquet:"server_pod_uid,dict"`
-	ServerWorkload   string `parquet:"server_workload,dict"`
-	ServerService    string `parquet:"server_service,dict"`
-	ServerNode       string `parquet:"server_node,dict"`
-	ServerSwitch     string `parquet:"server_switch,dict"`
-	ServerSwitchPort string `parquet:"server_switch_port,dict"`
-	ServerReason     string `parquet:"server_reason,dict"`
+	ServerAddress    string `parquet:"server_address,dict" json:"server_address"`
+	ServerPort       uint16 `parquet:"server_port,dict" json:"server_port"`
+	ServerCluster    string `parquet:"server_cluster,dict" json:"server_cluster"`
+	ServerNamespace  string `parquet:"server_namespace,dict" json:"server_namespace"`
+	ServerPod        string `parquet:"server_pod,dict" json:"server_pod"`
+	ServerPodUID     string `parquet:"server_pod_uid,dict" json:"server_pod_uid"`
+	ServerWorkload   string `parquet:"server_workload,dict" json:"server_workload"`
+	ServerService    string `parquet:"server_service,dict" json:"server_service"`
+	ServerNode       string `parquet:"server_node,dict" json:"server_node"`
+	ServerSwitch     string `parquet:"server_switch,dict" json:"server_switch"`
+	ServerSwitchPort string `parquet:"server_switch_port,dict" json:"server_switch_port"`
+	ServerReason     string `parquet:"server_reason,dict" json:"server_reason"`
 
-	First int64 `parquet:"first,timestamp(millisecond),delta"`
-	Last  int64 `parquet:"last,timestamp(millisecond),delta"`
+	First millis `parquet:"first,timestamp(millisecond),delta" json:"first"`
+	Last  millis `parquet:"last,timestamp(millisecond),delta" json:"last"`
 
-	Handshake   string `parquet:"handshake,dict"`
-	SYNs        uint8  `parquet:"syns,dict"`
-	SYNACKs     uint8  `parquet:"syn_acks,dict"`
-	ServerRTTUS int64  `parquet:"server_rtt_us,dict"`
-	ClientRTTUS int64  `parquet:"client_rtt_us,dict"`
+	Handshake   string `parquet:"handshake,dict" json:"handshake"`
+	SYNs        uint8  `parquet:"syns,dict" json:"syns"`
+	SYNACKs     uint8  `parquet:"syn_acks,dict" json:"syn_acks"`
+	ServerRTTUS int64  `parquet:"server_rtt_us,dict" json:"server_rtt_us"`
+	ClientRTTUS int64  `parquet:"client_rtt_us,dict" json:"client_rtt_us"`
 
-	ForwardPackets    uint64   `parquet:"forward_packets"`
-	ForwardBytes      uint64   `parquet:"forward_bytes,dict"`
-	ForwardFlags      uint8    `parquet:"forward_tcp_flags,dict"`
-	ForwardLost       int64    `parquet:"forward_lost,dict"`
-	ForwardWithin     uint64   `parquet:"forward_lost_within,dict"`
-	ForwardPath       string   `parquet:"forward_path,dict"`
-	ForwardOverlay    string   `parquet:"forward_overlay,dict"`
-	ForwardVNI        uint32   `parquet:"forward_vni,dict"`
-	ForwardOuterSrc   string   `parquet:"forward_outer_src,dict"`
-	ForwardOuterDst   string   `parquet:"forward_outer_dst,dict"`
-	ForwardHopPackets []uint64 `parquet:"forward_hop_packets,list"`
-	ForwardHopBytes   []uint64 `parquet:"forward_hop_bytes,list"`
+	ForwardPackets    uint64   `parquet:"forward_packets" json:"forward_packets"`
+	ForwardBytes      uint64   `parquet:"forward_bytes,dict" json:"forward_bytes"`
+	ForwardFlags      uint8    `parquet:"forward_tcp_flags,dict" json:"forward_tcp_flags"`
+	ForwardLost       int64    `parquet:"forward_lost,dict" json:"forward_lost"`
+	ForwardWithin     uint64   `parquet:"forward_lost_within,dict" json:"forward_lost_within"`
+	ForwardPath       string   `parquet:"forward_path,dict" json:"forward_path"`
+	ForwardOverlay    string   `parquet:"forward_overlay,dict" json:"forward_overlay"`
+	ForwardVNI        uint32   `parquet:"forward_vni,dict" json:"forward_vni"`
+	ForwardOuterSrc   string   `parquet:"forward_outer_src,dict" json:"forward_outer_src"`
+	ForwardOuterDst   string   `parquet:"forward_outer_dst,dict" json:"forward_outer_dst"`
+	ForwardHopPackets []uint64 `parquet:"forward_hop_packets,list" json:"forward_hop_packets,omitempty"`
+	ForwardHopBytes   []uint64 `parquet:"forward_hop_bytes,list" json:"forward_hop_bytes,omitempty"`
 
-	ReversePackets    uint64   `parquet:"reverse_packets"`
-	ReverseBytes      uint64   `parquet:"reverse_bytes,delta"`
-	ReverseFlags      uint8    `parquet:"reverse_tcp_flags,dict"`
-	ReverseLost       int64    `parquet:"reverse_lost,dict"`
-	ReverseWithin     uint64   `parquet:"reverse_lost_within,dict"`
-	ReversePath       string   `parquet:"reverse_path,dict"`
-	ReverseOverlay    string   `parquet:"reverse_overlay,dict"`
-	ReverseVNI        uint32   `parquet:"reverse_vni,dict"`
-	ReverseOuterSrc   string   `parquet:"reverse_outer_src,dict"`
-	ReverseOuterDst   string   `parquet:"reverse_outer_dst,dict"`
-	ReverseHopPackets []uint64 `parquet:"reverse_hop_packets,list"`
-	ReverseHopBytes   []uint64 `parquet:"reverse_hop_bytes,list"`
+	ReversePackets    uint64   `parquet:"reverse_packets" json:"reverse_packets"`
+	ReverseBytes      uint64   `parquet:"reverse_bytes,delta" json:"reverse_bytes"`
+	ReverseFlags      uint8    `parquet:"reverse_tcp_flags,dict" json:"reverse_tcp_flags"`
+	ReverseLost       int64    `parquet:"reverse_lost,dict" json:"reverse_lost"`
+	ReverseWithin     uint64   `parquet:"reverse_lost_within,dict" json:"reverse_lost_within"`
+	ReversePath       string   `parquet:"reverse_path,dict" json:"reverse_path"`
+	ReverseOverlay    string   `parquet:"reverse_overlay,dict" json:"reverse_overlay"`
+	ReverseVNI        uint32   `parquet:"reverse_vni,dict" json:"reverse_vni"`
+	ReverseOuterSrc   string   `parquet:"reverse_outer_src,dict" json:"reverse_outer_src"`
+	ReverseOuterDst   string   `parquet:"reverse_outer_dst,dict" json:"reverse_outer_dst"`
+	ReverseHopPackets []uint64 `parquet:"reverse_hop_packets,list" json:"reverse_hop_packets,omitempty"`
+	ReverseHopBytes   []uint64 `parquet:"reverse_hop_bytes,list" json:"reverse_hop_bytes,omitempty"`
 }
+
+// millis is a time in milliseconds since 1970 in UTC.
+type millis int64
+
+func millisOf(t time.Time) millis { return millis(t.UnixMilli()) }
+
+func (m millis) time() time.Time { return time.UnixMilli(int64(m)).UTC() }
+
+// MarshalJSON gives the time as RFC 3339 has it.
+func (m millis) MarshalJSON() ([]byte, error) { return m.time().MarshalJSON() }
 
 // rowMaker makes rows of records. It remembers the texts that it made.
 type rowMaker struct {
@@ -106,7 +116,7 @@ func (m *rowMaker) address(a netip.Addr) string {
 func (m *rowMaker) row(r *Record, to *row) {
 	c, s := r.Client.Who, r.Server.Who
 	*to = row{
-		Time: r.Time.UnixMilli(), Conversation: r.Conversation, Protocol: uint16(r.Protocol), ICMPType: r.ICMPType,
+		Time: millisOf(r.Time), Conversation: r.Conversation, Protocol: uint16(r.Protocol), ICMPType: r.ICMPType,
 		Opaque: string(r.Opaque), Verdict: string(r.Verdict),
 		ClientAddress: m.address(r.Client.Address), ClientPort: r.Client.Port, ClientCluster: c.Cluster, ClientNamespace: c.Namespace,
 		ClientPod: c.Pod, ClientPodUID: c.PodUID, ClientWorkload: c.Workload, ClientService: c.Service, ClientNode: c.Node,
@@ -114,7 +124,7 @@ func (m *rowMaker) row(r *Record, to *row) {
 		ServerAddress: m.address(r.Server.Address), ServerPort: r.Server.Port, ServerCluster: s.Cluster, ServerNamespace: s.Namespace,
 		ServerPod: s.Pod, ServerPodUID: s.PodUID, ServerWorkload: s.Workload, ServerService: s.Service, ServerNode: s.Node,
 		ServerSwitch: s.Switch, ServerSwitchPort: s.Port, ServerReason: s.Why,
-		First: r.First.UnixMilli(), Last: r.Last.UnixMilli(),
+		First: millisOf(r.First), Last: millisOf(r.Last),
 		Handshake: string(r.Handshake.State), SYNs: r.Handshake.SYNs, SYNACKs: r.Handshake.SYNACKs,
 		ServerRTTUS: r.Handshake.ServerRTT.Microseconds(), ClientRTTUS: r.Handshake.ClientRTT.Microseconds(),
 		ForwardPackets: r.Forward.Packets, ForwardBytes: r.Forward.Bytes, ForwardFlags: r.Forward.Flags,
@@ -198,10 +208,9 @@ func (m *recordMaker) address(s string) (netip.Addr, error) {
 }
 
 func (m *recordMaker) record(w *row) (r Record, err error) {
-	moment := func(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
 	r = Record{
-		Time: moment(w.Time), Conversation: w.Conversation, Protocol: flow.Protocol(w.Protocol), ICMPType: w.ICMPType,
-		Opaque: flow.Opaque(w.Opaque), Verdict: Verdict(w.Verdict), First: moment(w.First), Last: moment(w.Last),
+		Time: w.Time.time(), Conversation: w.Conversation, Protocol: flow.Protocol(w.Protocol), ICMPType: w.ICMPType,
+		Opaque: flow.Opaque(w.Opaque), Verdict: Verdict(w.Verdict), First: w.First.time(), Last: w.Last.time(),
 		Client: End{Port: w.ClientPort, Who: m.intern.identity(flow.Identity{Cluster: w.ClientCluster, Namespace: w.ClientNamespace,
 			Pod: w.ClientPod, PodUID: w.ClientPodUID, Workload: w.ClientWorkload, Service: w.ClientService, Node: w.ClientNode,
 			Switch: w.ClientSwitch, Port: w.ClientSwitchPort, Why: w.ClientReason})},

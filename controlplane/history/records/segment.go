@@ -89,12 +89,16 @@ func schema() *parquet.Schema { return parquet.SchemaOf(row{}) }
 const pageBytes = 64 << 10
 
 // newRowWriter writes rows to a Parquet file. A row group ends when Flush is called.
-func newRowWriter(w io.Writer) *parquet.GenericWriter[row] {
-	return parquet.NewGenericWriter[row](w,
+func newRowWriter(w io.Writer, more ...parquet.WriterOption) *parquet.GenericWriter[row] {
+	return parquet.NewGenericWriter[row](w, append(more,
 		parquet.Compression(&zstd.Codec{Level: zstd.SpeedDefault}), parquet.PageBufferSize(pageBytes),
-		parquet.MaxRowsPerRowGroup(1<<40), parquet.CreatedBy("fabricscope", "", ""),
-		parquet.SortingWriterConfig(parquet.SortingColumns(parquet.Ascending("client_address"), parquet.Ascending("server_address"),
-			parquet.Ascending("server_port"), parquet.Ascending("first"), parquet.Ascending("conversation"), parquet.Ascending("time"))))
+		parquet.MaxRowsPerRowGroup(1<<40), parquet.CreatedBy("fabricscope", "", ""))...)
+}
+
+// order says in a segment how it is sorted: as compareRows has it.
+func order() parquet.WriterOption {
+	return parquet.SortingWriterConfig(parquet.SortingColumns(parquet.Ascending("client_address"), parquet.Ascending("server_address"),
+		parquet.Ascending("server_port"), parquet.Ascending("first"), parquet.Ascending("conversation"), parquet.Ascending("time")))
 }
 
 // compareRows is the order of a segment: what one client said to one server is together, so that most columns
@@ -176,7 +180,7 @@ func writeSegment(g segment, dir string, fill func(write func([]row) error) erro
 		return nil, err
 	}
 	err = func() error {
-		w := newRowWriter(f)
+		w := newRowWriter(f, order())
 		if err := fill(func(rows []row) error {
 			n, err := w.Write(rows)
 			g.rows += int64(n)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/grpc"
 
 	"github.com/fabricscope/fabricscope/controlplane/history"
 	"github.com/fabricscope/fabricscope/controlplane/inventory"
@@ -127,4 +128,10 @@ type Deps struct {
 	Registerer prometheus.Registerer // nil registers nowhere
 	Listener   net.Listener          // nil listens on Config.Address; Run closes it
 	Access     Access                // nil lets everybody see everything
+	Services   []Service             // served beside gNMI
+}
+
+// Service is a gRPC service on the same port, under the same certificate.
+type Service interface {
+	Register(to grpc.ServiceRegistrar)
 }

@@ -35,6 +35,7 @@ type Server struct {
 	log         *slog.Logger
 	now         func() time.Time
 	listener    net.Listener
+	services    []Service
 	schema      schema
 	fabricKinds []*kind
 	deviceKinds []*kind
@@ -63,7 +64,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		cfg: cfg, source: deps.Source, log: deps.Log, now: deps.Now, listener: deps.Listener,
+		cfg: cfg, source: deps.Source, log: deps.Log, now: deps.Now, listener: deps.Listener, services: deps.Services,
 		access: deps.Access, schema: sch, fabricKinds: sch.kinds(false), deviceKinds: sch.kinds(true),
 	}
 	if s.metrics, err = newMetrics(s, deps.Registerer); err != nil {
@@ -87,6 +88,9 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	server := grpc.NewServer(s.options(cert)...)
 	gpb.RegisterGNMIServer(server, s)
+	for _, service := range s.services {
+		service.Register(server)
+	}
 	reflection.Register(server)
 	s.log.Info("gNMI listens", "address", listener.Addr().String())
 	running, stop := context.WithCancel(ctx)

@@ -12,8 +12,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fabricscope/fabricscope/controlplane/flow"
 	"github.com/fabricscope/fabricscope/controlplane/history"
+	"github.com/fabricscope/fabricscope/controlplane/history/records"
 	"github.com/fabricscope/fabricscope/controlplane/inventory"
+	"github.com/fabricscope/fabricscope/controlplane/publish/export"
 	"github.com/fabricscope/fabricscope/controlplane/publish/gnmi"
 	"github.com/fabricscope/fabricscope/controlplane/publish/gnmi/gnmitest/shop"
 )
@@ -25,6 +28,7 @@ type Lab struct {
 	Config  gnmi.Config
 	Store   *history.Store
 	Server  *gnmi.Server
+	Records *records.Recorder
 
 	stop func()
 
@@ -82,7 +86,18 @@ func start(t testing.TB, facts []inventory.Fact, access gnmi.Access, options []O
 	}
 	t.Cleanup(l.stop)
 	run("history", store.Run)
+	rcfg := records.DefaultConfig()
+	rcfg.Dir = filepath.Join(dir, "records")
+	recorded, err := records.New(rcfg, records.Deps{Log: log, Now: l.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Records = records.NewRecorder(recorded)
+	run("records", recorded.Run)
 	l.Record(facts...)
+	if err := l.Records.Flush(ctx); err != nil {
+		t.Fatal(err)
+	}
 	if err := store.Flush(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +107,7 @@ func start(t testing.TB, facts []inventory.Fact, access gnmi.Access, options []O
 		t.Fatal(err)
 	}
 	l.Address = listener.Addr().String()
-	l.Server, err = gnmi.New(gcfg, gnmi.Deps{Source: store, Log: log, Listener: listener, Access: access})
+	l.Server, err = gnmi.New(gcfg, gnmi.Deps{Source: store, Log: log, Listener: listener, Access: access, Services: []gnmi.Service{export.New(recorded)}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,11 +165,14 @@ func (l *Lab) AwaitForgotten(t testing.TB) time.Time {
 	}
 }
 
-// Record makes facts so, at the lab's time.
+// Record makes facts so, at the lab's time. Conversations become flow records with Records.Flush.
 func (l *Lab) Record(facts ...inventory.Fact) {
 	changes := make([]inventory.Change, len(facts))
 	for i, f := range facts {
 		changes[i] = inventory.Became(f, l.Now())
+		if c, ok := f.(flow.Conversation); ok {
+			l.Records.Observe(c)
+		}
 	}
 	l.Store.Record(changes...)
 }
