@@ -157,6 +157,7 @@ func (c *checked) checkFlows() {
 		})
 	}
 	c.report.Check("packets lost on the cable that lost them, and nowhere else", c.compareLosses)
+	c.checkRecords("flow records add up to what every hop counted")
 	c.report.Check("gNMI ONCE of conversations as the command line shows them", func() (string, []string, error) {
 		leaves, err := c.gnmi.Once(c.ctx, "/flows")
 		return fmt.Sprintf("%d conversations, %d leaves", len(c.flows), len(leaves)), check.Hops(leaves, c.flows), err
@@ -187,5 +188,18 @@ func (c *checked) checkRestart() {
 	c.settles("conversations after a kill -9 as before", func() (string, []string, error) {
 		said, err := ask[check.Flow](c.Lab, "flows")
 		return fmt.Sprintf("%d conversations", len(c.flows)), check.SameFlows(said, c.flows), err
+	})
+	c.checkRecords("flow records after a kill -9 as before")
+}
+
+// checkRecords sums up the export of all flow records.
+func (c *checked) checkRecords(name string) {
+	c.settles(name, func() (string, []string, error) {
+		text, err := c.query(c.ctx, "export", "flows")
+		if err != nil {
+			return "", nil, err
+		}
+		records, err := check.Records(text)
+		return fmt.Sprintf("%d records, %d conversations", len(records), len(c.flows)), check.SameSums(records, c.flows), err
 	})
 }

@@ -72,7 +72,7 @@ func writeDaemonConfig(directory string, t *topology.Topology, clusters []daemon
 		GNMI:     listen{GNMIAddress}, HTTP: listen{HTTPAddress},
 		Clusters: clusters,
 		// The checks compare whole runs, so nothing may leave the screen before their end.
-		Flows: map[string]string{"idle-timeout": "3s", "linger": "1h"},
+		Flows: map[string]string{"idle-timeout": "3s", "linger": "1h", "export-interval": "1s"},
 	}
 	for i, s := range t.Switches {
 		sw := daemonSwitch{Name: s.Name, Address: fmt.Sprintf("127.0.0.1:%d", s.GRPCPort), DeviceID: s.DeviceID, Role: s.Role,

@@ -2,7 +2,7 @@
 // plane, in the order in which data flows through them.
 //
 //	p4rt ─> fabric ───────────────┐
-//	  └───> track ─> correlate ─> history ─> publish/gnmi
+//	  └───> track ─> correlate ─> history ─> publish/gnmi, publish/export
 //	kube ─────────────^──────────┘
 package app
 
@@ -24,9 +24,11 @@ import (
 	"github.com/fabricscope/fabricscope/controlplane/fabric"
 	"github.com/fabricscope/fabricscope/controlplane/flowcache"
 	"github.com/fabricscope/fabricscope/controlplane/history"
+	"github.com/fabricscope/fabricscope/controlplane/history/records"
 	"github.com/fabricscope/fabricscope/controlplane/inventory"
 	"github.com/fabricscope/fabricscope/controlplane/kube"
 	"github.com/fabricscope/fabricscope/controlplane/p4rt"
+	"github.com/fabricscope/fabricscope/controlplane/publish/export"
 	"github.com/fabricscope/fabricscope/controlplane/publish/gnmi"
 	"github.com/fabricscope/fabricscope/controlplane/track"
 	"github.com/fabricscope/fabricscope/p4src"
@@ -36,6 +38,8 @@ import (
 type Daemon struct {
 	log        *slog.Logger
 	store      *history.Store
+	records    *records.Store
+	recorder   *records.Recorder
 	correlator *correlate.Correlator
 	tracker    *track.Tracker
 	fabric     *fabric.Fabric
@@ -57,8 +61,12 @@ func New(cfg config.Config, log *slog.Logger) (*Daemon, error) {
 	if d.store, err = newStore(cfg, log, registry); err != nil {
 		return nil, err
 	}
-	if err := d.compose(cfg, log, registry); err != nil {
+	if d.records, err = newRecords(cfg, log, registry); err != nil {
 		return nil, errors.Join(err, d.store.Close())
+	}
+	d.recorder = records.NewRecorder(d.records)
+	if err := d.compose(cfg, log, registry); err != nil {
+		return nil, errors.Join(err, d.store.Close(), d.records.Close())
 	}
 	return d, nil
 }
@@ -72,7 +80,7 @@ func newStore(cfg config.Config, log *slog.Logger, r prometheus.Registerer) (*hi
 
 func (d *Daemon) compose(cfg config.Config, log *slog.Logger, r *prometheus.Registry) error {
 	var err error
-	if d.correlator, err = correlate.New(correlate.DefaultConfig(), correlate.Deps{Sink: d.store, Source: source{d.store}, Registerer: r}); err != nil {
+	if d.correlator, err = correlate.New(correlate.DefaultConfig(), correlate.Deps{Sink: identified{d.store, d.recorder}, Source: source{d.store}, Registerer: r}); err != nil {
 		return err
 	}
 	names := portNames(cfg)
@@ -92,10 +100,10 @@ func (d *Daemon) compose(cfg config.Config, log *slog.Logger, r *prometheus.Regi
 	if d.watcher, err = newWatcher(cfg, d.store, log, r); err != nil {
 		return err
 	}
-	if d.gnmi, err = newGNMI(cfg, d.store, log, r); err != nil {
+	if d.gnmi, err = newGNMI(cfg, d.store, d.records, log, r); err != nil {
 		return err
 	}
-	d.http = &httpServer{address: cfg.HTTP.Listen, registry: r, store: d.store, log: log}
+	d.http = &httpServer{address: cfg.HTTP.Listen, registry: r, store: d.store, records: d.records, log: log}
 	return nil
 }
 
@@ -166,24 +174,35 @@ func newFabric(cfg config.Config, store *history.Store, log *slog.Logger, r prom
 	return fabric.New(c, fabric.Deps{Log: log, Sink: store, Registerer: r, Before: store.Now()})
 }
 
-func newGNMI(cfg config.Config, store *history.Store, log *slog.Logger, r prometheus.Registerer) (*gnmi.Server, error) {
+func newGNMI(cfg config.Config, store *history.Store, flows *records.Store, log *slog.Logger, r prometheus.Registerer) (*gnmi.Server, error) {
 	c := gnmi.DefaultConfig()
 	g := cfg.GNMI
 	c.Address, c.Certificate, c.Key, c.LabDir = g.Listen, g.CertFile, g.KeyFile, cfg.StateDir
 	c.SampleDefault, c.SampleMinimum, c.SendTimeout, c.Keepalive = g.SampleDefault, g.SampleMinimum, g.SendTimeout, g.Keepalive
 	c.MaxSubscribers, c.MaxStreams, c.MaxPaths, c.MaxBehind = g.MaxSubscribers, g.MaxStreams, g.MaxPaths, g.MaxBehind
 	c.MaxRequestBytes, c.MaxGetBytes = g.MaxRequestBytes, g.MaxGetBytes
-	return gnmi.New(c, gnmi.Deps{Source: store, Log: log, Registerer: r})
+	return gnmi.New(c, gnmi.Deps{Source: store, Log: log, Registerer: r, Services: []gnmi.Service{export.New(flows)}})
 }
 
-// Run runs the daemon until ctx ends. The store stops last, when nobody records any more.
+// Run runs the daemon until ctx ends. The stores stop last, when nobody records any more.
 func (d *Daemon) Run(ctx context.Context) error {
-	storeCtx, stopStore := context.WithCancel(context.Background())
-	stored := make(chan error, 1)
-	go func() { stored <- d.store.Run(storeCtx) }()
+	stop := func() error { return nil }
+	for _, run := range []func(context.Context) error{d.store.Run, d.records.Run, d.recorder.Run} {
+		stop = runBehind(run, stop)
+	}
 	err := d.runAll(ctx)
-	stopStore()
-	return errors.Join(err, <-stored)
+	return errors.Join(err, stop())
+}
+
+// runBehind starts run and gives what ends it, and after it what then ends.
+func runBehind(run func(context.Context) error, then func() error) (stop func() error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- run(ctx) }()
+	return func() error {
+		cancel()
+		return errors.Join(<-ended, then())
+	}
 }
 
 func (d *Daemon) runAll(ctx context.Context) error {

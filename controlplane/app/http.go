@@ -13,14 +13,16 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/fabricscope/fabricscope/controlplane/history"
+	"github.com/fabricscope/fabricscope/controlplane/history/records"
 )
 
 // httpServer serves the daemon's own health: /metrics for Prometheus, and /healthz, which is
-// 200 while history is written and 503 with the reason otherwise.
+// 200 while history and flow records are written and 503 with the reason otherwise.
 type httpServer struct {
 	address  string
 	registry *prometheus.Registry
 	store    *history.Store
+	records  *records.Store
 	log      *slog.Logger
 }
 
@@ -62,6 +64,10 @@ func (h *httpServer) health(w http.ResponseWriter, _ *http.Request) {
 	s := h.store.Status()
 	if s.Err != nil {
 		http.Error(w, fmt.Sprintf("history is %s: %v", s.Phase, s.Err), http.StatusServiceUnavailable)
+		return
+	}
+	if r := h.records.Status(); r.Err != nil {
+		http.Error(w, fmt.Sprintf("flow records are %s: %v", r.Phase, r.Err), http.StatusServiceUnavailable)
 		return
 	}
 	fmt.Fprintln(w, "ok")

@@ -127,6 +127,8 @@ type Flows struct {
 	IdleTimeout time.Duration `yaml:"idle-timeout"` // a silent flow leaves the switch's cache
 	Linger      time.Duration `yaml:"linger"`       // a silent conversation stays on the screen
 
+	ExportInterval time.Duration `yaml:"export-interval"` // what one flow record counts
+
 	WireGuardPorts []uint16 `yaml:"wireguard-ports"` // UDP ports whose flows are named WireGuard
 }
 
@@ -134,6 +136,7 @@ type Flows struct {
 type History struct {
 	Retention     time.Duration `yaml:"retention"`
 	FlowRetention time.Duration `yaml:"flow-retention"`
+	FlowMaxBytes  int64         `yaml:"flow-max-bytes"` // of flow records on disk; 0 is no bound
 }
 
 // Default is what a file that sets nothing else means.
@@ -146,7 +149,7 @@ func Default() Config {
 		HTTP: HTTP{Listen: "127.0.0.1:9464"},
 		Fabric: Fabric{Routing: true, LLDPInterval: 2 * time.Second,
 			VXLANPorts: []uint16{4789, 8472}, GenevePorts: []uint16{6081}},
-		Flows:   Flows{IdleTimeout: 5 * time.Second, Linger: 5 * time.Minute, WireGuardPorts: []uint16{51820}},
+		Flows:   Flows{IdleTimeout: 5 * time.Second, Linger: 5 * time.Minute, ExportInterval: 10 * time.Second, WireGuardPorts: []uint16{51820}},
 		History: History{Retention: 30 * 24 * time.Hour, FlowRetention: 7 * 24 * time.Hour},
 	}
 }

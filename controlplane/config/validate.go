@@ -56,9 +56,15 @@ func (c Config) Validate() error {
 	p.fabric(c)
 	p.positive("flows.idle-timeout", c.Flows.IdleTimeout)
 	p.positive("flows.linger", c.Flows.Linger)
+	if c.Flows.ExportInterval < time.Second {
+		p.add("flows.export-interval", "%v is less than 1s", c.Flows.ExportInterval)
+	}
 	p.ports("flows.wireguard-ports", c.Flows.WireGuardPorts)
 	p.positive("history.retention", c.History.Retention)
 	p.positive("history.flow-retention", c.History.FlowRetention)
+	if c.History.FlowMaxBytes < 0 {
+		p.add("history.flow-max-bytes", "%d is negative", c.History.FlowMaxBytes)
+	}
 	return errors.Join(p...)
 }
 

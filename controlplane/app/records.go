@@ -1,0 +1,39 @@
+package app
+
+import (
+	"log/slog"
+	"path/filepath"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/fabricscope/fabricscope/controlplane/config"
+	"github.com/fabricscope/fabricscope/controlplane/flow"
+	"github.com/fabricscope/fabricscope/controlplane/history"
+	"github.com/fabricscope/fabricscope/controlplane/history/records"
+	"github.com/fabricscope/fabricscope/controlplane/inventory"
+)
+
+func newRecords(cfg config.Config, log *slog.Logger, r prometheus.Registerer) (*records.Store, error) {
+	c := records.DefaultConfig()
+	c.Dir = filepath.Join(cfg.StateDir, "records")
+	c.Interval, c.Linger = cfg.Flows.ExportInterval, max(cfg.Flows.Linger, cfg.Flows.ExportInterval)
+	c.Retention, c.MaxBytes = cfg.History.FlowRetention, cfg.History.FlowMaxBytes
+	return records.New(c, records.Deps{Log: log, Registerer: r})
+}
+
+// identified is where conversations go once it is known who talks: into the state and its history, and
+// into flow records.
+type identified struct {
+	store    *history.Store
+	recorder *records.Recorder
+}
+
+// Record implements correlate.Sink.
+func (i identified) Record(changes ...inventory.Change) {
+	for _, c := range changes {
+		if conv, ok := c.Fact.(flow.Conversation); ok {
+			i.recorder.Observe(conv)
+		}
+	}
+	i.store.Record(changes...)
+}
