@@ -39,14 +39,22 @@ func (s *Store) At(ctx context.Context, t time.Time, axis Axis) (inventory.View,
 }
 
 func (s *Store) at(ctx context.Context, t time.Time, axis Axis) (*node, error) {
-	if s.Status().Phase == Closed {
-		return nil, ErrClosed
-	}
-	if err := s.Flush(ctx); err != nil && !(errors.Is(err, ErrNotStored) && s.reached(t)) {
+	if err := s.caughtUp(ctx, t); err != nil {
 		return nil, err
 	}
 	root, err := s.disk.at(ctx, t, axis, s.cfg.Linger)
 	return root, classify(err)
+}
+
+// caughtUp waits until everything that was known before t is on disk.
+func (s *Store) caughtUp(ctx context.Context, t time.Time) error {
+	if s.Status().Phase == Closed {
+		return ErrClosed
+	}
+	if err := s.Flush(ctx); err != nil && !(errors.Is(err, ErrNotStored) && s.reached(t)) {
+		return err
+	}
+	return nil
 }
 
 // reached says whether everything that was known before t is on disk.

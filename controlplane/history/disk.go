@@ -40,8 +40,9 @@ type disk struct {
 
 // row is an open interval in the file.
 type row struct {
-	id, object int64
-	sum        sum
+	id, object    int64
+	event, commit int64 // when it began
+	sum           sum
 }
 
 // progress is how far the file is, of the table of that name.
@@ -130,11 +131,13 @@ func (d *disk) prepareSchema(fresh bool) error {
 		return fmt.Errorf("%w: its application ID is %#x, not %#x", ErrCorrupt, application, applicationID)
 	case version > schemaVersion:
 		return fmt.Errorf("%w: schema %d, this one knows %d", ErrNewerSchema, version, schemaVersion)
-	case version != schemaVersion:
+	case version < 1:
 		return fmt.Errorf("%w: schema %d is none", ErrCorrupt, version)
 	}
-	_, err := d.writer.Exec(latestTable)
-	return err
+	if _, err := d.writer.Exec(latestTable); err != nil {
+		return err
+	}
+	return d.migrate(version)
 }
 
 func (d *disk) create() error {

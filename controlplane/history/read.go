@@ -3,6 +3,7 @@ package history
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
@@ -12,16 +13,17 @@ import (
 
 // The queries of the past. An interval holds from its beginning until just before its end.
 const (
-	selectInterval = `SELECT o.kind, o.cluster, o.name, i.id, i.object, i.event_ns, i.commit_ns, i.fact
-		FROM interval i JOIN object o ON o.id = i.object `
+	intervalColumns = `SELECT o.kind, o.cluster, o.name, i.id, i.object, i.event_ns, i.commit_ns, i.fact `
+	selectInterval  = intervalColumns + `FROM interval i JOIN object o ON o.id = i.object `
+	selectAtNodes   = intervalColumns + `FROM json_each(?2) w CROSS JOIN `
 
 	openIntervals = selectInterval + `WHERE i.end_commit_ns = 9223372036854775807`
 
-	intervalsByCommit = selectInterval + `WHERE i.end_commit_ns > ?1 AND i.commit_ns <= ?1`
-
-	// An interval can be overruled: by one recorded later that began, or ended, earlier.
-	intervalsByEvent = selectInterval + `WHERE i.end_event_ns > ?1 AND i.event_ns <= ?1 AND NOT EXISTS (
-		SELECT 1 FROM interval n WHERE n.object = i.object AND n.id > i.id AND (n.event_ns <= ?1 OR n.end_event_ns <= ?1))`
+	// Those that hold at an instant, ?1, are at nodes on the way to it, ?2.
+	intervalsByCommit = selectAtNodes + `interval i INDEXED BY interval_at_commit ON i.commit_node = w.value JOIN object o ON o.id = i.object
+		WHERE i.commit_ns <= ?1 AND i.end_commit_ns > ?1`
+	intervalsByEvent = selectAtNodes + `interval i INDEXED BY interval_at_event ON i.event_node = w.value JOIN object o ON o.id = i.object
+		WHERE i.event_ns <= ?1 AND i.until_ns > ?1`
 
 	selectFlow = `SELECT event_ns, commit_ns, last_ns, fact FROM flow_record `
 
@@ -54,7 +56,7 @@ func readIntervals(ctx context.Context, q querier, query string, args []any,
 		if err != nil {
 			return fmt.Errorf("interval %d of %v: %w", at.id, r, err)
 		}
-		at.sum = sumOf(text)
+		at.sum, at.event, at.commit = sumOf(text), event, commit
 		each(r, inventory.Entry{Fact: fact, Event: moment(event), Commit: moment(commit)}, at)
 	}
 	return rows.Err()
@@ -111,26 +113,35 @@ func readFlows(ctx context.Context, q querier, query string, args []any, each fu
 	return rows.Err()
 }
 
+// beginPast begins to read one consistent state of the file, for questions about t and later.
+func (d *disk) beginPast(ctx context.Context, t time.Time) (tx *sql.Tx, flowHorizon int64, err error) {
+	if tx, err = d.reader.BeginTx(ctx, &sql.TxOptions{ReadOnly: true}); err != nil {
+		return nil, 0, err
+	}
+	var horizon int64
+	err = tx.QueryRowContext(ctx, `SELECT horizon_ns, flow_horizon_ns FROM progress`).Scan(&horizon, &flowHorizon)
+	if err == nil && nanos(t) < horizon {
+		err = fmt.Errorf("%w: it begins at %s", ErrBeforeRetention, moment(horizon).Format(time.RFC3339))
+	}
+	if err != nil {
+		return nil, 0, errors.Join(err, tx.Rollback())
+	}
+	return tx, flowHorizon, nil
+}
+
 // at builds the state of everything at t from one consistent state of the file.
 func (d *disk) at(ctx context.Context, t time.Time, axis Axis, linger time.Duration) (*node, error) {
-	tx, err := d.reader.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	tx, flowHorizon, err := d.beginPast(ctx, t)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = tx.Rollback() }()
-	var horizon, flowHorizon int64
-	if err := tx.QueryRowContext(ctx, `SELECT horizon_ns, flow_horizon_ns FROM progress`).Scan(&horizon, &flowHorizon); err != nil {
-		return nil, err
-	}
-	if nanos(t) < horizon {
-		return nil, fmt.Errorf("%w: it begins at %s", ErrBeforeRetention, moment(horizon).Format(time.RFC3339))
-	}
 	intervals, flows := intervalsByEvent, flowsByEvent
 	if axis == ByCommit {
 		intervals, flows = intervalsByCommit, flowsByCommit
 	}
 	var past tree
-	err = readIntervals(ctx, tx, intervals, []any{nanos(t)}, func(r inventory.Ref, e inventory.Entry, _ row) {
+	err = readIntervals(ctx, tx, intervals, []any{nanos(t), wayTo(nanos(t))}, func(r inventory.Ref, e inventory.Entry, _ row) {
 		past.set(r, record{Entry: e})
 	})
 	if err != nil || nanos(t) < flowHorizon {

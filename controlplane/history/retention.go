@@ -89,7 +89,7 @@ func deleteIntervals(tx *sql.Tx, before int64) (objects []int64, err error) {
 	}
 	for _, object := range objects {
 		if _, err := tx.Exec(`DELETE FROM object WHERE id = ?1 AND NOT EXISTS
-			(SELECT 1 FROM interval WHERE object = ?1)`, object); err != nil {
+			(SELECT 1 FROM interval WHERE object = ?1 OR service = ?1)`, object); err != nil {
 			return nil, err
 		}
 	}

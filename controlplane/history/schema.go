@@ -6,7 +6,7 @@ const (
 	fileName      = "history.db"
 	lockName      = "history.lock"
 	applicationID = 0x46534331 // "FSC1", in the file's header
-	schemaVersion = 1          // PRAGMA user_version
+	schemaVersion = 2          // PRAGMA user_version
 )
 
 // open is the end of an interval that has not ended.
@@ -39,11 +39,13 @@ CREATE TABLE interval (
 	end_event_ns  INTEGER NOT NULL,
 	end_commit_ns INTEGER NOT NULL,
 	end_known     INTEGER NOT NULL,
-	fact          TEXT NOT NULL
+	fact          TEXT NOT NULL,
+	until_ns      INTEGER NOT NULL,
+	event_node    INTEGER,
+	commit_node   INTEGER,
+	service       INTEGER
 ) STRICT;
-CREATE INDEX interval_by_object ON interval (object, id);
-CREATE INDEX interval_by_event ON interval (end_event_ns, event_ns);
-CREATE INDEX interval_by_commit ON interval (end_commit_ns, commit_ns);
+` + intervalIndexes + `
 
 CREATE TABLE flow_record (
 	id               INTEGER PRIMARY KEY,
@@ -97,4 +99,14 @@ const latestTable = `CREATE TABLE IF NOT EXISTS latest (
 	fact      TEXT NOT NULL,
 	PRIMARY KEY (kind, name)
 ) STRICT;
+`
+
+// intervalIndexes find intervals: by their object, by their end for what is past its retention, and those
+// that hold at an instant, of everything or of one service.
+const intervalIndexes = `
+CREATE INDEX interval_by_object ON interval (object, id);
+CREATE INDEX interval_by_commit ON interval (end_commit_ns, commit_ns);
+CREATE INDEX interval_at_event ON interval (event_node, event_ns, until_ns) WHERE event_node IS NOT NULL;
+CREATE INDEX interval_at_commit ON interval (commit_node, commit_ns, end_commit_ns) WHERE commit_node IS NOT NULL;
+CREATE INDEX interval_of_service ON interval (service, event_node, event_ns, until_ns) WHERE service IS NOT NULL;
 `

@@ -12,15 +12,20 @@ import (
 
 // statements are those of every batch, compiled once.
 type statements struct {
-	object, insertObject, insert, end, flow, latest, progress *sql.Stmt
+	object, insertObject, insert, end, flow, latest, progress,
+	newestFirst, overrule *sql.Stmt
 }
 
 func (s *statements) prepare(db *sql.DB) error {
 	for target, text := range map[**sql.Stmt]string{
 		&s.object:       `SELECT id FROM object WHERE kind = ? AND cluster = ? AND name = ?`,
 		&s.insertObject: `INSERT INTO object VALUES (?, ?, ?, ?)`,
-		&s.insert:       `INSERT INTO interval VALUES (?, ?, ?, ?, 9223372036854775807, 9223372036854775807, 1, ?)`,
-		&s.end:          `UPDATE interval SET end_event_ns = ?, end_commit_ns = ?, end_known = ? WHERE id = ?`,
+		&s.insert: `INSERT INTO interval VALUES
+			(?, ?, ?, ?, 9223372036854775807, 9223372036854775807, 1, ?, 9223372036854775807, ?, ?, ?)`,
+		&s.end: `UPDATE interval SET end_event_ns = ?, end_commit_ns = ?, end_known = ?,
+			until_ns = ?1, event_node = ?5, commit_node = ?6 WHERE id = ?4`,
+		&s.newestFirst: `SELECT id, event_ns, until_ns FROM interval WHERE object = ? AND id < ? ORDER BY id DESC`,
+		&s.overrule:    `UPDATE interval SET until_ns = ?, event_node = ? WHERE id = ?`,
 		&s.flow: `INSERT OR REPLACE INTO flow_record VALUES
 			(NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		&s.latest:   `INSERT OR REPLACE INTO latest VALUES (?, ?, ?, ?, ?)`,
@@ -37,7 +42,7 @@ func (s *statements) prepare(db *sql.DB) error {
 
 func (s *statements) close() error {
 	var errs []error
-	for _, stmt := range []*sql.Stmt{s.object, s.insertObject, s.insert, s.end, s.flow, s.latest, s.progress} {
+	for _, stmt := range []*sql.Stmt{s.object, s.insertObject, s.insert, s.end, s.flow, s.latest, s.progress, s.newestFirst, s.overrule} {
 		if stmt != nil {
 			errs = append(errs, stmt.Close())
 		}
@@ -132,7 +137,7 @@ func (b *batch) put(it item) error {
 	if it.Fact == nil {
 		return nil
 	}
-	return b.begin(it, at.object)
+	return b.begin(it, at.object, !opened)
 }
 
 func (b *batch) find(r inventory.Ref) (row, bool) {
@@ -149,23 +154,84 @@ func (b *batch) end(r inventory.Ref, at row, by item) error {
 		known = 1
 	}
 	b.staged[r] = row{object: at.object}
-	_, err := b.tx.Stmt(b.d.inserts.end).Exec(nanos(by.Event), nanos(by.Commit), known, at.id)
-	return err
+	event, commit := nanos(by.Event), nanos(by.Commit)
+	if _, err := b.tx.Stmt(b.d.inserts.end).Exec(event, commit, known, at.id,
+		fork(at.event, event), fork(at.commit, commit)); err != nil {
+		return err
+	}
+	if event >= at.event { // what was before ended when this began, or earlier
+		return nil
+	}
+	return b.overrule(at.object, at.id, event)
 }
 
-// begin writes a new open interval; object is 0 when it is not known.
-func (b *batch) begin(it item, object int64) error {
+// begin writes a new open interval; object is 0 when it is not known. Anew says that no interval ended with it.
+func (b *batch) begin(it item, object int64, anew bool) error {
+	var service sql.NullInt64
+	if m, ok := it.Fact.(inventory.Member); ok {
+		id, err := b.object(serviceOf(m))
+		if err != nil {
+			return err
+		}
+		service = sql.NullInt64{Int64: id, Valid: true}
+	}
+	id, event, commit := b.nextInterval, nanos(it.Event), nanos(it.Commit)
 	if object == 0 {
 		var err error
 		if object, err = b.object(it.Ref); err != nil {
 			return err
 		}
 	}
-	b.staged[it.Ref] = row{id: b.nextInterval, object: object, sum: it.sum}
-	_, err := b.tx.Stmt(b.d.inserts.insert).Exec(b.nextInterval, object, nanos(it.Event), nanos(it.Commit), string(it.text))
+	if anew {
+		if err := b.overrule(object, id, event); err != nil {
+			return err
+		}
+	}
+	b.staged[it.Ref] = row{id: id, object: object, event: event, commit: commit, sum: it.sum}
 	b.nextInterval++
 	b.intervals++
+	_, err := b.tx.Stmt(b.d.inserts.insert).Exec(id, object, event, commit, string(it.text), fork(event, open), fork(commit, open), service)
 	return err
+}
+
+// serviceOf is the service that a member is of.
+func serviceOf(m inventory.Member) inventory.Ref {
+	return inventory.Service{Cluster: m.Cluster, Namespace: m.Namespace, Name: m.Service}.Ref()
+}
+
+// overrule makes the intervals of an object that were recorded before one hold by event time until just before event at
+// most: what was recorded later knows better. An interval holds until the next one begins or earlier, so those
+// before one that begins earlier need no look.
+func (b *batch) overrule(object, before, event int64) error {
+	type late struct{ id, event int64 }
+	var found []late
+	rows, err := b.tx.Stmt(b.d.inserts.newestFirst).Query(object, before)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var l late
+		var until int64
+		if err := rows.Scan(&l.id, &l.event, &until); err != nil {
+			return err
+		}
+		if until > event {
+			found = append(found, l)
+		}
+		if l.event <= event {
+			break
+		}
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return err
+	}
+	for _, l := range found {
+		if _, err := b.tx.Stmt(b.d.inserts.overrule).Exec(event, fork(l.event, event), l.id); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (b *batch) object(r inventory.Ref) (id int64, err error) {
