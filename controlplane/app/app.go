@@ -73,7 +73,7 @@ func New(cfg config.Config, log *slog.Logger) (*Daemon, error) {
 
 func newStore(cfg config.Config, log *slog.Logger, r prometheus.Registerer) (*history.Store, error) {
 	c := history.DefaultConfig()
-	c.Dir = filepath.Join(cfg.StateDir, "history")
+	c.Dir = filepath.Join(cfg.StateDir, historyDir)
 	c.Retention, c.FlowRetention, c.Linger = cfg.History.Retention, cfg.History.FlowRetention, cfg.Flows.Linger
 	return history.New(c, history.Deps{Log: log, Registerer: r})
 }
@@ -221,6 +221,7 @@ func (d *Daemon) runAll(ctx context.Context) error {
 	g.Go(func() error { return quiet(ctx, d.watcher.Run(ctx)) })
 	g.Go(func() error { return quiet(ctx, d.gnmi.Run(ctx)) })
 	g.Go(func() error { return quiet(ctx, d.http.Run(ctx)) })
+	g.Go(func() error { return quiet(ctx, d.serveControl(ctx)) })
 	err := g.Wait()
 	stopUpper()
 	return errors.Join(err, above.Wait())

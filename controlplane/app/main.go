@@ -17,9 +17,13 @@ import (
 const usage = `fabricscoped makes a fabric of P4 switches Kubernetes-aware.
 
 usage: fabricscoped --config FILE [--check]
+       fabricscoped backup --config FILE DIR
+       fabricscoped restore --config FILE DIR
 
   --config FILE   configuration (docs/CONFIGURATION.md)
   --check         say whether the configuration is good, and end
+  backup          write history and flow records to the new directory DIR, also while the daemon runs
+  restore         make a backup what the daemon has, while it does not run
 
 SIGHUP reads the configuration again: clusters come and go without a restart.
 `
@@ -27,6 +31,10 @@ SIGHUP reads the configuration again: clusters come and go without a restart.
 // Main is the daemon's command. It gives the exit status: 0 after SIGTERM or SIGINT and for a
 // good configuration, 1 for a failure, 2 for a wrong call.
 func Main(args []string, stdout, stderr io.Writer) int {
+	verb, wanted := "", 0
+	if len(args) > 0 && (args[0] == "backup" || args[0] == "restore") {
+		verb, args, wanted = args[0], args[1:], 1
+	}
 	flags := flag.NewFlagSet("fabricscoped", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.Usage = func() { fmt.Fprint(stderr, usage) }
@@ -35,7 +43,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	if err := flags.Parse(args); err != nil {
 		return 2
 	}
-	if *path == "" || flags.NArg() > 0 {
+	if *path == "" || flags.NArg() != wanted {
 		fmt.Fprint(stderr, usage)
 		return 2
 	}
@@ -54,19 +62,33 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, cfg, *path, stderr); err != nil {
+	if err := run(ctx, cfg, command{*path, verb, flags.Arg(0)}, stdout, stderr); err != nil {
 		fmt.Fprintln(stderr, "fabricscoped:", err)
 		return 1
 	}
 	return 0
 }
 
-func run(ctx context.Context, cfg config.Config, path string, stderr io.Writer) error {
+// command is what was asked for: to run, or with a verb something else, with its directory.
+type command struct{ config, verb, dir string }
+
+func run(ctx context.Context, cfg config.Config, c command, stdout, stderr io.Writer) error {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(cfg.LogLevel)); err != nil {
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
+	switch c.verb {
+	case "backup":
+		return Backup(ctx, cfg, c.dir, log)
+	case "restore":
+		return Restore(cfg, c.dir, log, stdout)
+	}
+	return serve(ctx, cfg, c.config, log)
+}
+
+// serve runs a daemon until ctx ends, and reads its configuration again on SIGHUP.
+func serve(ctx context.Context, cfg config.Config, path string, log *slog.Logger) error {
 	d, err := New(cfg, log)
 	if err != nil {
 		return err

@@ -15,7 +15,7 @@ import (
 
 func newRecords(cfg config.Config, log *slog.Logger, r prometheus.Registerer) (*records.Store, error) {
 	c := records.DefaultConfig()
-	c.Dir = filepath.Join(cfg.StateDir, "records")
+	c.Dir = filepath.Join(cfg.StateDir, recordsDir)
 	c.Interval, c.Linger = cfg.Flows.ExportInterval, max(cfg.Flows.Linger, cfg.Flows.ExportInterval)
 	c.Retention, c.MaxBytes = cfg.History.FlowRetention, cfg.History.FlowMaxBytes
 	return records.New(c, records.Deps{Log: log, Registerer: r})

@@ -92,29 +92,11 @@ func TestFilesThatCannotBeUsed(t *testing.T) {
 		prepare func(t *testing.T, file string)
 		want    error
 	}{
-		"damaged": {func(t *testing.T, file string) {
-			if err := os.WriteFile(file, []byte(strings.Repeat("no database ", 1000)), 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}, history.ErrCorrupt},
 		"foreign": {func(t *testing.T, file string) { execute(t, file, "CREATE TABLE x (y)") }, history.ErrCorrupt},
 		"newer": {func(t *testing.T, file string) {
 			made(t, filepath.Dir(file))
 			execute(t, file, "PRAGMA user_version = 99")
 		}, history.ErrNewerSchema},
-		"overwritten": {func(t *testing.T, file string) {
-			made(t, filepath.Dir(file))
-			f, err := os.OpenFile(file, os.O_WRONLY, 0)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if _, err := f.WriteAt(make([]byte, 16<<10), 4096); err != nil {
-				t.Fatal(err)
-			}
-			if err := f.Close(); err != nil {
-				t.Fatal(err)
-			}
-		}, history.ErrCorrupt},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := config(t)
@@ -126,6 +108,50 @@ func TestFilesThatCannotBeUsed(t *testing.T) {
 			_, err := history.New(cfg, deps(t))
 			if !errors.Is(err, c.want) || !strings.Contains(err.Error(), file) {
 				t.Errorf("got %v; want %v and the name of the file", err, c.want)
+			}
+		})
+	}
+}
+
+// TestDamagedFilesAreIsolated begins anew where a file is damaged, and keeps what there was.
+func TestDamagedFilesAreIsolated(t *testing.T) {
+	for name, damage := range map[string]func(t *testing.T, file string) error{
+		"no database": func(_ *testing.T, file string) error {
+			return os.WriteFile(file, []byte(strings.Repeat("no database ", 1000)), 0o600)
+		},
+		"overwritten": func(t *testing.T, file string) error {
+			made(t, filepath.Dir(file))
+			f, err := os.OpenFile(file, os.O_WRONLY, 0)
+			if err != nil {
+				return err
+			}
+			_, err = f.WriteAt(make([]byte, 16<<10), 4096)
+			return errors.Join(err, f.Close())
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := config(t)
+			if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			file := filepath.Join(cfg.Dir, "history.db")
+			if err := damage(t, file); err != nil {
+				t.Fatal(err)
+			}
+			before, err := os.Stat(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, stop := start(t, cfg, deps(t))
+			isolated := s.Status().Isolated
+			if after, err := os.Stat(isolated); err != nil || after.Size() != before.Size() {
+				t.Errorf("isolated as %q, which is not as long as it was: %v", isolated, err)
+			}
+			s.Record(inventory.Became(pod(1, "Running"), epoch))
+			stop()
+			s, _ = start(t, cfg, deps(t))
+			if n := len(all(s.Now())); n != 1 || s.Status().Isolated != "" {
+				t.Errorf("the new history has %d facts after a restart; isolated: %q", n, s.Status().Isolated)
 			}
 		})
 	}

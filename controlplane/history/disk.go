@@ -153,11 +153,32 @@ func (d *disk) create() error {
 	return tx.Commit()
 }
 
+// isolate moves a damaged file and what belongs to it away, and gives the new name.
+func isolate(dir string, now time.Time) (string, error) {
+	quarantine := filepath.Join(dir, quarantineName)
+	if err := os.MkdirAll(quarantine, 0o750); err != nil {
+		return "", fmt.Errorf("isolate: %w", err)
+	}
+	to := filepath.Join(quarantine, now.UTC().Format("20060102T150405.000000000Z-")+fileName)
+	for _, suffix := range []string{"-shm", "-wal", ""} {
+		err := os.Rename(filepath.Join(dir, fileName)+suffix, to+suffix)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return "", fmt.Errorf("isolate: %w", err)
+		}
+	}
+	return to, nil
+}
+
+// damaged says that SQLite found a file damaged, and not just to be of somebody else.
+func damaged(err error) bool {
+	var e *sqlite.Error
+	return errors.As(err, &e) && (e.Code()&0xff == sqlite3.SQLITE_CORRUPT || e.Code()&0xff == sqlite3.SQLITE_NOTADB)
+}
+
 // classify marks what SQLite says of a damaged file as ErrCorrupt.
 func classify(err error) error {
-	var e *sqlite.Error
-	if errors.As(err, &e) && (e.Code()&0xff == sqlite3.SQLITE_CORRUPT || e.Code()&0xff == sqlite3.SQLITE_NOTADB) {
-		return fmt.Errorf("%w: %w; restore it from a backup, or move it away to begin a new history", ErrCorrupt, err)
+	if damaged(err) {
+		return fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
 	return err
 }

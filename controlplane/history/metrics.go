@@ -48,6 +48,12 @@ func newMetrics(s *Store, to prometheus.Registerer) (*metrics, error) {
 			}
 			return 1
 		}),
+		gauge("isolated_files", "1 if the history was found damaged at the start and is in quarantine.", func() float64 {
+			if s.isolated != "" {
+				return 1
+			}
+			return 0
+		}),
 		gauge("disk_bytes", "Size of the file and its write-ahead log.", s.disk.size),
 	} {
 		errs = append(errs, to.Register(c))

@@ -3,8 +3,11 @@ package history
 import "math"
 
 const (
-	fileName      = "history.db"
-	lockName      = "history.lock"
+	fileName = "history.db"
+	lockName = "history.lock"
+
+	quarantineName = "quarantine" // directory of files that were found damaged
+
 	applicationID = 0x46534331 // "FSC1", in the file's header
 	schemaVersion = 2          // PRAGMA user_version
 )

@@ -2,8 +2,10 @@ package history
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -18,7 +20,10 @@ type Store struct {
 	now     func() time.Time
 	disk    *disk
 	metrics *metrics
-	wake    chan struct{} // holds one when the writer should look
+
+	isolated string // never changed after New
+
+	wake chan struct{} // holds one when the writer should look
 
 	mu         sync.Mutex
 	room       sync.Cond          // on mu: the queue shrank or phase changed
@@ -67,10 +72,13 @@ type Status struct {
 	Stored  uint64 // the last version that is on disk with all before it
 	Queued  int    // changes that wait for the disk
 	Dropped uint64 // changes that will never be on disk, since New
+
+	Isolated string // where the file is that was found damaged at New; empty if it was whole
 }
 
 // New opens the history in cfg.Dir, makes it when there is none, and loads the state that
-// it ended with. It fails with ErrInUse, ErrNewerSchema or ErrCorrupt, naming the file. The
+// it ended with. A damaged file goes to quarantine, which is logged and in Status, and a new history begins. It fails
+// with ErrInUse, ErrNewerSchema, or ErrCorrupt for a file of something else, naming the file. The
 // caller calls Run, or Close when it never gets to Run.
 func New(cfg Config, deps Deps) (*Store, error) {
 	if err := cfg.Validate(); err != nil {
@@ -82,6 +90,29 @@ func New(cfg Config, deps Deps) (*Store, error) {
 	if deps.Now == nil {
 		deps.Now = time.Now
 	}
+	s, err := load(cfg, deps)
+	if damaged(err) {
+		to, moving := isolate(cfg.Dir, deps.Now())
+		if moving != nil {
+			return nil, errors.Join(err, moving)
+		}
+		deps.Log.Error("the history is damaged and isolated; a new one begins", "file", filepath.Join(cfg.Dir, fileName), "now", to, "error", err)
+		if s, err = load(cfg, deps); err == nil {
+			s.isolated = to
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if s.metrics, err = newMetrics(s, deps.Registerer); err != nil {
+		s.disk.close()
+		return nil, fmt.Errorf("history: metrics: %w", err)
+	}
+	return s, nil
+}
+
+// load opens the file and reads the state that it ended with.
+func load(cfg Config, deps Deps) (*Store, error) {
 	d, err := openDisk(cfg, deps.Log)
 	if err != nil {
 		return nil, fmt.Errorf("history: open %s: %w", cfg.Dir, err)
@@ -93,12 +124,7 @@ func New(cfg Config, deps Deps) (*Store, error) {
 	}
 	s.room.L = &s.mu
 	if err := s.load(); err != nil {
-		d.close()
-		return nil, fmt.Errorf("history: load %s: %w", d.path, err)
-	}
-	if s.metrics, err = newMetrics(s, deps.Registerer); err != nil {
-		d.close()
-		return nil, fmt.Errorf("history: metrics: %w", err)
+		return nil, errors.Join(fmt.Errorf("history: load %s: %w", d.path, err), d.close())
 	}
 	return s, nil
 }
@@ -305,7 +331,7 @@ func (s *Store) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return Status{Phase: s.phase, Err: s.failure, Version: s.version, Stored: s.stored,
-		Queued: s.queued(), Dropped: s.dropped}
+		Queued: s.queued(), Dropped: s.dropped, Isolated: s.isolated}
 }
 
 // Flush waits until everything recorded before it is on disk. It fails with ErrNotStored while writing fails and

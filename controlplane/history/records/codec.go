@@ -110,7 +110,7 @@ func (e *encoder) record(r *Record) {
 	b := binary.AppendVarint(e.buf, r.Time.UnixMilli())
 	b = binary.AppendVarint(b, r.First.UnixMilli())
 	b = binary.AppendVarint(b, r.Last.UnixMilli())
-	b = binary.AppendUvarint(b, e.text(r.Conversation))
+	b = append(binary.AppendUvarint(b, uint64(len(r.Conversation))), r.Conversation...) // hardly any is there twice
 	b = binary.AppendUvarint(b, uint64(r.Protocol))
 	b = binary.AppendUvarint(b, uint64(r.ICMPType))
 	b = binary.AppendUvarint(b, e.text(string(r.Opaque)))
@@ -285,7 +285,7 @@ func (d *decoder) addr() netip.Addr {
 
 func (d *decoder) record(r *Record) {
 	moment := func() time.Time { return time.UnixMilli(d.varint()).UTC() }
-	*r = Record{Time: moment(), First: moment(), Last: moment(), Conversation: d.text(),
+	*r = Record{Time: moment(), First: moment(), Last: moment(), Conversation: string(d.bytes(d.uvarint())),
 		Protocol: flow.Protocol(d.uvarint()), ICMPType: uint16(d.uvarint()), Opaque: flow.Opaque(d.text()), Verdict: Verdict(d.text())}
 	for _, end := range []*End{&r.Client, &r.Server} {
 		*end = End{Address: d.addr(), Port: uint16(d.uvarint()), Who: at(d, d.identities)}

@@ -101,8 +101,8 @@ func (s *Store) replay() error {
 	if err != nil {
 		return err
 	}
-	if len(s.head) > 0 {
-		s.log.Info("flow records are read back from the log", "records", len(s.head))
+	if s.head.records > 0 {
+		s.log.Info("flow records are read back from the log", "records", s.head.records)
 	}
 	return s.reportDamage(found)
 }

@@ -11,10 +11,14 @@ import (
 	"github.com/parquet-go/parquet-go"
 )
 
-// maintain compacts small segments and deletes old ones.
-func (s *Store) maintain(ctx context.Context) {
-	s.outcome(retaining, s.retire())
-	s.outcome(compacting, s.compact(ctx))
+// Maintain compacts small segments and deletes old ones. Run does so by itself.
+func (s *Store) Maintain(ctx context.Context) error {
+	s.maintaining.Lock()
+	defer s.maintaining.Unlock()
+	retired, compacted := s.retire(), s.compact(ctx)
+	s.outcome(retaining, retired)
+	s.outcome(compacting, compacted)
+	return errors.Join(retired, compacted)
 }
 
 // retire deletes segments whose last record is past its retention, and the oldest as long as all are too large.
@@ -135,7 +139,7 @@ func (s *Store) merge(ctx context.Context, group []*segment) error {
 	}
 	s.mu.Lock()
 	for i := range s.segments {
-		if s.segments[i] == group[0] { // what is retired meanwhile is retired by this goroutine, so the group is whole
+		if s.segments[i] == group[0] { // nothing is retired meanwhile, so the group is whole
 			s.segments = append(append(append([]*segment{}, s.segments[:i]...), made), s.segments[i+len(group):]...)
 			break
 		}

@@ -36,7 +36,7 @@ func (s *Store) Run(ctx context.Context) error {
 		case <-retry.C:
 		case <-every.C:
 			s.sealAged(ctx)
-			s.maintain(ctx)
+			_ = s.Maintain(ctx) // what fails is in Status
 		}
 		if s.writeSealed() == nil {
 			wait = firstRetry
@@ -50,7 +50,7 @@ func (s *Store) Run(ctx context.Context) error {
 // sealAged seals a head whose first batch is SegmentAge old.
 func (s *Store) sealAged(ctx context.Context) {
 	s.mu.Lock()
-	due := len(s.head) > 0 && s.sealed == nil && s.now().Sub(s.headAt) >= s.cfg.SegmentAge
+	due := s.head.records > 0 && s.sealed == nil && s.now().Sub(s.headAt) >= s.cfg.SegmentAge
 	s.mu.Unlock()
 	if due {
 		_ = s.sealNow(ctx) // what fails is in Status
@@ -64,7 +64,7 @@ func (s *Store) sealNow(ctx context.Context) error {
 	}
 	defer s.give()
 	s.mu.Lock()
-	due := len(s.head) > 0 && s.sealed == nil
+	due := s.head.records > 0 && s.sealed == nil
 	s.mu.Unlock()
 	if !due {
 		return nil
@@ -79,7 +79,7 @@ func (s *Store) Cut(ctx context.Context) error {
 	s.mu.Unlock()
 	for {
 		s.mu.Lock()
-		done := s.sealed == nil && (len(s.head) == 0 || s.headFrom > upTo)
+		done := s.sealed == nil && (s.head.records == 0 || s.headFrom > upTo)
 		waits, room, failure, closed := s.sealed != nil, s.room, s.failures[segmenting], s.phase == Closed
 		s.mu.Unlock()
 		switch {
@@ -111,15 +111,9 @@ func (s *Store) writeSealed() error {
 	if c == nil {
 		return nil
 	}
-	g := segment{first: c.first, last: c.last, from: c.records[0].Time, to: c.records[0].Time}
-	for i := range c.records {
-		if t := c.records[i].Time; t.Before(g.from) {
-			g.from = t
-		} else if t.After(g.to) {
-			g.to = t
-		}
-	}
-	made, err := writeSegment(g, s.path(segmentDir), func(write func([]row) error) error { return sortedRows(c.records, write) })
+	g := segment{first: c.first, last: c.last}
+	g.from, g.to = c.span()
+	made, err := writeSegment(g, s.path(segmentDir), func(write func([]row) error) error { return sortedRows(&c.memory, write) })
 	s.outcome(segmenting, err)
 	s.mu.Lock()
 	if err == nil {

@@ -19,14 +19,14 @@ func (s *Store) Scan(ctx context.Context, q Query, each func(*Record) error) err
 	if err := q.Validate(); err != nil {
 		return err
 	}
-	segments, memory := s.acquire(&q)
+	segments, batches := s.acquire(&q)
 	defer s.release(segments)
 	for _, g := range segments {
 		if err := scanSegment(ctx, g, &q, each); err != nil {
 			return fmt.Errorf("records: read %s: %w", g.path, errors.Join(err, s.condemn(g, err)))
 		}
 	}
-	for _, list := range memory {
+	for _, list := range batches {
 		for i := range list {
 			if !q.matches(&list[i]) {
 				continue
@@ -52,11 +52,11 @@ func (s *Store) acquire(q *Query) ([]*segment, [][]Record) {
 			out = append(out, g)
 		}
 	}
-	memory := [][]Record{s.head}
+	var batches [][]Record
 	if s.sealed != nil {
-		memory = [][]Record{s.sealed.records, s.head}
+		batches = slices.Clone(s.sealed.batches)
 	}
-	return out, memory
+	return out, append(batches, s.head.batches...)
 }
 
 func (s *Store) release(segments []*segment) {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -112,14 +114,28 @@ func compareRows(a, b *row) int {
 // chunkRows is how many rows are made at once.
 const chunkRows = 1024
 
+// span gives the earliest and the latest time.
+func (m *memory) span() (from, to time.Time) {
+	from, to = m.batches[0][0].Time, m.batches[0][0].Time
+	for _, batch := range m.batches {
+		for i := range batch {
+			if t := batch[i].Time; t.Before(from) {
+				from = t
+			} else if t.After(to) {
+				to = t
+			}
+		}
+	}
+	return from, to
+}
+
 // sortedRows yields the rows of records in the order of a segment. A chunk is valid until the next.
-func sortedRows(batch []Record, each func([]row) error) error {
+func sortedRows(of *memory, each func([]row) error) error {
 	m := newRowMaker()
-	order := sorted(batch, m)
 	chunk := make([]row, 0, chunkRows)
-	for _, i := range order {
+	for _, k := range sorted(of, m) {
 		chunk = append(chunk, row{})
-		m.row(&batch[i], &chunk[len(chunk)-1])
+		m.row(k.record, &chunk[len(chunk)-1])
 		if len(chunk) == chunkRows {
 			if err := each(chunk); err != nil {
 				return err
@@ -130,45 +146,41 @@ func sortedRows(batch []Record, each func([]row) error) error {
 	return each(chunk)
 }
 
-// sorted gives the indexes of records in the order of a segment. Ends are compared by the rank of
-// their addresses' texts, since few stand behind many records.
-func sorted(batch []Record, m *rowMaker) []int32 {
-	ranks := map[string]int{}
-	for i := range batch {
-		ranks[m.address(batch[i].Client.Address)], ranks[m.address(batch[i].Server.Address)] = 0, 0
+// sortKey is what decides about most records' places, beside one of them.
+type sortKey struct {
+	ends   uint64 // ranks of the addresses of client and server
+	first  int64
+	record *Record
+	port   uint16
+}
+
+// sorted gives records in the order of a segment. Ends are compared by the rank of their addresses' texts, since few
+// stand behind many records.
+func sorted(of *memory, m *rowMaker) []sortKey {
+	ranks := map[netip.Addr]uint64{}
+	for _, batch := range of.batches {
+		for i := range batch {
+			ranks[batch[i].Client.Address], ranks[batch[i].Server.Address] = 0, 0
+		}
 	}
-	texts := make([]string, 0, len(ranks))
-	for s := range ranks {
-		texts = append(texts, s)
+	addresses := slices.SortedFunc(maps.Keys(ranks), func(a, b netip.Addr) int { return cmp.Compare(m.address(a), m.address(b)) })
+	for i, a := range addresses {
+		ranks[a] = uint64(i)
 	}
-	slices.Sort(texts)
-	for i, s := range texts {
-		ranks[s] = i
+	keys := make([]sortKey, 0, of.records)
+	for _, batch := range of.batches {
+		for i := range batch {
+			r := &batch[i]
+			keys = append(keys, sortKey{ranks[r.Client.Address]<<32 | ranks[r.Server.Address], r.First.UnixMilli(), r, r.Server.Port})
+		}
 	}
-	type key struct {
-		ends  uint64 // ranks of client and server
-		first int64
-		port  uint16
-		index int32
-	}
-	keys := make([]key, len(batch))
-	for i := range batch {
-		r := &batch[i]
-		keys[i] = key{uint64(ranks[m.address(r.Client.Address)])<<32 | uint64(ranks[m.address(r.Server.Address)]),
-			r.First.UnixMilli(), r.Server.Port, int32(i)}
-	}
-	slices.SortFunc(keys, func(a, b key) int {
+	slices.SortFunc(keys, func(a, b sortKey) int {
 		if c := cmp.Or(cmp.Compare(a.ends, b.ends), cmp.Compare(a.port, b.port), cmp.Compare(a.first, b.first)); c != 0 {
 			return c
 		}
-		x, y := &batch[a.index], &batch[b.index]
-		return cmp.Or(cmp.Compare(x.Conversation, y.Conversation), x.Time.Compare(y.Time))
+		return cmp.Or(cmp.Compare(a.record.Conversation, b.record.Conversation), a.record.Time.Compare(b.record.Time))
 	})
-	order := make([]int32, len(keys))
-	for i := range keys {
-		order[i] = keys[i].index
-	}
-	return order
+	return keys
 }
 
 // writeSegment makes a segment of the rows that fill hands over, in a directory. It is there whole, and durable, or

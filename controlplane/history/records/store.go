@@ -34,8 +34,10 @@ type Store struct {
 	encoder *encoder
 	number  uint64 // of the last batch
 
+	maintaining sync.Mutex // held by who compacts and retires
+
 	mu       sync.Mutex
-	head     []Record           // guarded by mu; in the log and in no segment
+	head     memory             // guarded by mu; in the log and in no segment
 	headFrom uint64             // guarded by mu; number of its first batch
 	headLast uint64             // guarded by mu; and of its last
 	headAt   time.Time          // guarded by mu; when that came
@@ -48,9 +50,19 @@ type Store struct {
 	phase    Phase              // guarded by mu
 }
 
+// memory are records that are in no segment, batch by batch.
+type memory struct {
+	batches [][]Record
+	records int
+}
+
+func (m *memory) add(batch []Record) {
+	m.batches, m.records = append(m.batches, batch), m.records+len(batch)
+}
+
 // sealed are records that left the head.
 type sealed struct {
-	records     []Record
+	memory
 	first, last uint64 // batches
 	walFile     int    // of the log: none before it holds anything else
 }
@@ -198,10 +210,11 @@ func (s *Store) give() { s.writing <- struct{}{} }
 
 // enter adds a batch to the head. s.mu is held.
 func (s *Store) enter(number uint64, batch []Record) {
-	if len(s.head) == 0 {
+	if s.head.records == 0 {
 		s.headFrom, s.headAt = number, s.now()
 	}
-	s.head, s.headLast = append(s.head, batch...), number
+	s.head.add(batch)
+	s.headLast = number
 	for i := range batch {
 		r := &batch[i]
 		t := s.totals[r.Conversation]
@@ -217,7 +230,7 @@ func (s *Store) enter(number uint64, batch []Record) {
 func (s *Store) makeRoom(ctx context.Context) error {
 	for {
 		s.mu.Lock()
-		full, waits, room := len(s.head) >= s.cfg.SegmentRecords, s.sealed != nil, s.room
+		full, waits, room := s.head.records >= s.cfg.SegmentRecords, s.sealed != nil, s.room
 		failure := s.failures[segmenting]
 		s.mu.Unlock()
 		switch {
@@ -252,8 +265,8 @@ func (s *Store) seal() error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.sealed = &sealed{records: s.head, first: s.headFrom, last: s.headLast, walFile: file}
-	s.head = nil
+	s.sealed = &sealed{memory: s.head, first: s.headFrom, last: s.headLast, walFile: file}
+	s.head = memory{}
 	select {
 	case s.wake <- struct{}{}:
 	default:
@@ -294,9 +307,9 @@ func (s *Store) outcome(a activity, err error) {
 func (s *Store) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st := Status{Phase: s.phase, Head: len(s.head), Segments: len(s.segments), Isolated: s.isolated}
+	st := Status{Phase: s.phase, Head: s.head.records, Segments: len(s.segments), Isolated: s.isolated}
 	if s.sealed != nil {
-		st.Head += len(s.sealed.records)
+		st.Head += s.sealed.records
 	}
 	for _, g := range s.segments {
 		st.Records += g.rows

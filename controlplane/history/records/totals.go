@@ -41,6 +41,9 @@ func (t *totals) add(r *Record) {
 		s := &t.sides[i]
 		s.Counters.Add(d.Counters)
 		s.lost += d.Lost
+		if s.hops == nil {
+			s.hops = make([]Hop, 0, len(d.Hops))
+		}
 		for j := range d.Hops {
 			s.hop(d.Hops[j].Place).Add(d.Hops[j].Counters)
 		}
@@ -66,7 +69,7 @@ const totalsVersion = 2
 func (e *encoder) totals(all map[string]*totals) []byte {
 	e.reset()
 	for id, t := range all {
-		b := binary.AppendUvarint(e.buf, e.text(id))
+		b := append(binary.AppendUvarint(e.buf, uint64(len(id))), id...)
 		b = binary.AppendUvarint(appendAddr(b, t.client.Addr()), uint64(t.client.Port()))
 		b = binary.AppendVarint(b, t.last.UnixMilli())
 		for i := range t.sides {
@@ -88,7 +91,7 @@ func decodeTotals(b []byte, in *interner) (map[string]*totals, error) {
 	n := d.count(10)
 	all := make(map[string]*totals, n)
 	for range n {
-		id := d.text()
+		id := string(d.bytes(d.uvarint()))
 		t := &totals{client: netip.AddrPortFrom(d.addr(), uint16(d.uvarint())), last: time.UnixMilli(d.varint()).UTC()}
 		for i := range t.sides {
 			var side Direction

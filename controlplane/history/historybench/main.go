@@ -1,0 +1,85 @@
+// Historybench measures how fast flow records and intervals are written and found, and how much space
+// they take, and prints each number beside its aim.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+	"time"
+)
+
+// settings are the command line.
+type settings struct {
+	records   int
+	intervals int
+	dir       string
+}
+
+func main() {
+	log.SetFlags(0)
+	log.SetPrefix("historybench: ")
+	var s settings
+	flag.IntVar(&s.records, "records", 4<<20, "flow `RECORDS` to write, as many a day as 50 million; 0 for none")
+	flag.IntVar(&s.intervals, "intervals", 1_500_000, "`INTERVALS` to write, over a month; 0 for none")
+	flag.StringVar(&s.dir, "dir", "", "`DIRECTORY` to write to (default: a new one, deleted at the end)")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, s); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(ctx context.Context, s settings) error {
+	if s.dir == "" {
+		dir, err := os.MkdirTemp("", "historybench-")
+		if err != nil {
+			return err
+		}
+		defer func() { _ = os.RemoveAll(dir) }()
+		s.dir = dir
+	}
+	if s.records > 0 {
+		if err := benchRecords(ctx, s); err != nil {
+			return fmt.Errorf("flow records: %w", err)
+		}
+	}
+	if s.intervals > 0 {
+		if err := benchIntervals(ctx, s); err != nil {
+			return fmt.Errorf("intervals: %w", err)
+		}
+	}
+	return nil
+}
+
+// report prints a line.
+func report(format string, args ...any) { fmt.Printf(format+"\n", args...) }
+
+// measured prints a number beside its aim.
+func measured(what, value, aim string) { report("%-64s %12s   aim: %s", what, value, aim) }
+
+// cpu gives the processor time that this process has used.
+func cpu() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		log.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// quantile gives the time that a share of all took at most.
+func quantile(times []time.Duration, share float64) time.Duration {
+	sorted := slices.Sorted(slices.Values(times))
+	return sorted[int(share*float64(len(sorted)-1)+0.5)]
+}
+
+// milliseconds writes a time.
+func milliseconds(d time.Duration) string {
+	return fmt.Sprintf("%.1f ms", float64(d.Microseconds())/1000)
+}

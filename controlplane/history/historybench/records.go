@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"github.com/fabricscope/fabricscope/controlplane/history/records"
+)
+
+// round is how many records are made before the clock runs: one segment.
+const round = 1 << 19
+
+// recordsBench is a store under a clock that the traffic sets.
+type recordsBench struct {
+	settings
+	store   *records.Store
+	clock   atomic.Int64
+	traffic *traffic
+	pods    []string // UIDs of clients of the last round
+}
+
+func benchRecords(ctx context.Context, s settings) (err error) {
+	begin := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	b := &recordsBench{settings: s, traffic: newTraffic(begin)}
+	b.clock.Store(begin.UnixNano())
+	cfg := records.DefaultConfig()
+	cfg.Dir = filepath.Join(s.dir, "records")
+	if b.store, err = records.New(cfg, records.Deps{Now: func() time.Time { return time.Unix(0, b.clock.Load()) }}); err != nil {
+		return err
+	}
+	running, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- b.store.Run(running) }()
+	defer func() {
+		stop()
+		if closing := <-ended; err == nil {
+			err = closing
+		}
+	}()
+	report("flow records: %d, as of a fabric with %d a day, each with every hop", s.records, recordsPerDay)
+	if err := b.ingest(ctx); err != nil {
+		return err
+	}
+	if err := b.compact(ctx); err != nil {
+		return err
+	}
+	return b.find(ctx)
+}
+
+// ingest writes everything: to the log, and as segments. One processor does both.
+func (b *recordsBench) ingest(ctx context.Context) error {
+	var busy, elapsed time.Duration
+	written := 0
+	for written < b.records {
+		batches, n := b.batches(min(round, b.records-written))
+		runtime.GC()
+		processors := runtime.GOMAXPROCS(1)
+		before, begin := cpu(), time.Now()
+		for _, batch := range batches {
+			if err := b.store.Append(ctx, batch); err != nil {
+				return err
+			}
+		}
+		if err := b.store.Cut(ctx); err != nil {
+			return err
+		}
+		busy, elapsed = busy+cpu()-before, elapsed+time.Since(begin)
+		runtime.GOMAXPROCS(processors)
+		written += n
+	}
+	measured("written to log and segments, by the processor's time", fmt.Sprintf("%.0f/s", float64(written)/busy.Seconds()), "200000/s on one core")
+	report("%-64s %12s", "the same by the clock, with whatever else the machine does", fmt.Sprintf("%.0f/s", float64(written)/elapsed.Seconds()))
+	return nil
+}
+
+// batches makes n records, and moves the clock on.
+func (b *recordsBench) batches(n int) (batches [][]records.Record, made int) {
+	b.pods = b.pods[:0]
+	for made < n {
+		batch := b.traffic.next()
+		batches, made = append(batches, batch), made+len(batch)
+		for i := 0; i < len(batch); i += 97 {
+			if uid := batch[i].Client.Who.PodUID; uid != "" {
+				b.pods = append(b.pods, uid)
+			}
+		}
+	}
+	b.clock.Store(b.traffic.now.UnixNano())
+	return batches, made
+}
+
+func (b *recordsBench) compact(ctx context.Context) error {
+	before := b.store.Status()
+	b.clock.Store(b.traffic.now.Add(2 * time.Hour).UnixNano())
+	busy := cpu()
+	if err := b.store.Maintain(ctx); err != nil {
+		return err
+	}
+	busy = cpu() - busy
+	st := b.store.Status()
+	report("%-64s %12s   in %.0f s of a processor", "compacted by the hour", fmt.Sprintf("%d to %d", before.Segments, st.Segments), busy.Seconds())
+	measured("on disk", fmt.Sprintf("%.1f B/record", float64(st.Bytes)/float64(st.Records)), "at most 24 B, of 50000000")
+	report("%-64s %12s", "a billion would take", fmt.Sprintf("%.1f GB", float64(st.Bytes)/float64(st.Records)))
+	return nil
+}
+
+// find asks for the flows of single pods in single hours.
+func (b *recordsBench) find(ctx context.Context) error {
+	var times []time.Duration
+	found := 0
+	span := b.traffic.now.Sub(time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC))
+	for i := range 20 {
+		from := b.traffic.now.Add(-span * time.Duration(i) / 20).Add(-min(time.Hour, span))
+		q := records.Query{Pod: b.pods[i*len(b.pods)/20], From: from, To: from.Add(time.Hour)}
+		begin := time.Now()
+		if err := b.store.Scan(ctx, q, func(*records.Record) error { found++; return nil }); err != nil {
+			return err
+		}
+		times = append(times, time.Since(begin))
+	}
+	what := fmt.Sprintf("a pod's flows of an hour, %d on average, median and longest", found/len(times))
+	measured(what, milliseconds(quantile(times, 0.5)), "under 1 s, within a day's 50000000")
+	report("%-64s %12s", "", milliseconds(quantile(times, 1)))
+	return nil
+}
