@@ -7,7 +7,7 @@ GO_PACKAGES := ./...
 SWITCH ?= $(CURDIR)/build/softswitch
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build kubernetes p4 models lab lab-check verify-flows test unit lint conformance conformance-programs diff-bmv2 bench bench-switch bench-loss bench-track yang-bundle bench-gnmi restarts clean
+.PHONY: help deps build kubernetes p4 models lab lab-check verify-flows test unit lint conformance conformance-programs diff-bmv2 bench bench-switch bench-loss bench-track yang-bundle bench-gnmi restarts bench-history clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -97,6 +97,10 @@ bench-track: ## the controller's ingest on one processor, with a million live fl
 bench-gnmi: ## the gNMI server with 150,000 pods and 1,000 subscribers, each number beside its aim
 	go build -o build/ ./controlplane/publish/gnmi/gnmibench
 	build/gnmibench $(BENCH_GNMI)
+
+bench-history: ## flow records and intervals: written, found, and their size [BENCH_RECORDS=50000000 BENCH_INTERVALS=100000000]
+	go build -o build/ ./controlplane/history/historybench
+	build/historybench $(if $(BENCH_RECORDS),-records $(BENCH_RECORDS)) $(if $(BENCH_INTERVALS),-intervals $(BENCH_INTERVALS)) $(if $(BENCH_DIR),-dir "$(BENCH_DIR)")
 
 clean: ## remove what was built here
 	rm -rf build
