@@ -3,8 +3,10 @@ package history
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/fabricscope/fabricscope/controlplane/flow"
@@ -129,8 +131,8 @@ func (d *disk) beginPast(ctx context.Context, t time.Time) (tx *sql.Tx, flowHori
 	return tx, flowHorizon, nil
 }
 
-// at builds the state of everything at t from one consistent state of the file.
-func (d *disk) at(ctx context.Context, t time.Time, axis Axis, linger time.Duration) (*node, error) {
+// at builds the state of everything of some kinds, or of all, at t from one consistent state of the file.
+func (d *disk) at(ctx context.Context, t time.Time, axis Axis, kinds []inventory.Kind, linger time.Duration) (*node, error) {
 	tx, flowHorizon, err := d.beginPast(ctx, t)
 	if err != nil {
 		return nil, err
@@ -140,18 +142,29 @@ func (d *disk) at(ctx context.Context, t time.Time, axis Axis, linger time.Durat
 	if axis == ByCommit {
 		intervals, flows = intervalsByCommit, flowsByCommit
 	}
-	var past tree
-	err = readIntervals(ctx, tx, intervals, []any{nanos(t), wayTo(nanos(t))}, func(r inventory.Ref, e inventory.Entry, _ row) {
-		past.set(r, record{Entry: e})
+	args := []any{nanos(t), wayTo(nanos(t))}
+	if len(kinds) > 0 {
+		text, err := json.Marshal(kinds)
+		if err != nil {
+			return nil, err
+		}
+		intervals, args = intervals+` AND o.kind IN (SELECT value FROM json_each(?3))`, append(args, string(text))
+	}
+	var past []node
+	err = readIntervals(ctx, tx, intervals, args, func(r inventory.Ref, e inventory.Entry, _ row) {
+		past = append(past, node{ref: r, rec: record{Entry: e}})
 	})
-	if err != nil || nanos(t) < flowHorizon {
-		return past.root, err
+	if err != nil {
+		return nil, err
+	}
+	if nanos(t) < flowHorizon || len(kinds) > 0 && !slices.Contains(kinds, inventory.KindConversation) {
+		return grown(past), nil
 	}
 	from := t.Add(-linger)
 	err = readFlows(ctx, tx, flows, []any{nanos(from), nanos(t)}, func(e inventory.Entry, _ sum) {
 		if c := e.Fact.(flow.Conversation); !c.Last.Before(from) {
-			past.set(c.Ref(), record{Entry: e})
+			past = append(past, node{ref: c.Ref(), rec: record{Entry: e}})
 		}
 	})
-	return past.root, err
+	return grown(past), err
 }

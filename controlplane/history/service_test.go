@@ -2,6 +2,7 @@ package history_test
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"path/filepath"
@@ -90,12 +91,22 @@ func TestServices(t *testing.T) {
 	for range 8 {
 		for _, service := range services() {
 			when := instant()
+			everything := all(at(t, s, when, history.ByEvent))
 			v, err := s.ServiceAt(t.Context(), service, when)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(ofService(all(at(t, s, when, history.ByEvent)), service), all(v), equal...); diff != "" {
+			if diff := cmp.Diff(ofService(everything, service), all(v), equal...); diff != "" {
 				t.Fatalf("%v at %v (-want +got):\n%s", service, when, diff)
+			}
+			if v, err = s.AtKinds(t.Context(), when, history.ByEvent, inventory.KindPod, inventory.KindService); err != nil {
+				t.Fatal(err)
+			}
+			maps.DeleteFunc(everything, func(r inventory.Ref, _ inventory.Entry) bool {
+				return r.Kind != inventory.KindPod && r.Kind != inventory.KindService
+			})
+			if diff := cmp.Diff(everything, all(v), equal...); diff != "" {
+				t.Fatalf("pods and services at %v (-want +got):\n%s", when, diff)
 			}
 		}
 	}
