@@ -283,6 +283,15 @@ func (d *decoder) addr() netip.Addr {
 	return a
 }
 
+func (d *decoder) microseconds() time.Duration {
+	n := d.varint()
+	if n < -1<<53 || n > 1<<53 {
+		d.fail("a round trip is too long")
+		return 0
+	}
+	return time.Duration(n) * time.Microsecond
+}
+
 func (d *decoder) record(r *Record) {
 	moment := func() time.Time { return time.UnixMilli(d.varint()).UTC() }
 	*r = Record{Time: moment(), First: moment(), Last: moment(), Conversation: string(d.bytes(d.uvarint())),
@@ -291,7 +300,7 @@ func (d *decoder) record(r *Record) {
 		*end = End{Address: d.addr(), Port: uint16(d.uvarint()), Who: at(d, d.identities)}
 	}
 	r.Handshake = flow.Handshake{State: flow.HandshakeState(d.text()), SYNs: d.byte(), SYNACKs: d.byte(),
-		ServerRTT: time.Duration(d.varint()) * time.Microsecond, ClientRTT: time.Duration(d.varint()) * time.Microsecond}
+		ServerRTT: d.microseconds(), ClientRTT: d.microseconds()}
 	d.direction(&r.Forward)
 	d.direction(&r.Reverse)
 }
