@@ -62,17 +62,17 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, cfg, command{*path, verb, flags.Arg(0)}, stdout, stderr); err != nil {
+	if err := run(ctx, cfg, invocation{*path, verb, flags.Arg(0)}, stdout, stderr); err != nil {
 		fmt.Fprintln(stderr, "fabricscoped:", err)
 		return 1
 	}
 	return 0
 }
 
-// command is what was asked for: to run, or with a verb something else, with its directory.
-type command struct{ config, verb, dir string }
+// invocation is what was asked for: to run, or with a verb something else, with its directory.
+type invocation struct{ config, verb, dir string }
 
-func run(ctx context.Context, cfg config.Config, c command, stdout, stderr io.Writer) error {
+func run(ctx context.Context, cfg config.Config, c invocation, stdout, stderr io.Writer) error {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(cfg.LogLevel)); err != nil {
 		return err

@@ -51,7 +51,7 @@ type change struct {
 // with, and Next what became known then. It fails as At does. The caller closes the replay.
 func (s *Store) Replay(ctx context.Context, from, until time.Time) (*Replay, error) {
 	r := &Replay{linger: s.cfg.Linger, until: until}
-	root, err := s.at(ctx, from.Add(-1), ByCommit)
+	root, err := s.at(ctx, from.Add(-1), ByCommit, nil)
 	if err == nil {
 		r.state.root = root
 		err = r.open(ctx, s.disk, from)
