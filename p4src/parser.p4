@@ -400,7 +400,7 @@ parser FabricscopeParser(packet_in packet,
     }
 
     state peek_inner_arp {
-        verify(meta.room >= 28, error.BadInnerEthernet);
+        verify(meta.room >= 6, error.BadInnerEthernet);
         transition select(packet.lookahead<bit<48>>()) {
             ARP_IPV4_OVER_ETHERNET: parse_inner_arp;
             default: accept;
@@ -408,6 +408,7 @@ parser FabricscopeParser(packet_in packet,
     }
 
     state parse_inner_arp {
+        verify(meta.room >= 28, error.BadInnerEthernet);
         packet.extract(hdr.inner_arp);
         transition accept;
     }

@@ -38,6 +38,7 @@ func others() []named {
 		{"three tags", start().tag(0x8100, 1).tag(0x8100, 2).tag(0x8100, 3).as(Other).ipv4(inside, insidePeer).tcp(1, 2, syn)},
 		{"ARP of other hardware", start().strangeARP(6)},
 		{"ARP of ATM", start().strangeARP(19)},
+		{"UDP that ends in what VXLAN carries of strange ARP", start().ipv4(outside, outsidePeer).udpWith(1, 4789, to(8+8+14+20)).vxlan(8, 1).ethernet().strangeARP(6)},
 	}
 	bridged, _ := carriers()
 	for _, c := range bridged {
