@@ -131,11 +131,17 @@ func (d *dissection) has(field string) bool { return d.seen[field] < len(d.row[f
 func (d *dissection) ethernet() Class {
 	d.left -= 14
 	var etherType uint32
-	if d.has("eth.type") {
+	switch {
+	case d.has("eth.type"):
 		etherType = d.number("eth.type")
+	case d.has("eth.len"): // of LLC
+		return classOther
 	}
 	for tags := 0; ; tags++ {
 		if !d.take("ethertype") {
+			if etherType == etherTypeLLDP && !d.inside && tags == 0 {
+				return classLLDP
+			}
 			return d.notEtherType(etherType)
 		}
 		switch {
@@ -147,8 +153,8 @@ func (d *dissection) ethernet() Class {
 			etherType = 0 // tshark does not print that of 802.1ad
 			if d.take("vlan") && d.has("vlan.etype") {
 				etherType = d.number("vlan.etype")
-			} else {
-				d.take("ieee8021ad")
+			} else if d.take("ieee8021ad") {
+				d.vague = len(d.stack) == 0 && d.left >= 0 // it may be any
 			}
 		case d.take("ip"):
 			return d.ipv4()
@@ -181,7 +187,7 @@ func (d *dissection) notEtherType(etherType uint32) Class {
 
 func (d *dissection) arp() Class {
 	if !d.has("arp.proto.size") {
-		if d.take("data") { // ATM's has another form (RFC 2225), and a dissector of its own
+		if d.take("data") && d.left >= 6 { // ATM's has another form (RFC 2225), and a dissector of its own
 			return classOther
 		}
 		return classMalformed

@@ -30,7 +30,7 @@ func (d *dissection) ipip() Class {
 // udp reads a UDP header, and what is behind it if its port is a tunnel's and the tunnel's
 // header is whole and of a kind that the switch knows.
 func (d *dissection) udp(ports func(src, dst string) Class) Class {
-	if !d.take("udp") {
+	if !d.take("udp") || d.left < 8 {
 		return classMalformed
 	}
 	// A length that cannot be is where tshark stops, before the checksum.
@@ -39,6 +39,8 @@ func (d *dissection) udp(ports func(src, dst string) Class) Class {
 		return classMalformed
 	}
 	class := ports("udp.srcport", "udp.dstport")
+	// A length of 0 is that of a jumbogram (RFC 2675, section 4) to tshark, whatever IPv6 says.
+	d.vague = d.vague || length == "0" && !d.inside && d.frame.Src.Is6()
 	if n, err := strconv.ParseUint(length, 10, 16); err == nil {
 		d.bound(uint32(n))
 	}

@@ -30,7 +30,7 @@ func dissectors() []string {
 // fields are what tshark prints of each frame, all occurrences in the order of the headers. Of
 // each header the last field is there too, which tells that the header is whole.
 func fields() []string {
-	return []string{"frame.len", "frame.cap_len", "frame.protocols", "eth.type", "vlan.etype",
+	return []string{"frame.len", "frame.cap_len", "frame.protocols", "eth.type", "eth.len", "vlan.etype",
 		"arp.hw.type", "arp.proto.type", "arp.hw.size", "arp.proto.size", "arp.src.proto_ipv4", "arp.dst.proto_ipv4",
 		"ip.hdr_len", "ip.len", "ip.src", "ip.dst", "ip.cur_rt", "ip.proto", "ip.flags.mf", "ip.frag_offset", "ip.checksum.status",
 		"ipv6.plen", "ipv6.src", "ipv6.dst", "ipv6.nxt",
