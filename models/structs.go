@@ -159,7 +159,7 @@ var ΓModelData = []*gpb.ModelData{
 	{
 		Name:         "fabricscope-kubernetes",
 		Organization: "The Fabricscope authors",
-		Version:      "0.1.0",
+		Version:      "0.2.0",
 	},
 	{
 		Name:         "fabricscope-types",

@@ -25,7 +25,7 @@ func Modules() []Module {
 		{Name: "fabricscope-fabric", Organization: "The Fabricscope authors", Version: "0.2.0"},
 		{Name: "fabricscope-flows", Organization: "The Fabricscope authors", Version: "0.3.0"},
 		{Name: "fabricscope-interfaces", Organization: "The Fabricscope authors", Version: "0.1.0"},
-		{Name: "fabricscope-kubernetes", Organization: "The Fabricscope authors", Version: "0.1.0"},
+		{Name: "fabricscope-kubernetes", Organization: "The Fabricscope authors", Version: "0.2.0"},
 		{Name: "fabricscope-types", Organization: "The Fabricscope authors", Version: "0.2.0"},
 		{Name: "openconfig-interfaces", Organization: "OpenConfig working group", Version: "1.1.0"},
 	}

@@ -30,7 +30,7 @@ func TestCapabilities(t *testing.T) {
 		names = append(names, m.GetName()+" "+m.GetVersion())
 	}
 	want := []string{"fabricscope-fabric 0.2.0", "fabricscope-flows 0.3.0", "fabricscope-interfaces 0.1.0",
-		"fabricscope-kubernetes 0.1.0", "fabricscope-types 0.2.0", "openconfig-interfaces 1.1.0"}
+		"fabricscope-kubernetes 0.2.0", "fabricscope-types 0.2.0", "openconfig-interfaces 1.1.0"}
 	if !slices.Equal(names, want) {
 		t.Errorf("models %q", names)
 	}
