@@ -24,7 +24,7 @@ func TestIndirectDoesNotAllocate(t *testing.T) {
 }
 
 // TestGroupsChangeWhileForwarding finds in every packet one of the members that the group has
-// at some time, and never none.
+// at some time, and never none, although a port that some watch goes down and up.
 func TestGroupsChangeWhileForwarding(t *testing.T) {
 	sw := load(t, "testdata/indirect.json")
 	p, table := mustProfile(t, sw, "I.as"), mustTable(t, sw, "I.t_selector")
@@ -48,9 +48,19 @@ func TestGroupsChangeWhileForwarding(t *testing.T) {
 				return
 			default:
 			}
-			check(p.ModifyGroup(1, []GroupMember{{ID: uint32(i % 3), Weight: 1 + i%4}, {ID: uint32(i+1) % 3, Weight: 1}}))
+			check(p.ModifyGroup(1, []GroupMember{{ID: uint32(i % 3), Weight: 1 + i%4, Watched: true, Watch: 7}, {ID: uint32(i+1) % 3, Weight: 1}}))
 			check(p.ModifyMember(uint32(i%3), "I.set1", param(byte(0xb0+i%8))))
 			check(set.Set([][]Match{{exact(1, byte(i))}}))
+		}
+	})
+	wg.Go(func() {
+		for down := true; ; down = !down {
+			select {
+			case <-stop:
+				return
+			default:
+				sw.SetPortsDown(map[uint32]bool{7: down})
+			}
 		}
 	})
 	for i := range 5000 {
