@@ -7,7 +7,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-	"unique"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -124,8 +123,7 @@ func (c *Correlator) load(view inventory.View) {
 	defer c.mu.Unlock()
 	for e := range view.All(inventory.KindConversation) {
 		conv := e.Fact.(flow.Conversation)
-		c.memory.put(conv.ID, known{address: conv.Client.Address,
-			client: unique.Make(conv.Client.Identity), server: unique.Make(conv.Server.Identity)})
+		c.memory.put(conv.ID, knownOf(&conv, 0))
 	}
 	for e := range view.All(inventory.KindAttachment) {
 		c.attachments.load(e.Fact.(inventory.Attachment))
@@ -233,19 +231,13 @@ func (c *Correlator) identify(conv *flow.Conversation, there, back *path) []inve
 		return nil
 	}
 	attached := slices.Concat(c.sightings(client, there), c.sightings(server, back))
-	var was [2]flow.Identity
-	if before.address.IsValid() {
-		was = [2]flow.Identity{before.client.Value(), before.server.Value()}
-	}
-	if before.address != conv.Client.Address { // who began is known better by now
-		was[0], was[1] = was[1], was[0]
-	}
+	clientBefore, serverBefore := before.ends(conv)
 	clientNow, serverNow, final := c.index.resolveBoth(client, server)
-	conv.Client.Identity, conv.Server.Identity = better(was[0], clientNow), better(was[1], serverNow)
+	conv.Client.Identity, conv.Server.Identity = better(clientBefore, clientNow), better(serverBefore, serverNow)
 	if !final {
 		asked = 0
 	}
-	c.memory.put(conv.ID, known{conv.Client.Address, unique.Make(conv.Client.Identity), unique.Make(conv.Server.Identity), asked})
+	c.memory.put(conv.ID, knownOf(conv, asked))
 	return attached
 }
 

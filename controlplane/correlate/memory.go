@@ -2,7 +2,6 @@ package correlate
 
 import (
 	"hash/maphash"
-	"net/netip"
 	"time"
 	"unique"
 
@@ -21,9 +20,9 @@ type memory struct {
 // known is what is kept of one conversation. There is one for every conversation that lives, so
 // identities are shared.
 type known struct {
-	address        netip.Addr // of client
-	client, server unique.Handle[flow.Identity]
-	question       uint64 // what they answer; 0 if they have to be asked for again
+	client, server unique.Handle[flow.Identity] // zero if nothing is known
+	question       uint64                       // what they answer; 0 if they have to be asked for again
+	lesser         bool                         // the client's address is the lesser one
 }
 
 // question is everything that the answer to who the ends are depends on.
@@ -32,6 +31,25 @@ type question struct {
 	clientVersion, serverVersion uint64 // of what the index knows of their addresses
 	version                      uint64 // of what it knows besides
 	hops                         [2]int // of both directions: another one may prove an attachment
+}
+
+// knownOf keeps what is said of the ends of a conversation.
+func knownOf(conv *flow.Conversation, question uint64) known {
+	return known{client: unique.Make(conv.Client.Identity), server: unique.Make(conv.Server.Identity),
+		question: question, lesser: lesser(conv)}
+}
+
+func lesser(conv *flow.Conversation) bool { return conv.Client.Address.Less(conv.Server.Address) }
+
+// ends are the identities of client and server, as they are told apart in a conversation by now.
+func (k *known) ends(conv *flow.Conversation) (client, server flow.Identity) {
+	if k.client == (unique.Handle[flow.Identity]{}) {
+		return flow.Identity{}, flow.Identity{}
+	}
+	if k.lesser != lesser(conv) { // who began is known better by now
+		return k.server.Value(), k.client.Value()
+	}
+	return k.client.Value(), k.server.Value()
 }
 
 func newMemory(span time.Duration) *memory {
