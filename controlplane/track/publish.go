@@ -32,6 +32,7 @@ func (b *books) publish(now time.Time) {
 	}
 	m.joiner(b.joiner)
 	b.balance(now)
+	b.next = nil
 }
 
 // batch is what is published in one go, and stored whole or not at all.
@@ -46,13 +47,17 @@ func (b *books) batch() batch {
 		b.due -= n
 		b.conversations(n)
 		b.balance(time.Now())
+		b.next = nil
 	}
-	return batch{b.number, slices.Concat(b.pending, b.ledgers)}
+	if b.next == nil {
+		b.next = slices.Concat(b.pending, b.ledgers)
+	}
+	return batch{b.number, b.next}
 }
 
 // sent says that the batch was taken.
 func (b *books) sent() {
-	b.pending, b.ledgers = nil, nil
+	b.pending, b.ledgers, b.next = nil, nil, nil
 	b.number++
 	b.joiner.batch = b.number
 }

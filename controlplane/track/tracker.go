@@ -159,6 +159,7 @@ type books struct {
 	joiner   *joiner
 	due      int                // conversations to be published of those that changed
 	pending  []inventory.Change // the next batch to be published
+	next     []inventory.Change // pending and ledgers together, once that was asked for
 	ledgers  []inventory.Change // how far the records go with it
 	number   uint32             // of that batch
 	stored   progress
