@@ -80,7 +80,7 @@ func (b *bench) print(decoded, f figures) {
 	report("digests/s of processor time")
 	report("  unmarshalled and decoded alone       %10.0f", decoded.rate())
 	report("  and through track and correlate      %10.0f   (at least 200000)  %s", f.rate(), verdict(f.rate() >= 200_000))
-	report("  the same by the clock                %10.0f", float64(f.digests)/f.passed.Seconds())
+	report("  the same by the clock                %10.0f   (the processor was ours for %.0f%% of it)", float64(f.digests)/f.passed.Seconds(), 100*f.spent.Seconds()/f.passed.Seconds())
 	report("  all flows new                        %10.0f", float64(f.begun)/f.spentNew.Seconds())
 	report("  time for track and correlate / time for decoding  %5.2f", f.spent.Seconds()/float64(f.digests)*decoded.rate()-1)
 	report("conversations published, a second      %10.0f   (at most %d)", float64(f.published)/f.passed.Seconds(), track.DefaultConfig().MaxPublish)
