@@ -73,7 +73,7 @@ func (w *world) begins(d *daemon) {
 // switched: the switch is restarted, and has nothing any more.
 func (w *world) switched() {
 	before, anew := w.readOuts(w.main), w.main.metric(w.t, "fabricscope_track_new_incarnations_total")
-	w.restartSwitch()
+	w.restartSwitch(w.main)
 	w.ready(w.main, before)
 	w.anew(anew + 1)
 	w.resume()
@@ -84,7 +84,7 @@ func (w *world) switchedMeanwhile() {
 	before, anew := w.readOuts(w.main), w.main.metric(w.t, "fabricscope_track_new_incarnations_total")
 	w.begins(w.other)
 	others := w.readOuts(w.other)
-	w.restartSwitch()
+	w.restartSwitch(w.other)
 	w.ready(w.other, others)
 	w.becomes(w.main, "standby")
 	w.resume()
@@ -99,6 +99,7 @@ func (w *world) switchedMeanwhile() {
 func (w *world) switchedAndKilled() {
 	w.note("the daemon is killed")
 	w.pause()
+	w.through(w.main)
 	w.main.kill()
 	w.stopSwitch()
 	w.target.start(w.t)
@@ -110,12 +111,12 @@ func (w *world) switchedAndKilled() {
 }
 
 // restartSwitch ends the switch under load and starts it with nothing in it. Traffic stays off.
-func (w *world) restartSwitch() {
+func (w *world) restartSwitch(primary *daemon) {
 	w.t.Helper()
 	w.note("the switch is restarted")
 	if _, own := w.target.(*inProcess); !own {
 		w.pause() // what is on its way to a process that ends is lost, and nobody knows how much
-		w.target.settle(w.t)
+		w.through(primary)
 	}
 	w.stopSwitch()
 	w.pause()
@@ -140,6 +141,18 @@ func (w *world) livesEnded() {
 	for what, n := range check.FlowCounts(w.main.flows(w.t)) {
 		w.lives[what.Interface] = plus(w.lives[what.Interface], n)
 	}
+}
+
+// through waits until the switch's ports have counted everything that was sent.
+func (w *world) through(d *daemon) {
+	w.t.Helper()
+	w.eventually("the ports to have what was sent", func() error {
+		s, err := d.theSwitch()
+		if err != nil {
+			return err
+		}
+		return w.differs(s)
+	})
 }
 
 // stopSwitch ends a life of the switch.

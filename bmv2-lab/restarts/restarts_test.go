@@ -37,7 +37,9 @@ func (w *world) suffer(faults ...func()) {
 // As long as nobody else takes anything out of the flow cache, and no flow is pushed out of it
 // while nobody listens, nothing is missing at all.
 func TestNothingIsLostOrCountedTwice(t *testing.T) {
-	t.Parallel()
+	if os.Getenv(switchCommand) == "" {
+		t.Parallel()
+	}
 	seed := number(t, "RESTARTS_SEED", 1)
 	w := newWorld(t, seed)
 	w.suffer(w.killed, w.cut, w.swallowed, w.killed)
@@ -54,7 +56,9 @@ func TestNothingIsLostOrCountedTwice(t *testing.T) {
 
 // Whatever happens, every packet that is missing is said to be.
 func TestWhatIsMissingIsSaidToBe(t *testing.T) {
-	t.Parallel()
+	if os.Getenv(switchCommand) == "" {
+		t.Parallel()
+	}
 	seed := number(t, "RESTARTS_SEED", 1)
 	w := newWorld(t, seed)
 	w.suffer(w.killed, w.takenOver, w.switched, w.flooded, w.switchedMeanwhile, w.switchedAndKilled)

@@ -25,8 +25,6 @@ type target interface {
 	stop()
 	// send lets a frame arrive. It gives false when the switch did not take it.
 	send(port uint32, frame []byte) bool
-	// settle returns when all frames that were sent have been through.
-	settle(t *testing.T)
 	address() string
 }
 
@@ -89,8 +87,6 @@ func (s *inProcess) start(t *testing.T) {
 func (s *inProcess) stop() { s.shutdown() }
 
 func (s *inProcess) address() string { return s.addr }
-
-func (s *inProcess) settle(*testing.T) {}
 
 func (s *inProcess) send(port uint32, frame []byte) bool {
 	s.mu.Lock()

@@ -136,7 +136,6 @@ func (w *world) traffic() {
 func (w *world) settled() map[string]accounting {
 	w.t.Helper()
 	w.pause()
-	w.target.settle(w.t)
 	said := map[string]accounting{}
 	var last string
 	changed := time.Now()
@@ -148,10 +147,8 @@ func (w *world) settled() map[string]accounting {
 		for _, p := range s.Ports {
 			said[p.Name] = p.Accounting
 		}
-		for _, n := range ports() {
-			if a := said[portName(n)]; (check.Count{Packets: a.PortPackets, Bytes: a.PortBytes}) != w.life[n] {
-				return fmt.Errorf("%s has %+v, want %+v", portName(n), a, w.life[n])
-			}
+		if err := w.differs(s); err != nil {
+			return err
 		}
 		if now := fmt.Sprint(said); now != last {
 			last, changed = now, time.Now()
@@ -162,6 +159,18 @@ func (w *world) settled() map[string]accounting {
 		return nil
 	})
 	return said
+}
+
+// differs is an error while the ports have not counted what was sent since the switch was started.
+func (w *world) differs(s switchAnswer) error {
+	for _, p := range s.Ports {
+		for _, n := range ports() {
+			if a := p.Accounting; p.Name == portName(n) && (check.Count{Packets: a.PortPackets, Bytes: a.PortBytes}) != w.life[n] {
+				return fmt.Errorf("%s has %+v, want %+v", p.Name, a, w.life[n])
+			}
+		}
+	}
+	return nil
 }
 
 // verify compares everything that the main daemon says with what was sent, and gives how many
