@@ -188,8 +188,10 @@ func TestRegistersThatBeganAnew(t *testing.T) {
 				c.packet(key, 100, 0)
 			}
 			time.Sleep(1500 * time.Millisecond)
+			c.mu.Lock()
 			c.model.packet(key, 100) // nobody will hear of these two
 			c.model.packet(key, 100)
+			c.mu.Unlock()
 			time.Sleep(1500 * time.Millisecond)
 			if err := tracker.Disconnected(c.ctx, c.name); err != nil {
 				t.Fatal(err)
