@@ -12,6 +12,7 @@ import (
 
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
@@ -120,12 +121,17 @@ func (s *stream) recall(seen []check.Seen) {
 // watchPods notes when pods become ready and which address they have, until the stream ends.
 func (s *stream) watchPods(cluster string, client kubernetes.Interface) error {
 	ctx := s.ctx
-	w, err := client.CoreV1().Pods(metav1.NamespaceAll).Watch(ctx, metav1.ListOptions{})
+	// Version 0 is what the API server has at hand. To be sure that it is the newest it would have to wait for a
+	// change when its etcd is of before 3.4.25, which cannot tell it how far it is.
+	w, err := client.CoreV1().Pods(metav1.NamespaceAll).Watch(ctx, metav1.ListOptions{ResourceVersion: "0"})
 	if err != nil {
 		return fmt.Errorf("watch pods: %w", err)
 	}
 	defer w.Stop()
 	for event := range w.ResultChan() {
+		if event.Type == watch.Error && ctx.Err() == nil {
+			return fmt.Errorf("watch pods: %w", apierrors.FromObject(event.Object))
+		}
 		if pod, ok := event.Object.(*corev1.Pod); ok && event.Type != watch.Deleted {
 			s.notePod(cluster, pod)
 		}
