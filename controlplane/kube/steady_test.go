@@ -105,7 +105,7 @@ func (w *world) rights() {
 	w.server.serve()
 	w.state("green", "unreachable", "401")
 	w.applyRole()
-	issue(600)
+	token = issue(600)
 	w.state("green", "synced", "")
 
 	role, err := w.server.client.RbacV1().ClusterRoles().Get(ctx, "fabricscope", metav1.GetOptions{})
@@ -118,7 +118,20 @@ func (w *world) rights() {
 	}
 	_, err = w.server.client.RbacV1().ClusterRoles().Update(ctx, role, metav1.UpdateOptions{})
 	w.must(err)
+	client := w.holding(token)
+	eventually(w.T, "the server goes by the changed role", func() error { // it learns of it by a watch of its own
+		if _, err := client.NetworkingV1().Ingresses("").List(ctx, metav1.ListOptions{}); !apierrors.IsForbidden(err) {
+			return fmt.Errorf("listing ingresses: %v", err)
+		}
+		return nil
+	})
 	w.must(w.watcher.Set(w.clusters[:1]))
+	eventually(w.T, "green is not watched", func() error { // or the watcher would see no difference
+		if e, ok := w.store.Now().Get(inventory.Cluster{Name: "green"}.Ref()); ok {
+			return fmt.Errorf("%+v", e.Fact)
+		}
+		return nil
+	})
 	w.must(w.watcher.Set([]kube.Cluster{w.clusters[0], restricted}))
 	eventually(w.T, "ingresses are denied", func() error {
 		e, _ := w.store.Now().Get(inventory.Cluster{Name: "green"}.Ref())
@@ -156,13 +169,19 @@ func (w *world) applyRole() {
 	}
 }
 
-// nothingElse asks the server what the token may, and compares it with the manifest.
-func (w *world) nothingElse(token string) {
+// holding is a client with a token.
+func (w *world) holding(token string) *kubernetes.Clientset {
 	w.Helper()
-	ctx := context.Background()
 	client, err := kubernetes.NewForConfig(&rest.Config{Host: w.server.url(), BearerToken: token,
 		TLSClientConfig: rest.TLSClientConfig{CAFile: w.server.file("serving.crt")}})
 	w.must(err)
+	return client
+}
+
+// nothingElse asks the server what the token may, and compares it with the manifest.
+func (w *world) nothingElse(token string) {
+	w.Helper()
+	ctx, client := context.Background(), w.holding(token)
 	if _, err := client.CoreV1().Secrets("shop").List(ctx, metav1.ListOptions{}); !apierrors.IsForbidden(err) {
 		w.Errorf("secrets: %v, want forbidden", err)
 	}
