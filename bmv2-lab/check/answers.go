@@ -51,6 +51,7 @@ type Leg struct {
 	ID         string `json:"id"`
 	Side       string `json:"side"`
 	Confidence string `json:"confidence"`
+	Reason     string `json:"reason"` // why it is a guess
 	End        struct {
 		Address netip.Addr `json:"address"`
 	} `json:"end"`

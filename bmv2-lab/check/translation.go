@@ -77,9 +77,14 @@ func tracked(values map[string]string) (t Tuple, err error) {
 	return t, nil
 }
 
+// guessShare is the part of the connections that may be joined as a guess: to be sure the daemon has
+// to see both SYNs and to know the service's members in that moment.
+const guessShare = 0.1
+
 // Legs compares the legs of conversations with what the kernels translated: where both crossed
-// the fabric they are exactly each other's, and nothing else is joined. It says how many these are.
-func Legs(flows []Flow, translations []Translation) (joined int, differences []string) {
+// the fabric they are each other's, and nothing else is joined. It says how many these are, and
+// of the guesses among them, why they are no more than that.
+func Legs(flows []Flow, translations []Translation) (joined int, guesses, differences []string) {
 	byTuple, wanted := map[Tuple]Flow{}, map[string][]string{}
 	for _, f := range flows {
 		byTuple[f.Forward.Tuple] = f
@@ -97,13 +102,18 @@ func Legs(flows []Flow, translations []Translation) (joined int, differences []s
 		want := wanted[f.ID]
 		switch {
 		case len(want) == 0 && len(f.Legs) == 0:
-		case len(f.Legs) != 1 || !slices.Contains(want, f.Legs[0].ID) || f.Legs[0].Confidence != "exact":
+		case len(f.Legs) != 1 || !slices.Contains(want, f.Legs[0].ID):
 			differences = append(differences, fmt.Sprintf("conversation %s, %v: legs %+v, want %v", f.ID, f.Forward.Tuple, f.Legs, want))
 		case f.Legs[0].Side == "back" && f.Legs[0].End.Address != byID(flows, want).Forward.Tuple.Dst:
 			differences = append(differences, fmt.Sprintf("conversation %s: the end of its leg is %v", f.ID, f.Legs[0].End))
+		case f.Legs[0].Confidence != "exact" && f.Legs[0].Side == "back":
+			guesses = append(guesses, f.Legs[0].Reason)
 		}
 	}
-	return joined, differences
+	if float64(len(guesses)) > guessShare*float64(joined) {
+		differences = append(differences, fmt.Sprintf("%d of %d connections are guesses: %q", len(guesses), joined, guesses))
+	}
+	return joined, guesses, differences
 }
 
 // byID finds a conversation that has one of these.
