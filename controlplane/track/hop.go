@@ -22,6 +22,7 @@ type hop struct {
 	zeroTo       uint32 // one more than the last epoch that began without a packet; 0 if that is not known
 	openFrom     uint32 // one more than the first epoch that began after the last packet; 0 while more may come
 	clockError   uint32 // microseconds
+	began        uint32 // first by the switch's clock, in microseconds
 	synSeq       uint32 // of the SYN that lastSYN is of, or of those that it repeats
 	slot         uint32 // of the newest generation
 	batch        uint32 // that the rest of counters was published with
@@ -50,7 +51,7 @@ func (h *hop) add(d *delta, c *clock) {
 	h.counters.Add(d.add)
 	h.unpublished.Add(d.add)
 	if h.first == 0 || first < h.first {
-		h.first = first
+		h.first, h.began = first, uint32(d.first)
 	}
 	h.last = max(h.last, last)
 	h.clockError = uint32(min(c.error(c.at(d.now))/time.Microsecond, 1<<32-1))

@@ -106,7 +106,7 @@ func (b *books) resumeHop(number uint32, f *flow.Hop, flags uint8, reversed bool
 	h := j.hops.at(n)
 	h.counters, h.flags, h.syns, h.synSeq = f.Counters, flags, f.SYNs, f.SynSeq
 	h.marks |= markAgain // how many generations have counted it is not recorded
-	h.first, h.last, h.lastSYN, h.firstACK = nanos(f.First), nanos(f.Last), nanos(f.LastSYN), nanos(f.FirstACK)
+	h.first, h.began, h.last, h.lastSYN, h.firstACK = nanos(f.First), f.Began, nanos(f.Last), nanos(f.LastSYN), nanos(f.FirstACK)
 	switch l := f.Live; {
 	case f.Incomplete:
 		h.marks |= markIncomplete

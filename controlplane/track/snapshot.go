@@ -78,7 +78,7 @@ func (j *joiner) describe(n uint32, out *flow.Hop, memory flow.Snapshots) flow.S
 	h := j.hops.at(n)
 	p := &j.places.list[h.place]
 	*out = flow.Hop{Switch: p.sw, Port: p.port, Number: p.number, Outer: j.outers.at(h.outer),
-		Counters: h.counters, First: moment(h.first), Last: moment(h.last),
+		Counters: h.counters, First: moment(h.first), Began: h.began, Last: moment(h.last),
 		SYNs: h.syns, SynSeq: h.synSeq, LastSYN: moment(h.lastSYN), FirstACK: moment(h.firstACK),
 		Incomplete: h.is(markIncomplete), Whole: h.live == 1 && !h.is(markAgain), ClockError: time.Duration(h.clockError) * time.Microsecond}
 	// A flow is in one slot of a switch at a time: the newest.
@@ -128,11 +128,20 @@ func before(a, b []flow.Hop) bool {
 	for i := range a {
 		for k := range b {
 			if a[i].Switch == b[k].Switch {
-				return a[i].First.Before(b[k].First)
+				return earlier(&a[i], &b[k])
 			}
 		}
 	}
 	return len(b) == 0 || len(a) > 0 && a[0].First.Before(b[0].First)
+}
+
+// earlier says which of two hops of a switch began first. Their times by our clock were told by what
+// was known of the switch's clock at two moments, which may differ by more than a round trip.
+func earlier(a, b *flow.Hop) bool {
+	if apart := a.First.Sub(b.First); apart.Abs() > time.Minute {
+		return apart < 0
+	}
+	return int32(a.Began-b.Began) < 0
 }
 
 // conversationID names a conversation by its tuple and the moment it began.

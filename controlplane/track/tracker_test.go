@@ -314,12 +314,14 @@ func TestClientIsWhoSentTheFirstSYN(t *testing.T) {
 		a, b             []flow.Hop
 		swapped          bool
 	}{
-		"both ports low": {8080, 3861, hops(flow.Hop{Switch: "leaf1", First: at(300), SYNs: 1}),
-			hops(flow.Hop{Switch: "leaf1", First: at(0), SYNs: 1}, flow.Hop{Switch: "leaf2", First: at(900), SYNs: 1}), true},
+		"both ports low, though a worse known clock turns the times round": {8080, 3861, hops(flow.Hop{Switch: "leaf1", First: at(500), Began: 300, SYNs: 1}),
+			hops(flow.Hop{Switch: "leaf1", First: at(700), Began: 1<<32 - 100, SYNs: 1}, flow.Hop{Switch: "leaf2", First: at(900), SYNs: 1}), true},
 		"a SYN against the ports": {8080, 40000, hops(flow.Hop{Switch: "leaf1", First: at(0), SYNs: 1}), nil, false},
 		"no SYN, by the ports":    {8080, 40000, hops(flow.Hop{Switch: "leaf1", First: at(0)}), nil, true},
-		"no SYN, by the times": {40001, 40000, hops(flow.Hop{Switch: "leaf1", First: at(300)}),
+		"no SYN, by the times": {40001, 40000, hops(flow.Hop{Switch: "leaf1", First: at(300), Began: 300}),
 			hops(flow.Hop{Switch: "leaf1", First: at(0)}), true},
+		"no SYN, by times that are far apart": {40001, 40000, hops(flow.Hop{Switch: "leaf1", First: at(5e9), Began: 5e9 - 1<<32}),
+			hops(flow.Hop{Switch: "leaf1", First: at(0), Began: 1 << 31}), true},
 	} {
 		tuple := flow.Tuple{Protocol: flow.TCP, SrcPort: c.srcPort, DstPort: c.dstPort}
 		if got := swapped(tuple, c.a, c.b); got != c.swapped {
