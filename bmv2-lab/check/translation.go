@@ -77,14 +77,9 @@ func tracked(values map[string]string) (t Tuple, err error) {
 	return t, nil
 }
 
-// guessShare is the part of the connections that may be joined as a guess: to be sure the daemon has
-// to see both SYNs and to know the service's members in that moment.
-const guessShare = 0.1
-
 // Legs compares the legs of conversations with what the kernels translated: where both crossed
-// the fabric they are each other's, and nothing else is joined. It says how many these are, and
-// of the guesses among them, why they are no more than that.
-func Legs(flows []Flow, translations []Translation) (joined int, guesses, differences []string) {
+// the fabric they are exactly each other's, and nothing else is joined. It says how many these are.
+func Legs(flows []Flow, translations []Translation) (joined int, differences []string) {
 	byTuple, wanted := map[Tuple]Flow{}, map[string][]string{}
 	for _, f := range flows {
 		byTuple[f.Forward.Tuple] = f
@@ -106,14 +101,11 @@ func Legs(flows []Flow, translations []Translation) (joined int, guesses, differ
 			differences = append(differences, fmt.Sprintf("conversation %s, %v: legs %+v, want %v", f.ID, f.Forward.Tuple, f.Legs, want))
 		case f.Legs[0].Side == "back" && f.Legs[0].End.Address != byID(flows, want).Forward.Tuple.Dst:
 			differences = append(differences, fmt.Sprintf("conversation %s: the end of its leg is %v", f.ID, f.Legs[0].End))
-		case f.Legs[0].Confidence != "exact" && f.Legs[0].Side == "back":
-			guesses = append(guesses, f.Legs[0].Reason)
+		case f.Legs[0].Confidence != "exact":
+			differences = append(differences, fmt.Sprintf("conversation %s, %v: its leg is a guess: %s", f.ID, f.Forward.Tuple, f.Legs[0].Reason))
 		}
 	}
-	if float64(len(guesses)) > guessShare*float64(joined) {
-		differences = append(differences, fmt.Sprintf("%d of %d connections are guesses: %q", len(guesses), joined, guesses))
-	}
-	return joined, guesses, differences
+	return joined, differences
 }
 
 // byID finds a conversation that has one of these.
