@@ -10,6 +10,7 @@ import (
 	"time"
 
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
+	"github.com/openconfig/gnmi/value"
 	"github.com/openconfig/gnmic/pkg/api"
 	"github.com/openconfig/gnmic/pkg/api/target"
 )
@@ -116,23 +117,19 @@ func PathText(prefix, path *gpb.Path) string {
 }
 
 func text(v *gpb.TypedValue) string {
-	switch v := v.GetValue().(type) {
-	case *gpb.TypedValue_StringVal:
-		return v.StringVal
-	case *gpb.TypedValue_UintVal:
-		return fmt.Sprint(v.UintVal)
-	case *gpb.TypedValue_IntVal:
-		return fmt.Sprint(v.IntVal)
-	case *gpb.TypedValue_BoolVal:
-		return fmt.Sprint(v.BoolVal)
-	case *gpb.TypedValue_LeaflistVal:
-		var all []string
-		for _, e := range v.LeaflistVal.GetElement() {
-			all = append(all, text(e))
-		}
-		return strings.Join(all, ",")
+	scalar, err := value.ToScalar(v)
+	if err != nil {
+		return v.String()
 	}
-	return v.String()
+	list, ok := scalar.([]any)
+	if !ok {
+		return fmt.Sprint(scalar)
+	}
+	words := make([]string, len(list))
+	for i, one := range list {
+		words[i] = fmt.Sprint(one)
+	}
+	return strings.Join(words, ",")
 }
 
 // Key is the value of a list key on a path, of the last list that has such a key; of the list with a

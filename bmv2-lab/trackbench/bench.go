@@ -106,19 +106,24 @@ func (b *bench) decodeAlone(ctx context.Context) (f figures, err error) {
 	return f, errors.Join(err, feed.wait())
 }
 
-// ingest runs everything.
-func (b *bench) ingest(ctx context.Context, last bool) (f figures, err error) {
-	nobody := &sink{}
-	c, err := correlate.New(correlate.DefaultConfig(), correlate.Deps{Sink: nobody, Source: source(facts()), Registerer: prometheus.NewRegistry()})
+// controller is a tracker whose conversations go through a correlator to a sink.
+func controller(to correlate.Sink, registry *prometheus.Registry) (*correlate.Correlator, *track.Tracker, error) {
+	c, err := correlate.New(correlate.DefaultConfig(), correlate.Deps{Sink: to, Source: source(facts()), Registerer: registry})
 	if err != nil {
-		return f, err
+		return nil, nil, err
 	}
 	cfg := track.DefaultConfig()
 	cfg.Slots, cfg.EpochBits = slots, epochBits
 	cfg.IdleTimeout, cfg.EndedTimeout = time.Hour, time.Hour // who is silent is part of the traffic
-	registry := prometheus.NewRegistry()
 	t, err := track.New(cfg, track.Deps{Sink: c, Log: slog.New(slog.DiscardHandler), Registerer: registry,
 		PortName: func(_ string, n uint32) string { return inventory.PortName(n) }})
+	return c, t, err
+}
+
+// ingest runs everything.
+func (b *bench) ingest(ctx context.Context, last bool) (f figures, err error) {
+	nobody, registry := &sink{}, prometheus.NewRegistry()
+	c, t, err := controller(nobody, registry)
 	if err != nil {
 		return f, err
 	}

@@ -80,26 +80,12 @@ func facts() []inventory.Fact {
 // source gives the facts to the correlator. Nothing changes afterwards.
 type source []inventory.Fact
 
-func (s source) Subscribe() (inventory.View, correlate.Feed) { return s, s }
-
-func (s source) Get(inventory.Ref) (inventory.Entry, bool) { return inventory.Entry{}, false }
-
-func (s source) Version() uint64 { return 0 }
+func (s source) Subscribe() (inventory.Lister, correlate.Feed) { return s, s }
 
 func (s source) All(k inventory.Kind) func(func(inventory.Entry) bool) {
 	return func(yield func(inventory.Entry) bool) {
 		for _, f := range s {
 			if f.Ref().Kind == k && !yield(inventory.Entry{Fact: f, Event: time.Now().Add(-time.Hour)}) {
-				return
-			}
-		}
-	}
-}
-
-func (s source) From(k inventory.Kind, cluster, id string) func(func(inventory.Entry) bool) {
-	return func(yield func(inventory.Entry) bool) {
-		for e := range s.All(k) {
-			if r := e.Fact.Ref(); r.Cluster == cluster && r.ID >= id && !yield(e) {
 				return
 			}
 		}

@@ -239,7 +239,7 @@ func quiet(ctx context.Context, err error) error {
 type source struct{ *history.Store }
 
 // Subscribe implements correlate.Source.
-func (s source) Subscribe() (inventory.View, correlate.Feed) { return s.Store.Subscribe() }
+func (s source) Subscribe() (inventory.Lister, correlate.Feed) { return s.Store.Subscribe() }
 
 // portTable names the ports of all switches.
 type portTable map[string]map[uint32]string

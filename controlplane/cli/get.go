@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
+	"github.com/openconfig/gnmi/value"
 	xpath "github.com/openconfig/gnmic/pkg/api/path"
 	"github.com/spf13/cobra"
 )
@@ -126,21 +127,17 @@ func (w *leafWriter) end() error {
 
 // plain gives a value for people.
 func plain(v *gpb.TypedValue) string {
-	switch v := v.GetValue().(type) {
-	case *gpb.TypedValue_StringVal:
-		return v.StringVal
-	case *gpb.TypedValue_UintVal:
-		return fmt.Sprint(v.UintVal)
-	case *gpb.TypedValue_IntVal:
-		return fmt.Sprint(v.IntVal)
-	case *gpb.TypedValue_BoolVal:
-		return fmt.Sprint(v.BoolVal)
-	case *gpb.TypedValue_LeaflistVal:
-		var list []string
-		for _, e := range v.LeaflistVal.GetElement() {
-			list = append(list, plain(e))
-		}
-		return strings.Join(list, " ")
+	scalar, err := value.ToScalar(v)
+	if err != nil {
+		return v.String()
 	}
-	return v.String()
+	list, ok := scalar.([]any)
+	if !ok {
+		return fmt.Sprint(scalar)
+	}
+	words := make([]string, len(list))
+	for i, one := range list {
+		words[i] = fmt.Sprint(one)
+	}
+	return strings.Join(words, " ")
 }

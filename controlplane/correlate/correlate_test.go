@@ -44,15 +44,10 @@ func (w *world) take() []inventory.Change {
 
 type emptyView struct{}
 
-func (emptyView) Get(inventory.Ref) (inventory.Entry, bool) { return inventory.Entry{}, false }
 func (emptyView) All(inventory.Kind) func(func(inventory.Entry) bool) {
 	return func(func(inventory.Entry) bool) {}
 }
-func (emptyView) From(inventory.Kind, string, string) func(func(inventory.Entry) bool) {
-	return func(func(inventory.Entry) bool) {}
-}
-func (emptyView) Version() uint64                  { return 0 }
-func (w *world) Subscribe() (inventory.View, Feed) { return emptyView{}, w }
+func (w *world) Subscribe() (inventory.Lister, Feed) { return emptyView{}, w }
 func (w *world) Next(ctx context.Context) ([]inventory.Update, error) {
 	<-ctx.Done()
 	return nil, ctx.Err()

@@ -49,7 +49,7 @@ type Sink interface {
 
 // Source tells what is so now and what changes.
 type Source interface {
-	Subscribe() (inventory.View, Feed)
+	Subscribe() (inventory.Lister, Feed)
 }
 
 // Feed is a stream of updates.
@@ -118,7 +118,7 @@ func (c *Correlator) Run(ctx context.Context) error {
 
 // load takes the state that the store has, so that what an earlier run attached is neither
 // said again nor forgotten, and ends stay who they were.
-func (c *Correlator) load(view inventory.View) {
+func (c *Correlator) load(view inventory.Lister) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for e := range view.All(inventory.KindConversation) {

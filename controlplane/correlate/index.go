@@ -111,24 +111,9 @@ func (x *index) update(r inventory.Ref, e inventory.Entry) {
 			x.clusters[r.ID] = c
 		}
 	case inventory.KindNode:
-		old := x.nodes[r]
-		replace(x.nodeAt, r, old.outer(), nil)
-		delete(x.nodes, r)
-		if f, ok := e.Fact.(inventory.Node); ok {
-			n := node{f}
-			x.nodes[r] = n
-			replace(x.nodeAt, r, nil, n.outer())
-		}
+		x.updateNode(r, e)
 	case inventory.KindMember:
-		old := x.members[r].Address
-		replace(x.memberAt, r, []netip.Addr{old}, nil)
-		delete(x.members, r)
-		if m, ok := e.Fact.(inventory.Member); ok {
-			x.members[r] = m
-			replace(x.memberAt, r, nil, []netip.Addr{m.Address})
-			x.touch(m.Address)
-		}
-		x.touch(old)
+		x.updateMember(r, e)
 	case inventory.KindService:
 		x.updateService(r, e)
 	case inventory.KindEntrance:
@@ -143,20 +128,47 @@ func (x *index) update(r inventory.Ref, e inventory.Entry) {
 			x.peers[portKey{p.Switch, p.Name}] = p.Peer
 		}
 	case inventory.KindEndpoint:
-		if old, ok := x.endpoints[r]; ok {
-			replace(x.seenAt, r, []netip.Addr{old.Fact.(inventory.Endpoint).Address}, nil)
-			delete(x.endpoints, r)
-		}
-		if p, ok := e.Fact.(inventory.Endpoint); ok {
-			x.endpoints[r] = e
-			replace(x.seenAt, r, nil, []netip.Addr{p.Address})
-		}
+		x.updateEndpoint(r, e)
 	case inventory.KindLink:
 		// A port that once had a switch behind it stays one between switches when the link is
 		// down: what entered there before still came from inside.
 		if l, ok := e.Fact.(inventory.Link); ok {
 			x.uplinks[portKey{l.B.Switch, l.B.Port}] = l.A
 		}
+	}
+}
+
+func (x *index) updateNode(r inventory.Ref, e inventory.Entry) {
+	old := x.nodes[r]
+	replace(x.nodeAt, r, old.outer(), nil)
+	delete(x.nodes, r)
+	if f, ok := e.Fact.(inventory.Node); ok {
+		n := node{f}
+		x.nodes[r] = n
+		replace(x.nodeAt, r, nil, n.outer())
+	}
+}
+
+func (x *index) updateMember(r inventory.Ref, e inventory.Entry) {
+	old := x.members[r].Address
+	replace(x.memberAt, r, []netip.Addr{old}, nil)
+	delete(x.members, r)
+	if m, ok := e.Fact.(inventory.Member); ok {
+		x.members[r] = m
+		replace(x.memberAt, r, nil, []netip.Addr{m.Address})
+		x.touch(m.Address)
+	}
+	x.touch(old)
+}
+
+func (x *index) updateEndpoint(r inventory.Ref, e inventory.Entry) {
+	if old, ok := x.endpoints[r]; ok {
+		replace(x.seenAt, r, []netip.Addr{old.Fact.(inventory.Endpoint).Address}, nil)
+		delete(x.endpoints, r)
+	}
+	if p, ok := e.Fact.(inventory.Endpoint); ok {
+		x.endpoints[r] = e
+		replace(x.seenAt, r, nil, []netip.Addr{p.Address})
 	}
 }
 

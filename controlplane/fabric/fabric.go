@@ -32,7 +32,7 @@ type Deps struct {
 	Registerer prometheus.Registerer
 	// Before is what was known when the daemon started, if anything: links and endpoints in
 	// it are taken as they were, asked after at once, and ended if they do not answer.
-	Before inventory.View
+	Before inventory.Lister
 }
 
 // Fabric routes. See the package's documentation.

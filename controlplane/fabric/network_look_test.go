@@ -66,11 +66,6 @@ type view struct {
 	facts map[inventory.Ref]inventory.Fact
 }
 
-func (v view) Get(r inventory.Ref) (inventory.Entry, bool) {
-	f, ok := v.facts[r]
-	return inventory.Entry{Fact: f}, ok
-}
-
 func (v view) All(k inventory.Kind) func(yield func(inventory.Entry) bool) {
 	return func(yield func(inventory.Entry) bool) {
 		for r, f := range v.facts {
@@ -80,9 +75,3 @@ func (v view) All(k inventory.Kind) func(yield func(inventory.Entry) bool) {
 		}
 	}
 }
-
-func (v view) From(inventory.Kind, string, string) func(yield func(inventory.Entry) bool) {
-	panic("not asked for here")
-}
-
-func (v view) Version() uint64 { return 1 }

@@ -137,7 +137,7 @@ func newNetwork(t *testing.T, cfg Config, leaves, spines int) *network {
 }
 
 // restart makes a new daemon for the same switches.
-func (n *network) restart(cfg Config, before inventory.View) {
+func (n *network) restart(cfg Config, before inventory.Lister) {
 	n.t.Helper()
 	f, err := New(cfg, Deps{Log: slog.New(slog.DiscardHandler), Sink: n, Registerer: prometheus.NewRegistry(), Before: before})
 	if err != nil {

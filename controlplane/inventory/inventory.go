@@ -93,12 +93,17 @@ type Update struct {
 	Before Entry
 }
 
-// View is a consistent state of everything, for one moment.
-type View interface {
-	// Get gives the fact under r.
-	Get(r Ref) (Entry, bool)
+// Lister is as much of a View as those need who take over a whole state.
+type Lister interface {
 	// All yields every fact of a kind, ordered by Ref.
 	All(k Kind) func(yield func(Entry) bool)
+}
+
+// View is a consistent state of everything, for one moment.
+type View interface {
+	Lister
+	// Get gives the fact under r.
+	Get(r Ref) (Entry, bool)
 	// From yields the facts of a kind in a cluster, "" for the fabric, whose IDs are not less
 	// than id, ordered by ID.
 	From(k Kind, cluster, id string) func(yield func(Entry) bool)

@@ -67,7 +67,7 @@ func (c Config) Validate() error {
 // Deps are what a Tracker needs of others.
 type Deps struct {
 	Sink   Sink
-	Before inventory.View // what the sink held when the last tracker ended; nil: nothing
+	Before inventory.Lister // what the sink held when the last tracker ended; nil: nothing
 	// Progress gives the versions of what the sink was given last, and of what outlives a crash
 	// with all before it. Nil: everything does at once.
 	Progress   func() (given, stored uint64)

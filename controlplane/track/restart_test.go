@@ -25,12 +25,7 @@ func (s *sink) stored() stored {
 	return maps.Clone(s.facts)
 }
 
-// Get implements inventory.View, as do the next ones.
-func (s stored) Get(r inventory.Ref) (inventory.Entry, bool) {
-	f, ok := s[r]
-	return inventory.Entry{Fact: f}, ok
-}
-
+// All implements inventory.Lister.
 func (s stored) All(k inventory.Kind) func(func(inventory.Entry) bool) {
 	return func(yield func(inventory.Entry) bool) {
 		for r, f := range s {
@@ -41,14 +36,8 @@ func (s stored) All(k inventory.Kind) func(func(inventory.Entry) bool) {
 	}
 }
 
-func (s stored) From(k inventory.Kind, _, _ string) func(func(inventory.Entry) bool) {
-	return s.All(k)
-}
-
-func (s stored) Version() uint64 { return 0 }
-
 // run runs a tracker that finds before, until stop.
-func run(t *testing.T, before inventory.View, registry *prometheus.Registry) (tracker *Tracker, s *sink, stop func()) {
+func run(t *testing.T, before inventory.Lister, registry *prometheus.Registry) (tracker *Tracker, s *sink, stop func()) {
 	t.Helper()
 	cfg := DefaultConfig()
 	cfg.Slots, cfg.EpochBits = 8, 20

@@ -95,10 +95,7 @@ func start(t testing.TB, facts []inventory.Fact, access gnmi.Access, options []O
 	l.Records = records.NewRecorder(recorded)
 	run("records", recorded.Run)
 	l.Record(facts...)
-	if err := l.Records.Flush(ctx); err != nil {
-		t.Fatal(err)
-	}
-	if err := store.Flush(ctx); err != nil {
+	if err := errors.Join(l.Records.Flush(ctx), store.Flush(ctx)); err != nil {
 		t.Fatal(err)
 	}
 	l.SetNow(shop.Epoch().Add(5 * time.Minute))
@@ -112,9 +109,16 @@ func start(t testing.TB, facts []inventory.Fact, access gnmi.Access, options []O
 		t.Fatal(err)
 	}
 	run("gnmi", l.Server.Run)
+	l.awaitCertificate(t)
+	return l
+}
+
+// awaitCertificate waits until clients can check who the server is.
+func (l *Lab) awaitCertificate(t testing.TB) {
+	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
 		if _, err := os.Stat(l.CA); err == nil {
-			return l
+			return
 		}
 		if time.Now().After(deadline) {
 			t.Fatalf("no certificate %s", l.CA)
