@@ -202,6 +202,9 @@ func TestWithFlowSlots(t *testing.T) {
 	if constants := bytes.Count(device, []byte(`"0x00000020"`)); constants < 4 {
 		t.Errorf("%d constants of 32 slots a way, want the two hashes' and where the second way begins", constants)
 	}
+	if device, _, err := p4src.WithFlowSlots(p4src.FlowSlots); err != nil || !bytes.Equal(device, p4src.DeviceConfig()) {
+		t.Errorf("of the compiled size it is not the compiled program: %v", err)
+	}
 	for _, slots := range []int{0, 1, 63, 2 * p4src.FlowSlots} {
 		if _, _, err := p4src.WithFlowSlots(slots); err == nil {
 			t.Errorf("no error for %d slots", slots)

@@ -19,6 +19,10 @@ func WithFlowSlots(slots int) (device []byte, info *p4config.P4Info, err error) 
 	if slots < 2 || slots > FlowSlots || slots&(slots-1) != 0 {
 		return nil, nil, fmt.Errorf("a flow cache of %d slots: want a power of two, from 2 to %d", slots, FlowSlots)
 	}
+	if slots == FlowSlots { // the very bytes, by which a switch that has them is known
+		info, err = P4Info()
+		return DeviceConfig(), info, err
+	}
 	var program map[string]any
 	if err := json.Unmarshal(deviceConfig, &program); err != nil {
 		return nil, nil, fmt.Errorf("embedded program: %w", err)

@@ -85,7 +85,7 @@ func (d *Daemon) compose(cfg config.Config, log *slog.Logger, r *prometheus.Regi
 	}
 	names := portNames(cfg)
 	t := track.DefaultConfig()
-	t.Slots, t.EpochBits = p4src.FlowSlots, p4src.EpochBits
+	t.Slots, t.EpochBits = uint32(cfg.Flows.CacheSlots), p4src.EpochBits
 	t.IdleTimeout, t.Linger = cfg.Flows.IdleTimeout, cfg.Flows.Linger
 	t.WireGuardPorts = cfg.Flows.WireGuardPorts
 	if d.tracker, err = track.New(t, track.Deps{Sink: d.correlator, Before: d.store.Now(), Progress: d.progress, PortName: names.name, Log: log, Registerer: r}); err != nil {
@@ -109,11 +109,11 @@ func (d *Daemon) compose(cfg config.Config, log *slog.Logger, r *prometheus.Regi
 
 // connectSwitches makes a session per switch. All of them share the fabric and the flow cache.
 func (d *Daemon) connectSwitches(cfg config.Config, names portTable, log *slog.Logger, r prometheus.Registerer) error {
-	info, err := p4src.P4Info()
+	device, info, err := p4src.WithFlowSlots(cfg.Flows.CacheSlots)
 	if err != nil {
 		return err
 	}
-	program, err := p4rt.NewProgram(info, p4src.DeviceConfig())
+	program, err := p4rt.NewProgram(info, device)
 	if err != nil {
 		return err
 	}

@@ -122,12 +122,13 @@ func (a *Address) UnmarshalYAML(n *yaml.Node) (err error) {
 	return nil
 }
 
-// Flows are the times of flow accounting.
+// Flows are the times and the room of flow accounting.
 type Flows struct {
 	IdleTimeout time.Duration `yaml:"idle-timeout"` // a silent flow leaves the switch's cache
 	Linger      time.Duration `yaml:"linger"`       // a silent conversation stays on the screen
 
 	ExportInterval time.Duration `yaml:"export-interval"` // what one flow record counts
+	CacheSlots     int           `yaml:"cache-slots"`     // of a switch: flows that it has room for
 
 	WireGuardPorts []uint16 `yaml:"wireguard-ports"` // UDP ports whose flows are named WireGuard
 }
@@ -149,7 +150,7 @@ func Default() Config {
 		HTTP: HTTP{Listen: "127.0.0.1:9464"},
 		Fabric: Fabric{Routing: true, LLDPInterval: 2 * time.Second,
 			VXLANPorts: []uint16{4789, 8472}, GenevePorts: []uint16{6081}},
-		Flows:   Flows{IdleTimeout: 5 * time.Second, Linger: 5 * time.Minute, ExportInterval: 10 * time.Second, WireGuardPorts: []uint16{51820}},
+		Flows:   Flows{IdleTimeout: 5 * time.Second, Linger: 5 * time.Minute, ExportInterval: 10 * time.Second, CacheSlots: maxCacheSlots, WireGuardPorts: []uint16{51820}},
 		History: History{Retention: 30 * 24 * time.Hour, FlowRetention: 7 * 24 * time.Hour},
 	}
 }

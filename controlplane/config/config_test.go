@@ -61,6 +61,7 @@ func TestErrorsNameLineOrField(t *testing.T) {
 		{"flows: {", "  geneve-ports: [8472]\nflows: {", "fabric.geneve-ports[0]: 8472 is in fabric.vxlan-ports"},
 		{"flows: {", "flows: {wireguard-ports: [0], ", "flows.wireguard-ports[0]: 0 is 0 or there twice"},
 		{"idle-timeout: 3s", "idle-timeout: -3s", "flows.idle-timeout: -3s is not positive"},
+		{"flows: {", "flows: {cache-slots: 100, ", "flows.cache-slots: 100 is not a power of two from 2 to 16384"},
 		{"flows:", "---\nflows:", "more than one YAML document"},
 		{"state-dir: /tmp/state", "election-id: 0", "election-id: must not be 0"},
 		{"state-dir: /tmp/state", "gnmi: {max-behind: 7}", "gnmi.max-behind: 7 is less than 1024"},

@@ -19,6 +19,9 @@ var name = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 // maxPort is the largest port number of the data plane; those above are the CPU's and drop.
 const maxPort = 509
 
+// maxCacheSlots is how many slots the flow cache is compiled with.
+const maxCacheSlots = 16384
+
 // maxTunnelPorts is the size of the switches' table of tunnel ports.
 const maxTunnelPorts = 64
 
@@ -58,6 +61,9 @@ func (c Config) Validate() error {
 	p.positive("flows.linger", c.Flows.Linger)
 	if c.Flows.ExportInterval < time.Second {
 		p.add("flows.export-interval", "%v is less than 1s", c.Flows.ExportInterval)
+	}
+	if n := c.Flows.CacheSlots; n < 2 || n > maxCacheSlots || n&(n-1) != 0 {
+		p.add("flows.cache-slots", "%d is not a power of two from 2 to %d", n, maxCacheSlots)
 	}
 	p.ports("flows.wireguard-ports", c.Flows.WireGuardPorts)
 	p.positive("history.retention", c.History.Retention)
