@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"syscall"
 
 	"github.com/fabricscope/fabricscope/bmv2-lab/cluster"
@@ -21,9 +22,10 @@ const usage = `fabriclab runs Fabricscope's lab on this machine. It needs root.
 
 usage: fabriclab lab   [--switch COMMAND]   the lab, with a prompt at the end
        fabriclab check [--switch COMMAND]   the lab without a terminal: traffic, then checks
-       fabriclab verify [--switch COMMAND] [--rate N] PCAP...
+       fabriclab verify [--switch COMMAND] [--rate N] [--slots N] PCAP...
                                             replay captures, and compare the counts with tshark's
        fabriclab traffic DIRECTORY          write captures of every kind of traffic there
+       fabriclab pressure FLOWS PCAP        write a capture of so many flows: SYNs, datagrams, some that talk
        fabriclab stacks DIRECTORY           the same of what kernels send
        fabriclab kubernetes                 compile Kubernetes if that was not done yet
 
@@ -42,6 +44,8 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		return verify.Main(ctx, args[1:], stdout, stderr)
 	case len(args) == 2 && args[0] == "traffic":
 		err = traffic.Write(args[1])
+	case len(args) == 3 && args[0] == "pressure":
+		err = writePressure(args[1], args[2])
 	case len(args) == 2 && args[0] == "stacks":
 		err = stacks.Write(ctx, args[1])
 	case len(args) == 0:
@@ -67,6 +71,18 @@ func Main(args []string, stdout, stderr io.Writer) int {
 }
 
 var errUsage = errors.New("usage")
+
+// writePressure writes a capture of as many flows as text says.
+func writePressure(text, path string) error {
+	flows, err := strconv.Atoi(text)
+	if err != nil || flows < 1 || flows > maxPressure {
+		return fmt.Errorf("pressure: %q is not a number of flows from 1 to %d", text, maxPressure)
+	}
+	return traffic.WriteFile(path, traffic.Pressure(flows))
+}
+
+// maxPressure bounds the memory that the frames take until they are written.
+const maxPressure = 1_000_000
 
 func buildKubernetes(ctx context.Context, progress io.Writer) error {
 	c, err := cluster.DefaultBuildConfig()

@@ -28,6 +28,7 @@ type bench struct {
 const (
 	switchAddress = "127.0.0.1:9559"
 	gnmiAddress   = "127.0.0.1:9339"
+	httpAddress   = "127.0.0.1:9464"
 	grace         = 5 * time.Second // of a process that is told to end
 )
 
@@ -97,14 +98,18 @@ func (b *bench) writeConfig() (string, error) {
 	for _, p := range b.ports {
 		ports = append(ports, object{"number": p.number, "name": p.name})
 	}
+	// Whole files are compared, so nothing may leave the screen before their end.
+	flows := object{"idle-timeout": "1s", "linger": "24h"}
+	if b.Slots > 0 {
+		flows["cache-slots"] = b.Slots
+	}
 	text, err := yaml.Marshal(object{
 		"state-dir": filepath.Join(b.Directory, "state"),
 		"gnmi":      object{"listen": gnmiAddress},
-		"http":      object{"listen": ""},
+		"http":      object{"listen": httpAddress},
 		"switches":  []object{{"name": "verified", "address": switchAddress, "device-id": 1, "role": "leaf", "ports": ports}},
 		"fabric":    object{"routing": false},
-		// Whole files are compared, so nothing may leave the screen before their end.
-		"flows": object{"idle-timeout": "1s", "linger": "24h"},
+		"flows":     flows,
 	})
 	if err != nil {
 		return "", fmt.Errorf("write the daemon's configuration: %w", err)

@@ -18,14 +18,15 @@ const inside = "FABRICLAB_VERIFY_INSIDE"
 
 const usage = `fabriclab verify replays captures into a switch and compares the counts with tshark's.
 
-usage: fabriclab verify [--switch COMMAND] [--rate N] PCAP...
+usage: fabriclab verify [--switch COMMAND] [--rate N] [--slots N] PCAP...
 
 Captures of Ethernet are replayed as they are. Those of IP behind another header (raw IP, Linux
 cooked, BSD loopback) get an Ethernet header for it. What cannot be replayed is left out of both
 counts, and the answer says how much that was.
 
   --switch COMMAND   softswitch or simple_switch_grpc (default: softswitch beside this program)
-  --rate N           frames a second (default: 5000, and 500 with simple_switch_grpc)
+  --rate N           frames a second at most (default: 5000, and 500 with simple_switch_grpc)
+  --slots N          of the flow cache, a power of two: few of them are pressure (default: 16384)
 `
 
 var errUsage = errors.New("usage")
@@ -66,6 +67,7 @@ func options(args []string, stdout, stderr io.Writer) (Config, error) {
 	flags.SetOutput(io.Discard)
 	flags.StringVar(&c.Switch, "switch", filepath.Join(c.Binaries, "softswitch"), "")
 	flags.IntVar(&c.Rate, "rate", c.Rate, "")
+	flags.IntVar(&c.Slots, "slots", c.Slots, "")
 	if flags.Parse(args) != nil || flags.NArg() == 0 {
 		return c, errUsage
 	}

@@ -168,9 +168,13 @@ func (p *port) peer() string { return fmt.Sprintf("in%d", p.number) }
 // burst is how many frames are sent in a row between two looks at the clock.
 const burst = 25
 
+// window is how many frames may be sent before the switch has to have a pause: fewer than any
+// queue of a switch holds, the kernel's before it included.
+const window = 250
+
 // replay sends all frames into the port, no faster than rate frames/s, and tells now and then
-// how far it has come.
-func (p *port) replay(ctx context.Context, rate int, progress io.Writer) error {
+// how far it has come. It calls breathe behind every window.
+func (p *port) replay(ctx context.Context, rate int, breathe func(context.Context) error, progress io.Writer) error {
 	fd, err := packetSocket(p.peer())
 	if err != nil {
 		return err
@@ -189,6 +193,11 @@ func (p *port) replay(ctx context.Context, rate int, progress io.Writer) error {
 			case <-time.After(time.Until(due)):
 			case <-ctx.Done():
 				return ctx.Err()
+			}
+			if sent%window == 0 {
+				if err := breathe(ctx); err != nil {
+					return err
+				}
 			}
 			if time.Since(told) > progressInterval {
 				told = time.Now()

@@ -27,6 +27,7 @@ type Config struct {
 	Binaries  string   // directory of fabricscoped and fabricscope
 	Directory string   // of the run, for logs and state; must not exist
 	Rate      int      // frames/s that are replayed; 0 is the switch's default
+	Slots     int      // of the flow cache; 0 is the daemon's default
 	Timeout   time.Duration
 	Output    io.Writer
 	Progress  io.Writer // of long replays
@@ -59,8 +60,8 @@ func (c Config) Validate() error {
 	switch {
 	case len(c.Files) == 0 || c.Switch == "" || c.Directory == "" || c.Output == nil || c.Progress == nil:
 		return errors.New("verify: Files, Switch, Directory, Output and Progress must be set")
-	case c.Rate < 0 || c.Timeout <= 0:
-		return errors.New("verify: Timeout must be positive, and Rate not negative")
+	case c.Rate < 0 || c.Slots < 0 || c.Timeout <= 0:
+		return errors.New("verify: Timeout must be positive, and Rate and Slots not negative")
 	}
 	for _, name := range []string{"fabricscoped", "fabricscope"} {
 		if _, err := os.Stat(filepath.Join(c.Binaries, name)); err != nil {
@@ -137,7 +138,7 @@ func batch(ctx context.Context, c Config, tshark *check.Tshark, files []string) 
 	}
 	defer func() { err = errors.Join(err, b.stop()) }()
 	for _, p := range b.ports {
-		if err := p.replay(ctx, c.rate(), c.Progress); err != nil {
+		if err := p.replay(ctx, c.rate(), b.breathe, c.Progress); err != nil {
 			return false, err
 		}
 	}
@@ -148,7 +149,7 @@ func batch(ctx context.Context, c Config, tshark *check.Tshark, files []string) 
 		}
 		same = same && equal
 	}
-	return same, nil
+	return same, b.reportDigests(ctx)
 }
 
 // compare waits until everything of a port is accounted for, and holds it against tshark.

@@ -14,11 +14,11 @@ import (
 // lookEvery is the time between two looks at a process.
 const lookEvery = 100 * time.Microsecond
 
-// atRest waits until a process has nothing left to do. Work goes from thread to thread, so two
+// AtRest waits until a process has nothing left to do. Work goes from thread to thread, so two
 // looks are taken: if no thread ran or was ready to run in either, and none has run in between,
 // then there was no work to hand over when the first look ended. A frame that is in the kernel's
 // backlog would be work to come, so that has to be empty too.
-func atRest(ctx context.Context, pid int) error {
+func AtRest(ctx context.Context, pid int) error {
 	before, resting, err := look(pid)
 	for err == nil {
 		if ctx.Err() != nil {

@@ -26,7 +26,7 @@ func start(t *testing.T, script string) int {
 func TestProcessThatWaitsIsAtRest(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	if err := atRest(ctx, start(t, "exec sleep 60")); err != nil {
+	if err := AtRest(ctx, start(t, "exec sleep 60")); err != nil {
 		t.Error(err)
 	}
 }
@@ -35,7 +35,7 @@ func TestProcessThatWaitsIsAtRest(t *testing.T) {
 func TestProcessThatWorksIsNotAtRest(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
 	defer cancel()
-	if err := atRest(ctx, start(t, "while :; do :; done")); !errors.Is(err, context.DeadlineExceeded) {
+	if err := AtRest(ctx, start(t, "while :; do :; done")); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v", err)
 	}
 }
@@ -45,7 +45,7 @@ func TestProcessThatIsGone(t *testing.T) {
 	if err := cmd.Run(); err != nil {
 		t.Fatal(err)
 	}
-	if err := atRest(context.Background(), cmd.Process.Pid); err == nil {
+	if err := AtRest(context.Background(), cmd.Process.Pid); err == nil {
 		t.Error("no error")
 	}
 }

@@ -127,7 +127,7 @@ func (r *Rig) Send(port uint32, frame []byte) error {
 func (r *Rig) Settle(ctx context.Context) error {
 	limited, cancel := context.WithTimeout(ctx, startPatience)
 	defer cancel()
-	err := atRest(limited, r.cmd.Process.Pid)
+	err := AtRest(limited, r.cmd.Process.Pid)
 	if errors.Is(err, fs.ErrNotExist) {
 		<-r.ended // it has no threads any more
 	}
