@@ -28,10 +28,21 @@ func (c cable) String() string {
 	return c.from.Switch + "/" + c.from.Interface() + ">" + c.to.Switch + "/" + c.to.Interface()
 }
 
-// canImpair says whether the switches can lose frames on purpose: softswitch can.
-func (l *Lab) canImpair() bool {
+// wire makes a cable lose frames, and knows how many it has lost.
+type wire interface {
+	// impair lets a cable lose a share of its frames from now on.
+	impair(ctx context.Context, c cable, loss float64) error
+	// mend lets it lose none any more, and says how many it has lost.
+	mend(ctx context.Context, c cable) (lost uint64, err error)
+}
+
+// wire is the switches' own way to lose frames, which softswitch has, or else the kernel's.
+func (l *Lab) wire() wire {
 	program, _, _ := strings.Cut(l.Config.Switch, " ")
-	return filepath.Base(program) != "simple_switch_grpc"
+	if filepath.Base(program) == "simple_switch_grpc" {
+		return kernelWire{}
+	}
+	return switchWire{l.Topology}
 }
 
 // faultyCable is the one that loses frames in the checks: from the first spine to the last leaf.
@@ -45,15 +56,19 @@ func (l *Lab) faultyCable() (cable, error) {
 	return cable{}, errors.New("the topology has no cable from its first switch to a leaf")
 }
 
-// impair lets a cable lose a share of its frames from now on, none with 0.
-func (l *Lab) impair(ctx context.Context, c cable, loss float64) error {
-	_, err := l.admin(ctx, c.from, http.MethodPut, "/impairment", map[string]float64{"loss": loss})
+// switchWire is the administration of softswitches.
+type switchWire struct{ topology *topology.Topology }
+
+func (w switchWire) impair(ctx context.Context, c cable, loss float64) error {
+	_, err := w.admin(ctx, c.from, http.MethodPut, "/impairment", map[string]float64{"loss": loss})
 	return err
 }
 
-// lostOn is how many frames a cable has lost on purpose.
-func (l *Lab) lostOn(ctx context.Context, c cable) (uint64, error) {
-	text, err := l.admin(ctx, c.from, http.MethodGet, "", nil)
+func (w switchWire) mend(ctx context.Context, c cable) (lost uint64, err error) {
+	if err := w.impair(ctx, c, 0); err != nil {
+		return 0, err
+	}
+	text, err := w.admin(ctx, c.from, http.MethodGet, "", nil)
 	if err != nil {
 		return 0, err
 	}
@@ -65,8 +80,8 @@ func (l *Lab) lostOn(ctx context.Context, c cable) (uint64, error) {
 }
 
 // admin asks the administration of a port.
-func (l *Lab) admin(ctx context.Context, p topology.Port, method, what string, body any) ([]byte, error) {
-	for _, s := range l.Topology.Switches {
+func (w switchWire) admin(ctx context.Context, p topology.Port, method, what string, body any) ([]byte, error) {
+	for _, s := range w.topology.Switches {
 		if s.Name != p.Switch {
 			continue
 		}

@@ -1,6 +1,8 @@
 package lab
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -16,34 +18,24 @@ const lossShare = 0.05
 // one every two seconds.
 const announcements = uint64(trafficLossy / (2 * time.Second))
 
-// loseFrames lets traffic pass a cable that loses frames; with switches that cannot lose any
-// on purpose, nothing is lost.
+// loseFrames lets traffic pass a cable that loses frames.
 func (c *checked) loseFrames() error {
-	if !c.canImpair() {
-		return c.pause(trafficLossy)
-	}
 	faulty, err := c.faultyCable()
 	if err != nil {
 		return err
 	}
-	if err := c.impair(c.ctx, faulty, lossShare); err != nil {
+	w := c.wire()
+	if err := w.impair(c.ctx, faulty, lossShare); err != nil {
 		return err
 	}
-	if err := c.pause(trafficLossy); err != nil {
-		return err
-	}
-	if err := c.impair(c.ctx, faulty, 0); err != nil {
-		return err
-	}
-	c.lost, err = c.lostOn(c.ctx, faulty)
-	return err
+	paused := c.pause(trafficLossy)
+	// A run that is interrupted leaves no such cable either.
+	c.lost, err = w.mend(context.WithoutCancel(c.ctx), faulty)
+	return errors.Join(paused, err)
 }
 
 // checkLosing asks while traffic goes on: the cable is named already, and no other.
 func (c *checked) checkLosing() {
-	if !c.canImpair() {
-		return
-	}
 	c.settles("the cable that loses frames is named while traffic goes on", func() (string, []string, error) {
 		flows, err := ask[check.Flow](c.Lab, "flows")
 		if err != nil {
@@ -68,7 +60,7 @@ func (c *checked) compareLosses() (string, []string, error) {
 // elsewhere tells of losses on other cables than the faulty one, and of too many or too few there.
 func (c *checked) elsewhere(lost map[string]uint64, least uint64) (lines []string) {
 	name := ""
-	if faulty, err := c.faultyCable(); err == nil && c.canImpair() {
+	if faulty, err := c.faultyCable(); err == nil {
 		name = faulty.String()
 		if n := lost[name]; n < least || n > c.lost {
 			lines = append(lines, fmt.Sprintf("%d lost at %s, want %d to %d", n, name, least, c.lost))
