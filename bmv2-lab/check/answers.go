@@ -125,6 +125,7 @@ type Switch struct {
 			RecordPackets  uint64          `json:"record-packets"`
 			RecordBytes    uint64          `json:"record-bytes"`
 			Buckets        map[Class]Count `json:"buckets"`
+			Expired        Count           `json:"expired"` // dropped because their TTL ended
 			ResiduePackets int64           `json:"residue-packets"`
 			ResidueBytes   int64           `json:"residue-bytes"`
 		} `json:"accounting"`

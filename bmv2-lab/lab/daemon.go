@@ -2,6 +2,7 @@ package lab
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 
@@ -59,6 +60,9 @@ type daemonFabric struct {
 	Gateways []daemonGateway `yaml:"gateways"`
 }
 
+// loopback is the address of the switch with this index: what traceroute shows.
+func loopback(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, 255, 0, byte(i + 1)}) }
+
 type daemonGateway struct {
 	Switch  string   `yaml:"switch"`
 	Address string   `yaml:"address"`
@@ -76,7 +80,7 @@ func writeDaemonConfig(directory string, t *topology.Topology, clusters []daemon
 	}
 	for i, s := range t.Switches {
 		sw := daemonSwitch{Name: s.Name, Address: fmt.Sprintf("127.0.0.1:%d", s.GRPCPort), DeviceID: s.DeviceID, Role: s.Role,
-			Loopback: fmt.Sprintf("10.255.0.%d", i+1)} // what traceroute shows
+			Loopback: loopback(i).String()}
 		gateway := daemonGateway{Switch: s.Name}
 		for _, p := range t.Peers(s.Name) {
 			sw.Ports = append(sw.Ports, daemonPort{p.Port.Number, p.Port.Interface(), p.Name})
