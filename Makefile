@@ -7,7 +7,7 @@ GO_PACKAGES := ./...
 SWITCH ?= $(CURDIR)/build/softswitch
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build kubernetes p4 models lab lab-check verify-flows test unit lint conformance conformance-programs diff-bmv2 bench bench-switch bench-loss bench-track yang-bundle bench-gnmi restarts bench-history clean
+.PHONY: help deps build kubernetes p4 models lab lab-check verify-flows verify-bmv2 test unit lint conformance conformance-programs diff-bmv2 bench bench-switch bench-loss bench-track yang-bundle bench-gnmi restarts bench-history clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,11 @@ verify-flows: deps build ## captures of every kind of traffic, crafted and of ke
 	build/fabriclab traffic build/traffic
 	build/fabriclab stacks build/traffic
 	build/fabriclab verify --switch "$(SWITCH)" build/traffic/*.pcap
+
+verify-bmv2: deps build kubernetes ## all that checks the accounting, on simple_switch_grpc: SWITCH=FILE [FLOWS=n] [CHECKS="NAME..."] (root)
+	go build -o build/conformance ./bmv2-lab/conformance/run
+	go build -o build/ ./bmv2-lab/bmv2check
+	build/bmv2check -switch "$(if $(filter $(CURDIR)/build/softswitch,$(SWITCH)),simple_switch_grpc,$(SWITCH))" $(if $(FLOWS),-flows $(FLOWS)) $(CHECKS)
 
 lint: ## gofmt and vet
 	@bad=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$bad" ]; then echo "gofmt would change:" $$bad >&2; exit 1; fi
