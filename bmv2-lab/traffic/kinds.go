@@ -66,14 +66,14 @@ func transports(n named) []named {
 	list := []named{
 		{n.name + " TCP SYN", n.tcp(40000, 80, syn)}, {n.name + " TCP", n.tcp(40001, 80, ack)}, {n.name + " TCP FIN", n.tcp(40002, 80, fin|ack)},
 		{n.name + " UDP", n.udp(40003, 53)}, {n.name + " DHCP", n.udp(68, 67)}, {n.name + " SCTP", n.sctp(40004, 5060)},
-		{n.name + " ESP", n.raw(50)}, {n.name + " WireGuard", n.udp(51820, 51820)}, {n.name + " OSPF", n.raw(89)},
+		{n.name + " ESP", n.raw(50)}, {n.name + " ESP in UDP", n.udp(4500, 4500)}, {n.name + " WireGuard", n.udp(51820, 51820)}, {n.name + " OSPF", n.raw(89)},
 	}
 	if n.key.Src.Is4() {
 		return append(list, named{n.name + " ICMP echo", n.icmp(1, 8, 0, 77)}, named{n.name + " ICMP reply", n.icmp(1, 0, 0, 78)},
 			named{n.name + " ICMP unreachable", n.icmp(1, 3, 3, 79)}, named{n.name + " AH", n.raw(51)})
 	}
 	return append(list, named{n.name + " ICMPv6 echo", n.icmp(58, 128, 0, 77)}, named{n.name + " ICMPv6 reply", n.icmp(58, 129, 0, 78)},
-		named{n.name + " neighbour solicitation", n.icmp(58, 135, 0, 79)}, named{n.name + " nothing next", n.raw(59)})
+		named{n.name + " neighbour solicitation", n.icmp(58, 135, 0, 79)}, named{n.name + " nothing next", n.raw(59)}, named{n.name + " DHCPv6", n.udp(546, 547)})
 }
 
 func native() (list []named) {
@@ -94,6 +94,7 @@ func native() (list []named) {
 // carriers are outer headers up to a tunnel's payload: for Ethernet, and for IP.
 func carriers() (bridged, routed []named) {
 	four, six := start().ipv4(outside, outsidePeer), start().ipv6(outside6, outsidePeer6)
+	tagged := start().tag(0x88a8, 9).tag(0x8100, 8)
 	bridged = []named{
 		{"VXLAN", four.udp(50000, 4789).vxlan(8, 1)},
 		{"VXLAN of Linux", four.udp(50001, 8472).vxlan(8, 0xffffff)},
@@ -102,10 +103,11 @@ func carriers() (bridged, routed []named) {
 		{"VXLAN behind a checksum of ones", start().ipv4With(outside, outsidePeer, ipv4Spec{ones: true}).udp(50012, 4789).vxlan(8, 6)},
 		{"VXLAN over IPv6 of mapped addresses", start().ipv6(outerMapped, outerPeer).udp(50013, 4789).vxlan(8, 7)},
 		{"VXLAN behind options", start().ipv4With(outside, outsidePeer, ipv4Spec{options: 8}).udp(50004, 4789).vxlan(8, 3)},
-		{"VXLAN behind tags", start().tag(0x88a8, 9).tag(0x8100, 8).ipv4(outside, outsidePeer).udp(50005, 4789).vxlan(8, 4)},
+		{"VXLAN behind tags", tagged.ipv4(outside, outsidePeer).udp(50005, 4789).vxlan(8, 4)},
 		{"Geneve", four.udp(50006, 6081).geneve(0, 0, 5, 0)},
 		{"Geneve with options", four.udp(50007, 6081).geneve(0, 32, 6, 0)},
 		{"Geneve with all options over IPv6", six.udp(50008, 6081).geneve(0, 252, 7, 0)},
+		{"Geneve over IPv6 behind tags", tagged.ipv6(outside6, outsidePeer6).udp(50015, 6081).geneve(0, 8, 10, 0)},
 		{"NVGRE", four.gre(greKey, 0x00000501, 0)},
 		{"GRE with everything over IPv6", six.gre(greChecksum|greKey|greSequence, 0xdeadbeef, 0)},
 	}
@@ -118,6 +120,7 @@ func carriers() (bridged, routed []named) {
 		{"GRE", four.gre(0, 0, 0)}, {"GRE with a checksum", four.gre(greChecksum, 0, 0)}, {"GRE over IPv6", six.gre(greKey, 42, 0)},
 		{"GRE with a sequence", four.gre(greSequence, 0, 0)}, {"GRE with ignored bits", four.gre(0x0088, 0, 0)},
 		{"IP in IPv4", four}, {"IP in IPv6", six}, {"IP behind an extension header", six.extension(60, 8)},
+		{"GRE behind tags", tagged.ipv4(outside, outsidePeer).gre(greKey, 43, 0)}, {"IP in IPv6 behind tags", tagged.ipv6(outside6, outsidePeer6)},
 	}
 	return bridged, routed
 }
