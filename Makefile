@@ -78,8 +78,8 @@ diff-bmv2: build ## random entries and packets through softswitch and simple_swi
 	go build -o build/ ./bmv2-lab/diffbmv2
 	build/diffbmv2 -softswitch "$(SWITCH)" $(if $(N),-n $(N)) $(if $(SEED),-seed $(SEED)) $(PROGRAM)
 
-restarts: build ## the accounting across failures, with a switch between veths (root): [SWITCH=...] [SEED=n] [STEPS=n]
-	RESTARTS_SWITCH="$(SWITCH)" RESTARTS_SEED=$(SEED) RESTARTS_STEPS=$(STEPS) go test -count 1 -v -timeout 60m ./bmv2-lab/restarts
+restarts: build ## the accounting across failures, with a switch between veths (root): [SWITCH=...] [SEED=n] [STEPS=n] [OUTAGE=seconds]
+	RESTARTS_SWITCH="$(SWITCH)" RESTARTS_SEED=$(SEED) RESTARTS_STEPS=$(STEPS) RESTARTS_OUTAGE=$(OUTAGE) go test -count 1 -v -timeout 60m ./bmv2-lab/restarts
 
 bench: ## the benchmarks
 	go test -run '^$$' -bench . -benchmem $(GO_PACKAGES)

@@ -10,5 +10,6 @@
 //
 // The switch is a softswitch in the process of the test; RESTARTS_SWITCH names the command of
 // another, softswitch or simple_switch_grpc, which is run between veths in a network namespace of
-// its own (root): `make restarts`. RESTARTS_SEED and RESTARTS_STEPS choose the run.
+// its own (root): `make restarts`. RESTARTS_SEED and RESTARTS_STEPS choose the run,
+// and RESTARTS_OUTAGE for how long a connection is lost.
 package restarts

@@ -27,7 +27,8 @@ func (w *world) cut() {
 	w.ready(w.main, before)
 }
 
-// swallowed: the connection gets lost, and nobody is told.
+// swallowed: the connection gets lost, and nobody is told. RESTARTS_OUTAGE says for how many
+// seconds at least.
 func (w *world) swallowed() {
 	before := w.readOuts(w.main)
 	w.note("the network swallows the connection")
@@ -36,6 +37,13 @@ func (w *world) swallowed() {
 	w.becomes(w.main, "unreachable")
 	w.note("noticed after %s", time.Since(since).Round(100*time.Millisecond))
 	w.traffic()
+	outage := time.Duration(number(w.t, "RESTARTS_OUTAGE", 0)) * time.Second
+	w.within(patience+outage, "the end of the outage", func() error {
+		if lasted := time.Since(since); lasted < outage {
+			return fmt.Errorf("%s of %s", lasted, outage)
+		}
+		return nil
+	})
 	w.main.proxy.restore()
 	w.ready(w.main, before)
 }

@@ -72,6 +72,12 @@ const patience = 90 * time.Second
 // eventually waits until try has no error.
 func (w *world) eventually(what string, try func() error) {
 	w.t.Helper()
+	w.within(patience, what, try)
+}
+
+// within waits that long.
+func (w *world) within(patience time.Duration, what string, try func() error) {
+	w.t.Helper()
 	var err error
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		if err = try(); err == nil {
