@@ -28,6 +28,8 @@ type checked struct {
 	before moment // the rolling update
 	lost   uint64 // frames that the faulty cable lost
 	flows  []check.Flow
+
+	expiredAt map[string]uint64 // by switch: probes whose TTL ended there
 }
 
 // moment is what kubectl said at a time.

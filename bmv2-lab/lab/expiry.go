@@ -40,22 +40,22 @@ func (c *checked) checkExpiry() {
 			return "", nil, err
 		}
 		var differences []string
-		dropped := map[string]uint64{}
+		c.expiredAt = map[string]uint64{}
 		for ttl, from := range wanted {
 			answer := answers[ttl]
 			if !slices.Contains(from, answer) {
 				differences = append(differences, fmt.Sprintf("TTL %d: %v answers, want one of %v", ttl, answer, from))
 			}
 			if name := c.switchOf(answer); name != "" {
-				dropped[name]++
+				c.expiredAt[name]++
 			}
 		}
-		detail := fmt.Sprintf("%d probes, %d switches", len(wanted), len(dropped))
+		detail := fmt.Sprintf("%d probes, %d switches", len(wanted), len(c.expiredAt))
 		return detail, differences, c.poll("the counters of expired packets", func() error {
 			now, err := c.expired()
 			for name, n := range now {
-				if n-before[name] != dropped[name] {
-					err = errors.Join(err, fmt.Errorf("%s counted %d packets, want %d", name, n-before[name], dropped[name]))
+				if n-before[name] != c.expiredAt[name] {
+					err = errors.Join(err, fmt.Errorf("%s counted %d packets, want %d", name, n-before[name], c.expiredAt[name]))
 				}
 			}
 			return err

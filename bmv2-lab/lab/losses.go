@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/fabricscope/fabricscope/bmv2-lab/check"
@@ -58,6 +59,7 @@ func (c *checked) compareLosses() (string, []string, error) {
 }
 
 // elsewhere tells of losses on other cables than the faulty one, and of too many or too few there.
+// What a switch dropped because its TTL ended is lost behind that switch.
 func (c *checked) elsewhere(lost map[string]uint64, least uint64) (lines []string) {
 	name := ""
 	if faulty, err := c.faultyCable(); err == nil {
@@ -67,7 +69,9 @@ func (c *checked) elsewhere(lost map[string]uint64, least uint64) (lines []strin
 		}
 	}
 	for _, where := range slices.Sorted(maps.Keys(lost)) {
-		if where != name {
+		begins, _, _ := strings.Cut(where, "/")
+		begins, _, _ = strings.Cut(begins, ">")
+		if where != name && lost[where] > c.expiredAt[begins] {
 			lines = append(lines, fmt.Sprintf("%d lost at %s, want none", lost[where], where))
 		}
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 
-	"github.com/fabricscope/fabricscope/bmv2-lab/conformance/rig"
+	"github.com/fabricscope/fabricscope/bmv2-lab/cluster/process"
 )
 
 // breath is how long a switch is waited for that does not come to rest: it may have work of its
@@ -23,7 +23,7 @@ const breath = 2 * time.Second
 func (b *bench) breathe(ctx context.Context) error {
 	limited, cancel := context.WithTimeout(ctx, breath)
 	defer cancel()
-	err := rig.AtRest(limited, b.processes[0].PID())
+	err := process.AtRest(limited, b.processes[0].PID())
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = ctx.Err()
 	}

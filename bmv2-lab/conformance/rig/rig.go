@@ -10,6 +10,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/fabricscope/fabricscope/bmv2-lab/cluster/process"
 )
 
 // Frame is a frame that left the switch.
@@ -127,7 +129,7 @@ func (r *Rig) Send(port uint32, frame []byte) error {
 func (r *Rig) Settle(ctx context.Context) error {
 	limited, cancel := context.WithTimeout(ctx, startPatience)
 	defer cancel()
-	err := AtRest(limited, r.cmd.Process.Pid)
+	err := process.AtRest(limited, r.cmd.Process.Pid)
 	if errors.Is(err, fs.ErrNotExist) {
 		<-r.ended // it has no threads any more
 	}
