@@ -100,8 +100,7 @@ func (j *joiner) keep(h *hop, s flow.Snapshot) {
 	if h.ring == 0 {
 		h.ring = j.rings.add()
 	}
-	r := j.rings.at(h.ring)
-	h.kept = uint8(len(flow.Snapshots(r[:h.kept]).With(s)))
+	j.rings.at(h.ring).keep(s)
 }
 
 // incomplete marks a hop of which a report was lost: what it had counted when is not known.
@@ -114,7 +113,7 @@ func (j *joiner) incomplete(h *hop) {
 func (j *joiner) releaseRing(h *hop) {
 	if h.ring != 0 {
 		j.rings.remove(h.ring)
-		h.ring, h.kept = 0, 0
+		h.ring = 0
 	}
 }
 
@@ -124,7 +123,7 @@ func (j *joiner) history(h *hop, s flow.Snapshots) flow.Snapshots {
 		s = append(s, flow.Snapshot{To: h.zeroTo - 1})
 	}
 	if h.ring != 0 {
-		s = append(s, j.rings.at(h.ring)[:h.kept]...)
+		s = j.rings.at(h.ring).snapshots(s)
 	}
 	if h.openFrom != 0 {
 		s = append(s, flow.Snapshot{From: h.openFrom - 1, To: flow.OpenEpoch, Packets: h.counters.Packets})

@@ -11,10 +11,11 @@ import (
 // nanoseconds since 1970, by our clock; 0 is none.
 type hop struct {
 	counters     flow.Counters
-	unpublished  flow.Counters // of counters
 	first, last  int64
-	lastSYN      int64
-	firstACK     int64
+	newPackets   uint32 // of counters, those that no record has; more of them are in joiner.wide
+	newBytes     uint32
+	lastSYN      after
+	firstACK     after
 	conversation uint32
 	next         uint32 // hop of the conversation; 0 ends the list
 	outer        uint32
@@ -30,7 +31,6 @@ type hop struct {
 	live         uint16 // generations that count it
 	syns         uint8
 	flags        uint8 // of TCP
-	kept         uint8 // snapshots in the ring
 	marks        uint8
 }
 
@@ -39,29 +39,38 @@ const (
 	markReversed   = 1 << iota // it is of direction 1
 	markIncomplete             // a report was lost
 	markAgain                  // more than one generation has counted it
+	markWide                   // there is more under the hop's number in joiner.wide
 )
 
-// ring are the newest snapshots of a hop, besides those that zeroTo and openFrom tell: only a
-// flow that goes on for more than an epoch has them.
-type ring [flow.KeptSnapshots]flow.Snapshot
-
-// add takes what a report says that was just applied.
-func (h *hop) add(d *delta, c *clock) {
+// advance takes what a report says that was just applied to the hop with number n.
+func (j *joiner) advance(n uint32, h *hop, d *delta, c *clock) {
 	first, last := c.nanos(d.first), c.nanos(d.last)
 	h.counters.Add(d.add)
-	h.unpublished.Add(d.add)
+	j.unpublish(n, h, d.add)
 	if h.first == 0 || first < h.first {
-		h.first, h.began = first, uint32(d.first)
+		j.beganAt(n, h, first, uint32(d.first))
 	}
 	h.last = max(h.last, last)
 	h.clockError = uint32(min(c.error(c.at(d.now))/time.Microsecond, 1<<32-1))
 	h.flags |= d.half.TCPFlags
 	if d.half.SYNs > 0 {
-		h.syns, h.lastSYN, h.synSeq = max(h.syns, d.half.SYNs), c.nanos(d.half.LastSYN), d.half.SynSeq
+		h.syns, h.synSeq = max(h.syns, d.half.SYNs), d.half.SynSeq
+		j.setLastSYN(n, h, h.at(d.half.LastSYN, c))
 	}
 	if d.half.FirstACK != 0 && h.firstACK == 0 {
-		h.firstACK = c.nanos(d.half.FirstACK)
+		j.setFirstACK(n, h, h.at(d.half.FirstACK, c))
 	}
+}
+
+// at gives our time for the switch's, of a packet of the hop. What is known of the switch's
+// clock may be better than when its first packet came: the time between the two is the switch's.
+func (h *hop) at(micros uint64, c *clock) int64 {
+	t := c.nanos(micros)
+	own := h.first + int64(uint32(micros)-h.began)*1000
+	if apart := own - t; apart > -int64(time.Second) && apart < int64(time.Second) {
+		return own
+	}
+	return t // more than an hour later, or the switch has started again
 }
 
 // moment gives a time of a hop, zero for none.

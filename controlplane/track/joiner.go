@@ -21,7 +21,8 @@ type joiner struct {
 	hops          slab[hop]
 	rings         slab[ring]
 	conversations slab[conversation]
-	byTuple       map[uint64]uint32 // the first conversation with a hash; conversation.same has the next
+	byTuple       map[uint32]uint32 // the first conversation with a hash; conversation.same has the next
+	wide          map[uint32]*wide  // by hop
 	seed          maphash.Seed
 	missed        map[string]int64 // by switch: when generations were last found to be unreported
 	missedLast    int64            // the newest of them
@@ -45,15 +46,15 @@ type conversation struct {
 	shared tuple
 	count  uint8 // hops
 	queued bool  // in joiner.changed
-	id     uint64
-	last   int64 // nanoseconds since 1970
 	hops   uint32
 	same   uint32 // the next conversation with the same hash of its tuple
 	live   uint32 // generations that still count
+	id     uint64
 }
 
 func newJoiner(maxFlows int, portName func(string, uint32) string) *joiner {
-	return &joiner{maxFlows: maxFlows, portName: portName, missed: map[string]int64{}, byTuple: map[uint64]uint32{}, seed: maphash.MakeSeed()}
+	return &joiner{maxFlows: maxFlows, portName: portName, missed: map[string]int64{},
+		byTuple: map[uint32]uint32{}, wide: map[uint32]*wide{}, seed: maphash.MakeSeed()}
 }
 
 // add takes what the ledger of an account learned, and gives a flow that began its number.
@@ -74,8 +75,7 @@ func (j *joiner) add(a *account, d *delta) {
 		h.live--
 		c.live--
 	} else {
-		h.add(d, &a.clock)
-		c.last = max(c.last, h.last)
+		j.advance(d.flow, h, d, &a.clock)
 	}
 	j.record(a.epochs, h, d)
 }
@@ -85,7 +85,7 @@ func (j *joiner) begin(a *account, d *delta) uint32 {
 	key := &d.half.Key
 	shared, reversed := pair(key.Tuple)
 	t := compact(shared)
-	hash := maphash.Comparable(j.seed, t)
+	hash := j.hash(&t)
 	number := j.find(hash, &t)
 	place := j.places.of(a, key.IngressPort, j.portName)
 	flow := j.hopOf(number, place, key.Outer, reversed)
@@ -111,8 +111,11 @@ func (j *joiner) begin(a *account, d *delta) uint32 {
 	return flow
 }
 
+// hash is that of a tuple: of the few that share one the conversations are in a list.
+func (j *joiner) hash(t *tuple) uint32 { return uint32(maphash.Comparable(j.seed, *t)) }
+
 // find gives the conversation of a tuple, 0 if there is none.
-func (j *joiner) find(hash uint64, t *tuple) uint32 {
+func (j *joiner) find(hash uint32, t *tuple) uint32 {
 	number := j.byTuple[hash]
 	for number != 0 && j.conversations.at(number).shared != *t {
 		number = j.conversations.at(number).same
@@ -138,7 +141,7 @@ func (j *joiner) hopOf(number uint32, place uint16, o flow.Outer, reversed bool)
 }
 
 // converse makes a conversation.
-func (j *joiner) converse(hash uint64, t tuple, id uint64) uint32 {
+func (j *joiner) converse(hash uint32, t tuple, id uint64) uint32 {
 	number := j.conversations.add()
 	*j.conversations.at(number) = conversation{shared: t, id: id, same: j.byTuple[hash]}
 	j.byTuple[hash] = number
@@ -179,13 +182,15 @@ func (j *joiner) take(n int) []flow.Conversation {
 func (j *joiner) publish(c *conversation) {
 	for n := c.hops; n != 0; n = j.hops.at(n).next {
 		h := j.hops.at(n)
-		if h.unpublished == (flow.Counters{}) {
+		unpublished := j.unpublished(n, h)
+		if unpublished == (flow.Counters{}) {
 			continue
 		}
 		p := &j.places.list[h.place]
-		p.published.Add(h.unpublished)
+		p.published.Add(unpublished)
 		p.account.dirty = true
-		h.unpublished, h.batch = flow.Counters{}, j.batch
+		h.batch = j.batch
+		j.published(n, h)
 	}
 }
 
@@ -198,7 +203,7 @@ func (j *joiner) anew(a *account) {
 	}
 	for n := uint32(1); n <= j.hops.last; n++ {
 		if h := j.hops.at(n); j.places.list[h.place].account == a {
-			h.unpublished = flow.Counters{}
+			j.published(n, h)
 		}
 	}
 }
@@ -210,7 +215,7 @@ func (j *joiner) outlives(flow uint32) bool {
 		return true
 	}
 	h := j.hops.at(flow)
-	return h.unpublished.Packets == 0 && h.batch < j.stored
+	return j.unpublished(flow, h).Packets == 0 && h.batch < j.stored
 }
 
 // settle gives up what is only needed to compare hops while a conversation goes on.
@@ -242,7 +247,7 @@ func (j *joiner) forget(before time.Time) {
 			continue
 		}
 		switch {
-		case c.last < limit:
+		case j.last(c) < limit:
 			j.stats.forgotten++
 		case j.hops.len() >= j.maxFlows-j.maxFlows/8:
 			j.stats.displaced++
@@ -253,6 +258,14 @@ func (j *joiner) forget(before time.Time) {
 	}
 }
 
+// last is when the last packet of a conversation came.
+func (j *joiner) last(c *conversation) (nanos int64) {
+	for n := c.hops; n != 0; n = j.hops.at(n).next {
+		nanos = max(nanos, j.hops.at(n).last)
+	}
+	return nanos
+}
+
 // remove drops a conversation with its hops.
 func (j *joiner) remove(number uint32) {
 	c := j.conversations.at(number)
@@ -260,6 +273,7 @@ func (j *joiner) remove(number uint32) {
 		h := j.hops.at(n)
 		next := h.next
 		j.releaseRing(h)
+		j.narrow(n, h)
 		j.outers.leave(h.outer)
 		j.hops.remove(n)
 		n = next
@@ -271,7 +285,7 @@ func (j *joiner) remove(number uint32) {
 // unlink takes a conversation out of those with the same hash.
 func (j *joiner) unlink(number uint32) {
 	c := j.conversations.at(number)
-	hash := maphash.Comparable(j.seed, c.shared)
+	hash := j.hash(&c.shared)
 	at := j.byTuple[hash]
 	switch {
 	case at != number:

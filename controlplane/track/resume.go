@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/binary"
 	"encoding/hex"
-	"hash/maphash"
 	"slices"
 	"time"
 
@@ -73,13 +72,12 @@ func (b *books) resume(f *flow.Conversation) {
 	shared, reversed := pair(f.Tuple())
 	t := compact(shared)
 	j := b.joiner
-	hash := maphash.Comparable(j.seed, t)
+	hash := j.hash(&t)
 	id, err := hex.DecodeString(f.ID)
 	if err != nil || len(id) != 8 || j.find(hash, &t) != 0 {
 		return
 	}
 	number := j.converse(hash, t, binary.BigEndian.Uint64(id))
-	j.conversations.at(number).last = nanos(f.Last)
 	for _, side := range []struct {
 		hops     []flow.Hop
 		flags    uint8
@@ -106,7 +104,9 @@ func (b *books) resumeHop(number uint32, f *flow.Hop, flags uint8, reversed bool
 	h := j.hops.at(n)
 	h.counters, h.flags, h.syns, h.synSeq = f.Counters, flags, f.SYNs, f.SynSeq
 	h.marks |= markAgain // how many generations have counted it is not recorded
-	h.first, h.began, h.last, h.lastSYN, h.firstACK = nanos(f.First), f.Began, nanos(f.Last), nanos(f.LastSYN), nanos(f.FirstACK)
+	h.first, h.began, h.last = nanos(f.First), f.Began, nanos(f.Last)
+	j.setLastSYN(n, h, nanos(f.LastSYN))
+	j.setFirstACK(n, h, nanos(f.FirstACK))
 	switch l := f.Live; {
 	case f.Incomplete:
 		h.marks |= markIncomplete

@@ -18,7 +18,7 @@ const firstEphemeralPort = 32768
 func (j *joiner) snapshot(c *conversation) flow.Conversation {
 	t := c.shared.full()
 	sides, flags := j.sides(c)
-	out := flow.Conversation{ID: hex.EncodeToString(binary.BigEndian.AppendUint64(nil, c.id)), Last: moment(c.last)}
+	out := flow.Conversation{ID: hex.EncodeToString(binary.BigEndian.AppendUint64(nil, c.id)), Last: moment(j.last(c))}
 	for i := range sides {
 		for k := range sides[i] {
 			if first := sides[i][k].First; out.First.IsZero() || first.Before(out.First) {
@@ -56,7 +56,10 @@ func (j *joiner) sides(c *conversation) (sides [2][]flow.Hop, flags [2]uint8) {
 		side := h.marks & markReversed
 		count[side]++
 		flags[side] |= h.flags
-		snapshots += int(h.kept) + 2
+		snapshots += 2
+		if h.ring != 0 {
+			snapshots += flow.KeptSnapshots
+		}
 	}
 	hops, memory := make([]flow.Hop, count[0]+count[1]), make(flow.Snapshots, 0, snapshots)
 	sides = [2][]flow.Hop{hops[:0:count[0]], hops[count[0]:count[0]]}
@@ -77,9 +80,10 @@ func (j *joiner) sides(c *conversation) (sides [2][]flow.Hop, flags [2]uint8) {
 func (j *joiner) describe(n uint32, out *flow.Hop, memory flow.Snapshots) flow.Snapshots {
 	h := j.hops.at(n)
 	p := &j.places.list[h.place]
+	lastSYN, firstACK := j.handshake(n, h)
 	*out = flow.Hop{Switch: p.sw, Port: p.port, Number: p.number, Outer: j.outers.at(h.outer),
 		Counters: h.counters, First: moment(h.first), Began: h.began, Last: moment(h.last),
-		SYNs: h.syns, SynSeq: h.synSeq, LastSYN: moment(h.lastSYN), FirstACK: moment(h.firstACK),
+		SYNs: h.syns, SynSeq: h.synSeq, LastSYN: moment(lastSYN), FirstACK: moment(firstACK),
 		Incomplete: h.is(markIncomplete), Whole: h.live == 1 && !h.is(markAgain), ClockError: time.Duration(h.clockError) * time.Microsecond}
 	// A flow is in one slot of a switch at a time: the newest.
 	if g := p.account.ledger.newest(h.slot); h.live > 0 && g != nil && g.flow == n {
