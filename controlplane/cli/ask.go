@@ -25,18 +25,11 @@ const target = "fabric"
 
 // ask reads the data beneath paths, each written as elements with slashes between.
 func (o *options) ask(ctx context.Context, paths ...string) (*branch, error) {
-	ctx, cancel := context.WithTimeout(ctx, o.timeout)
-	defer cancel()
-	conn, err := o.dial()
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close()
-	data, err := o.read(ctx, gpb.NewGNMIClient(conn), paths)
-	if err != nil {
-		return nil, o.explain(err)
-	}
-	return data, nil
+	data := &branch{}
+	return data, o.once(ctx, o.list(gpb.SubscriptionList_ONCE, paths), func(n *gpb.Notification) error {
+		data.apply(n)
+		return nil
+	})
 }
 
 func (o *options) dial() (*grpc.ClientConn, error) {
@@ -58,23 +51,27 @@ func (o *options) dial() (*grpc.ClientConn, error) {
 	return conn, nil
 }
 
-// read asks once and collects the answer.
-func (o *options) read(ctx context.Context, client gpb.GNMIClient, paths []string) (*branch, error) {
-	data := &branch{}
-	err := o.once(ctx, client, o.list(gpb.SubscriptionList_ONCE, paths), func(n *gpb.Notification) error {
-		data.apply(n)
-		return nil
-	})
-	return data, err
-}
-
 // once asks for a list, for the moment of --at, and gives what comes.
-func (o *options) once(ctx context.Context, client gpb.GNMIClient, list *gpb.SubscriptionList, take func(*gpb.Notification) error) error {
-	stream, err := client.Subscribe(ctx)
+func (o *options) once(ctx context.Context, list *gpb.SubscriptionList, take func(*gpb.Notification) error) error {
+	conn, err := o.dial()
 	if err != nil {
 		return err
 	}
+	defer conn.Close()
+	p := o.patience(ctx)
+	defer p.end()
 	req, err := o.request(list)
+	if err != nil {
+		return err
+	}
+	if err := o.receiveOnce(p, gpb.NewGNMIClient(conn), req, take); err != nil {
+		return o.explain(p.explain(err))
+	}
+	return nil
+}
+
+func (o *options) receiveOnce(p *patience, client gpb.GNMIClient, req *gpb.SubscribeRequest, take func(*gpb.Notification) error) error {
+	stream, err := client.Subscribe(p)
 	if err != nil {
 		return err
 	}
@@ -83,7 +80,9 @@ func (o *options) once(ctx context.Context, client gpb.GNMIClient, list *gpb.Sub
 	}
 	complete := false
 	for {
+		p.wait()
 		resp, err := stream.Recv()
+		p.came()
 		switch {
 		case errors.Is(err, io.EOF) && complete:
 			return nil

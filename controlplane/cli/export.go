@@ -182,40 +182,36 @@ func (o *options) exported(records string, err error) error {
 	return nil
 }
 
-// receive streams the answer to w, and gives the number of records that the daemon says it has. The
-// timeout is that of a single message.
+// receive streams the answer to w, and gives the number of records that the daemon says it has.
 func (o *options) receive(ctx context.Context, request *structpb.Struct, w io.Writer) (records string, err error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	late := time.AfterFunc(o.timeout, func() { cancel(context.DeadlineExceeded) })
-	defer late.Stop()
+	p := o.patience(ctx)
+	defer p.end()
 	conn, err := o.dial()
 	if err != nil {
 		return "", err
 	}
 	defer conn.Close()
-	stream, err := conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true}, exportMethod)
+	stream, err := conn.NewStream(p, &grpc.StreamDesc{ServerStreams: true}, exportMethod)
 	if err != nil {
-		return "", err
+		return "", p.explain(err)
 	}
 	if err := errors.Join(stream.SendMsg(request), stream.CloseSend()); err != nil && !errors.Is(err, io.EOF) {
 		return "", err
 	}
 	for {
 		var chunk wrapperspb.BytesValue
-		late.Reset(o.timeout)
-		switch err := stream.RecvMsg(&chunk); {
+		p.wait()
+		err := stream.RecvMsg(&chunk)
+		p.came()
+		switch {
 		case errors.Is(err, io.EOF):
 			if n := stream.Trailer().Get("records"); len(n) == 1 {
 				return n[0], nil
 			}
 			return "", errors.New("the answer does not say how many records it has")
-		case err != nil && errors.Is(context.Cause(ctx), context.DeadlineExceeded):
-			return "", fail("the daemon at %s did not answer within %v: see --timeout", o.address, o.timeout)
 		case err != nil:
-			return "", err
+			return "", p.explain(err)
 		}
-		late.Stop()
 		if _, err := w.Write(chunk.GetValue()); err != nil {
 			return "", fail("write: %w", err)
 		}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -35,6 +36,11 @@ func (f *filters) prepare() error {
 		return fmt.Errorf("--selector: %w", err)
 	}
 	return nil
+}
+
+// none says that nothing is filtered.
+func (f *filters) none() bool {
+	return cmp.Or(f.cluster, f.namespace, f.service, f.pod, f.on, f.port, f.selectorText) == ""
 }
 
 // name is a filter by name: by the whole name where something has it, else by a part.

@@ -139,6 +139,9 @@ func flowsCommand(o *options) *cobra.Command {
 			if err := f.prepare(); err != nil {
 				return err
 			}
+			if o.output == "jsonl" && f.none() {
+				return o.streamFlows(c.Context())
+			}
 			data, err := o.ask(c.Context(), append(f.flowPaths(), clusterStatePath, switchStatePath)...)
 			if err != nil {
 				return err
@@ -146,7 +149,7 @@ func flowsCommand(o *options) *cobra.Command {
 			f.warnOfClusters(o, data)
 			f.warnOfSwitches(o, data)
 			flows := f.conversations(readConversations(data), podLabels(data))
-			if !apart && o.output != "json" {
+			if !apart && !o.forMachines() {
 				flows = fold(flows)
 			}
 			return show(o, "flows", flows, flowColumns(o), flowColumnsWide())

@@ -27,7 +27,7 @@ func getCommand(o *options) *cobra.Command {
 Keys may be left out or be *, an element may be *, and ... stands for any number of elements.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			if o.output == "wide" {
+			if o.output == "wide" || o.output == "jsonl" {
 				return errors.New("--output: get has table and json")
 			}
 			return o.get(c.Context(), on, args)
@@ -50,21 +50,14 @@ func (o *options) get(ctx context.Context, on string, args []string) error {
 		}
 		list.Subscription = append(list.Subscription, &gpb.Subscription{Path: p})
 	}
-	ctx, cancel := context.WithTimeout(ctx, o.timeout)
-	defer cancel()
-	conn, err := o.dial()
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
 	found := 0
 	w := o.leafWriter()
-	err = o.once(ctx, gpb.NewGNMIClient(conn), list, func(n *gpb.Notification) error {
+	err := o.once(ctx, list, func(n *gpb.Notification) error {
 		found += len(n.GetUpdate())
 		return w.write(n)
 	})
 	if err != nil {
-		return o.explain(err)
+		return err
 	}
 	if found == 0 {
 		fmt.Fprintln(o.Stderr, "Nothing found.")

@@ -35,8 +35,8 @@ func (o *options) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.address, "address", o.env("FABRICSCOPE_ADDRESS", defaultAddress), "host:port of the daemon's gNMI server")
 	f.StringVar(&o.ca, "tls-ca", o.env("FABRICSCOPE_TLS_CA", ""), "PEM file with the authority of the daemon's certificate (default: the system's)")
 	f.BoolVar(&o.skipVerify, "tls-skip-verify", false, "believe any certificate")
-	f.DurationVar(&o.timeout, "timeout", defaultTimeout, "how long to wait for the answer")
-	f.StringVarP(&o.output, "output", "o", "table", "table, wide or json")
+	f.DurationVar(&o.timeout, "timeout", defaultTimeout, "how long to wait for the answer, or for more of it")
+	f.StringVarP(&o.output, "output", "o", "table", "table, wide, json, or jsonl: an object a line")
 	f.StringVar(&o.atText, "at", "", "the moment to ask about: RFC 3339, or a duration ago as 10m (default: now)")
 }
 
@@ -51,9 +51,9 @@ func (o *options) env(name, otherwise string) string {
 func (o *options) prepare() error {
 	o.now = o.Now()
 	switch o.output {
-	case "table", "wide", "json":
+	case "table", "wide", "json", "jsonl":
 	default:
-		return fmt.Errorf("--output: %q is not table, wide or json", o.output)
+		return fmt.Errorf("--output: %q is not table, wide, json or jsonl", o.output)
 	}
 	if v := o.Getenv("FABRICSCOPE_TLS_SKIP_VERIFY"); v != "" && !o.flags.Changed("tls-skip-verify") {
 		skip, err := strconv.ParseBool(v)
@@ -90,6 +90,9 @@ func parseTime(flag, s string, now time.Time) (time.Time, error) {
 	}
 	return time.Time{}, fmt.Errorf("%s: %q is neither a time as 2026-03-01T12:00:00Z (RFC 3339) nor a duration as 10m", flag, s)
 }
+
+// forMachines says that the output is JSON of some form.
+func (o *options) forMachines() bool { return o.output == "json" || o.output == "jsonl" }
 
 // reference is the instant that ages count from.
 func (o *options) reference() time.Time {

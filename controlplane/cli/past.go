@@ -42,16 +42,16 @@ type step struct {
 // extension's range (docs/formats/gnmi.md). each is called for every thing that there was at the first moment, and
 // then for every change, in the order in which they came to be known.
 func (o *options) replay(ctx context.Context, since, until time.Time, paths []string, each func(s step, initial bool)) error {
-	ctx, cancel := context.WithTimeout(ctx, o.timeout)
-	defer cancel()
+	p := o.patience(ctx)
+	defer p.end()
 	conn, err := o.dial()
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	stream, err := gpb.NewGNMIClient(conn).Subscribe(ctx)
+	stream, err := gpb.NewGNMIClient(conn).Subscribe(p)
 	if err != nil {
-		return o.explain(err)
+		return o.explain(p.explain(err))
 	}
 	if err := stream.Send(rangeRequest(since, until, paths)); err != nil && !errors.Is(err, io.EOF) {
 		return o.explain(err)
@@ -59,14 +59,16 @@ func (o *options) replay(ctx context.Context, since, until time.Time, paths []st
 	known := things{}
 	initial := true
 	for {
+		p.wait()
 		resp, err := stream.Recv()
+		p.came()
 		switch {
 		case errors.Is(err, io.EOF) && !initial:
 			return nil
 		case errors.Is(err, io.EOF):
 			return fail("the answer of %s ends early", o.address)
 		case err != nil:
-			return o.explain(err)
+			return o.explain(p.explain(err))
 		case resp.GetSyncResponse():
 			initial = false
 			continue

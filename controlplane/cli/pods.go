@@ -25,7 +25,7 @@ func podsCommand(o *options) *cobra.Command {
 			f.warnOfClusters(o, data)
 			pods := f.pods(readPods(data))
 			warnOfConflicts(o, pods)
-			if o.output == "json" {
+			if o.forMachines() {
 				return show(o, "pods", pods, nil, nil)
 			}
 			rows := podRows(pods, f)

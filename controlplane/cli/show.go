@@ -18,13 +18,7 @@ type column[T any] struct {
 // show writes things in the output asked for. what names them for the message that there
 // are none.
 func show[T any](o *options, what string, things []T, table, wide []column[T]) error {
-	instant := o.Stdout
-	if o.output == "json" {
-		instant = o.Stderr
-	}
-	if !o.at.IsZero() {
-		fmt.Fprintf(instant, "As of %s\n", o.at.UTC().Format(time.RFC3339Nano))
-	}
+	o.dated()
 	if len(things) == 0 {
 		fmt.Fprintf(o.Stderr, "No %s found.\n", what)
 	}
@@ -32,6 +26,8 @@ func show[T any](o *options, what string, things []T, table, wide []column[T]) e
 	switch {
 	case o.output == "json":
 		err = writeJSON(o.Stdout, things)
+	case o.output == "jsonl":
+		err = writeLines(o.Stdout, things)
 	case len(things) == 0:
 	case o.output == "wide":
 		err = writeTable(o.Stdout, wide, things)
@@ -40,6 +36,28 @@ func show[T any](o *options, what string, things []T, table, wide []column[T]) e
 	}
 	if err != nil {
 		return fail("write the answer: %w", err)
+	}
+	return nil
+}
+
+// dated says of which past moment the answer is.
+func (o *options) dated() {
+	to := o.Stdout
+	if o.forMachines() {
+		to = o.Stderr
+	}
+	if !o.at.IsZero() {
+		fmt.Fprintf(to, "As of %s\n", o.at.UTC().Format(time.RFC3339Nano))
+	}
+}
+
+// writeLines writes an object of JSON a line.
+func writeLines[T any](w io.Writer, things []T) error {
+	e := json.NewEncoder(w)
+	for _, t := range things {
+		if err := e.Encode(t); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -67,7 +67,7 @@ changes in place; elsewhere each line that came is written after a +, and each t
 				if err := f.prepare(); err != nil {
 					return err
 				}
-				if !o.at.IsZero() || o.output == "json" {
+				if !o.at.IsZero() || o.forMachines() {
 					return errors.New("watch is of now and for people: it has neither --at nor --output json")
 				}
 				return o.watch(c.Context(), w, f)
