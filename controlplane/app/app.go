@@ -64,7 +64,7 @@ func New(cfg config.Config, log *slog.Logger) (*Daemon, error) {
 	if d.records, err = newRecords(cfg, log, registry); err != nil {
 		return nil, errors.Join(err, d.store.Close())
 	}
-	d.recorder = records.NewRecorder(d.records)
+	d.recorder = newRecorder(d.records, d.store)
 	if err := d.compose(cfg, log, registry); err != nil {
 		return nil, errors.Join(err, d.store.Close(), d.records.Close())
 	}

@@ -21,6 +21,16 @@ func newRecords(cfg config.Config, log *slog.Logger, r prometheus.Registerer) (*
 	return records.New(c, records.Deps{Log: log, Registerer: r})
 }
 
+// newRecorder makes records of conversations once the store has them, and of what it had of them when the last daemon
+// ended.
+func newRecorder(flows *records.Store, store *history.Store) *records.Recorder {
+	r := records.NewRecorder(flows, store.Flush)
+	for e := range store.Now().All(inventory.KindConversation) {
+		r.Observe(e.Fact.(flow.Conversation))
+	}
+	return r
+}
+
 // identified is where conversations go once it is known who talks: into the state and its history, and
 // into flow records.
 type identified struct {
@@ -28,12 +38,12 @@ type identified struct {
 	recorder *records.Recorder
 }
 
-// Record implements correlate.Sink.
+// Record implements correlate.Sink. The recorder waits for what the store was given before.
 func (i identified) Record(changes ...inventory.Change) {
+	i.store.Record(changes...)
 	for _, c := range changes {
 		if conv, ok := c.Fact.(flow.Conversation); ok {
 			i.recorder.Observe(conv)
 		}
 	}
-	i.store.Record(changes...)
 }

@@ -80,6 +80,41 @@ func TestDiskThatFails(t *testing.T) {
 	}
 }
 
+// A conversation whose change was dropped is written as it is when there is room again: the ledger goes as far as
+// it does, and a daemon that starts again goes by both.
+func TestDroppedConversationsAreWrittenLater(t *testing.T) {
+	cfg := config(t)
+	cfg.QueueSize = 5
+	s, stop := start(t, cfg, deps(t))
+	seen := time.Now()
+	state := func(id int, packets uint64) inventory.Change {
+		return inventory.Became(conversation(id, packets, seen), seen)
+	}
+	for n := range 20 {
+		s.Record(state(n, 1))
+	}
+	flush(t, s)
+	history.FailWrites(s, true)
+	for n := range 20 {
+		s.Record(state(n, 2))
+	}
+	for n := range 10 {
+		s.Record(state(n, 3), inventory.Became(inventory.Ledger{Switch: "leaf1", Ports: []inventory.LedgerPort{{Number: uint32(n)}}}, epoch))
+	}
+	if st := s.Status(); st.Dropped == 0 {
+		t.Fatalf("status %+v, want changes to be dropped", st)
+	}
+	history.FailWrites(s, false)
+	eventually(t, func() bool { return s.Status().Phase == history.Running })
+	flush(t, s)
+	live := all(s.Now())
+	stop()
+	s, _ = start(t, cfg, deps(t))
+	if diff := cmp.Diff(live, all(s.Now()), equal...); diff != "" {
+		t.Errorf("after restart (-before +after):\n%s", diff)
+	}
+}
+
 // gathered reads one metric of a registry.
 type gathered struct {
 	reg  *prometheus.Registry

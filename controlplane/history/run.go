@@ -115,9 +115,9 @@ func (s *Store) gather(ctx context.Context) {
 func (s *Store) commit() error {
 	s.mu.Lock()
 	items, lossy, p := s.queue, s.lossy, progress{version: s.version, commit: s.lastCommit}
-	var level *view
+	var level *live
 	if lossy {
-		level = &view{root: s.current.snapshot()}
+		level = &live{view: view{root: s.current.snapshot()}, failedFrom: s.failedFrom}
 	}
 	s.queue, s.lossy, s.urgent, s.inFlight = nil, false, false, len(items)
 	idle := s.stored == s.version && !lossy

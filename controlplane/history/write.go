@@ -61,9 +61,15 @@ type batch struct {
 	intervals, flowRows int
 }
 
+// live is the state that the disk is to be brought to, after changes were dropped.
+type live struct {
+	view
+	failedFrom time.Time // no change before was dropped
+}
+
 // write makes items durable, and after that, when level is not nil, makes the open
 // intervals what level holds. All of it is on disk when it returns, or none.
-func (d *disk) write(items []item, level *view, p progress) (intervals, flowRows int, err error) {
+func (d *disk) write(items []item, level *live, p progress) (intervals, flowRows int, err error) {
 	tx, err := d.writer.Begin()
 	if err != nil {
 		return 0, 0, err
@@ -76,14 +82,14 @@ func (d *disk) write(items []item, level *view, p progress) (intervals, flowRows
 			return 0, 0, fmt.Errorf("write %v: %w", it.Ref, err)
 		}
 	}
-	for _, it := range b.flows {
-		if err := b.putFlow(it); err != nil {
-			return 0, 0, fmt.Errorf("write %v: %w", it.Ref, err)
-		}
-	}
 	if level != nil {
 		if err := b.level(*level, p.commit); err != nil {
 			return 0, 0, fmt.Errorf("level: %w", err)
+		}
+	}
+	for _, it := range b.flows {
+		if err := b.putFlow(it); err != nil {
+			return 0, 0, fmt.Errorf("write %v: %w", it.Ref, err)
 		}
 	}
 	if _, err := tx.Stmt(d.inserts.progress).Exec(int64(p.version), nanos(p.commit)); err != nil {
@@ -262,8 +268,9 @@ func (b *batch) putFlow(it item) error {
 	return err
 }
 
-// level ends what is open and not in v, and begins what is in v and not open so.
-func (b *batch) level(v view, now time.Time) error {
+// level ends what is open and not in v, and begins what is in v and not open so. Conversations have no
+// intervals: those that changed since writing failed are written as they are.
+func (b *batch) level(v live, now time.Time) error {
 	open := make(map[inventory.Ref]row, len(b.d.rows))
 	for r := range b.d.rows {
 		if at, ok := b.find(r); ok {
@@ -279,7 +286,7 @@ func (b *batch) level(v view, now time.Time) error {
 	v.root.ascend(inventory.Ref{}, func(n *node) bool {
 		at, ok := open[n.ref]
 		delete(open, n.ref)
-		if ok && at.sum == n.rec.sum || n.ref.Kind == inventory.KindConversation {
+		if ok && at.sum == n.rec.sum || n.ref.Kind == inventory.KindConversation && n.rec.Commit.Before(v.failedFrom) {
 			return true
 		}
 		it := item{Update: inventory.Update{Ref: n.ref, Entry: n.rec.Entry}, endKnown: true}

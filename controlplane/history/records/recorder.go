@@ -3,6 +3,7 @@ package records
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
@@ -14,22 +15,30 @@ import (
 
 // Recorder makes records of the states of conversations: one of each that changed in an interval. What is not on disk
 // yet stays what the next record of the conversation will have, so that nothing is lost while writing
-// fails, and nothing is counted twice after a restart.
+// fails, and nothing is counted twice after a restart. Records never have what the states on disk do not
+// have: a daemon that is killed goes on from these, and would count what is beyond them again.
 type Recorder struct {
 	store *Store
 	log   *slog.Logger
+	kept  func(context.Context) error
 
 	mu      sync.Mutex
 	pending map[string]flow.Conversation // guarded by mu; the newest state of those that changed
 	full    bool                         // guarded by mu; the bound was reached, and that was logged
 }
 
-// NewRecorder gives a Recorder that does nothing until Run.
-func NewRecorder(s *Store) *Recorder {
-	return &Recorder{store: s, log: s.log, pending: map[string]flow.Conversation{}}
+// NewRecorder gives a Recorder that does nothing until Run. Kept waits until the states that were observed
+// before outlive a crash, or fails; nil: they do at once.
+func NewRecorder(s *Store, kept func(context.Context) error) *Recorder {
+	if kept == nil {
+		kept = func(context.Context) error { return nil }
+	}
+	return &Recorder{store: s, log: s.log, kept: kept, pending: map[string]flow.Conversation{}}
 }
 
-// Observe takes the state of a conversation: all that it has counted since it began. It never waits.
+// Observe takes the state of a conversation: all that it has counted since it began. It never waits. At
+// the start it is to be given the states that are on disk: what a killed daemon had stored of them and
+// not recorded is recorded then.
 func (r *Recorder) Observe(c flow.Conversation) {
 	r.store.metrics.observed.Inc()
 	r.mu.Lock()
@@ -77,6 +86,10 @@ func (r *Recorder) flush(ctx context.Context, end time.Time) error {
 	r.pending = make(map[string]flow.Conversation, len(taken))
 	r.full = false
 	r.mu.Unlock()
+	if err := r.await(ctx); err != nil {
+		r.putBack(taken)
+		return err
+	}
 	in := newInterner()
 	var batch []Record
 	var of []string
@@ -108,6 +121,19 @@ func (r *Recorder) flush(ctx context.Context, end time.Time) error {
 		r.putBack(taken)
 	}
 	return err
+}
+
+// await waits until what was observed is kept.
+func (r *Recorder) await(ctx context.Context) error {
+	err := r.kept(ctx)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	r.store.outcome(keeping, err)
+	if err != nil {
+		return fmt.Errorf("records: %w: the states that they are made of are not stored: %w", ErrNotStored, err)
+	}
+	return nil
 }
 
 // putBack keeps states that could not be recorded, where no newer one has come.

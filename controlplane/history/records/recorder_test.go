@@ -40,7 +40,7 @@ func TestRecordsAddUp(t *testing.T) {
 	cfg := config(t)
 	c := newClock(epoch)
 	s, stop := start(t, cfg, c.now)
-	r := records.NewRecorder(s)
+	r := records.NewRecorder(s, nil)
 	flush := func() {
 		t.Helper()
 		if err := r.Flush(t.Context()); err != nil {
@@ -67,7 +67,7 @@ func TestRecordsAddUp(t *testing.T) {
 
 	stop()
 	s, stop = start(t, cfg, c.now)
-	r = records.NewRecorder(s)
+	r = records.NewRecorder(s, nil)
 	r.Observe(talk("1", 12))
 	flush()
 	check("after a restart", 12, 3)
@@ -76,7 +76,7 @@ func TestRecordsAddUp(t *testing.T) {
 	}
 	stop()
 	s, _ = start(t, cfg, c.now)
-	r = records.NewRecorder(s)
+	r = records.NewRecorder(s, nil)
 	r.Observe(talk("1", 20))
 	flush()
 	check("after a restart with an empty log", 20, 4)
@@ -98,7 +98,7 @@ func TestRecordsAddUp(t *testing.T) {
 func TestVerdicts(t *testing.T) {
 	cfg := config(t)
 	s, _ := start(t, cfg, newClock(epoch).now)
-	r := records.NewRecorder(s)
+	r := records.NewRecorder(s, nil)
 	for id, c := range map[records.Verdict]func(*flow.Conversation){
 		records.Answered:   func(*flow.Conversation) {},
 		records.OneWay:     func(c *flow.Conversation) { c.Reverse, c.ReverseHops = flow.Counters{}, nil },

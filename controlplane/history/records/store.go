@@ -71,6 +71,7 @@ type sealed struct {
 type activity string
 
 const (
+	keeping    activity = "states" // of conversations, which another store keeps
 	logging    activity = "log"
 	segmenting activity = "segment"
 	compacting activity = "compact"
@@ -315,7 +316,7 @@ func (s *Store) Status() Status {
 		st.Records += g.rows
 		st.Bytes += g.bytes
 	}
-	for _, a := range []activity{logging, segmenting, compacting, retaining} {
+	for _, a := range []activity{keeping, logging, segmenting, compacting, retaining} {
 		if err := s.failures[a]; err != nil && st.Err == nil {
 			st.Err = fmt.Errorf("%s: %w", a, err)
 		}

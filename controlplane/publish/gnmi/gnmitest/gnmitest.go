@@ -92,7 +92,7 @@ func start(t testing.TB, facts []inventory.Fact, access gnmi.Access, options []O
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.Records = records.NewRecorder(recorded)
+	l.Records = records.NewRecorder(recorded, nil)
 	run("records", recorded.Run)
 	l.Record(facts...)
 	if err := errors.Join(l.Records.Flush(ctx), store.Flush(ctx)); err != nil {
