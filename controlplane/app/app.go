@@ -88,6 +88,8 @@ func (d *Daemon) compose(cfg config.Config, log *slog.Logger, r *prometheus.Regi
 	t.Slots, t.EpochBits = uint32(cfg.Flows.CacheSlots), p4src.EpochBits
 	t.IdleTimeout, t.Linger = cfg.Flows.IdleTimeout, cfg.Flows.Linger
 	t.WireGuardPorts = cfg.Flows.WireGuardPorts
+	t.MaxFlows, t.MaxHops, t.MaxPublish = cfg.Flows.MaxFlows, cfg.Flows.MaxHops, cfg.Flows.MaxPublish
+	t.MaxInFlight, t.MaxUnnamed, t.Queue = cfg.Flows.MaxReads, cfg.Flows.MaxUnnamed, cfg.Flows.MaxQueue
 	if d.tracker, err = track.New(t, track.Deps{Sink: d.correlator, Before: d.store.Now(), Progress: d.progress, PortName: names.name, Log: log, Registerer: r}); err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ func newRecords(cfg config.Config, log *slog.Logger, r prometheus.Registerer) (*
 	c := records.DefaultConfig()
 	c.Dir = filepath.Join(cfg.StateDir, recordsDir)
 	c.Interval, c.Linger = cfg.Flows.ExportInterval, max(cfg.Flows.Linger, cfg.Flows.ExportInterval)
+	c.Conversations = cfg.Flows.MaxFlows // each has a flow at least
 	c.Retention, c.MaxBytes = cfg.History.FlowRetention, cfg.History.FlowMaxBytes
 	return records.New(c, records.Deps{Log: log, Registerer: r})
 }

@@ -122,7 +122,7 @@ func (a *Address) UnmarshalYAML(n *yaml.Node) (err error) {
 	return nil
 }
 
-// Flows are the times and the room of flow accounting.
+// Flows are the times, the room and the bounds of flow accounting.
 type Flows struct {
 	IdleTimeout time.Duration `yaml:"idle-timeout"` // a silent flow leaves the switch's cache
 	Linger      time.Duration `yaml:"linger"`       // a silent conversation stays on the screen
@@ -131,6 +131,13 @@ type Flows struct {
 	CacheSlots     int           `yaml:"cache-slots"`     // of a switch: flows that it has room for
 
 	WireGuardPorts []uint16 `yaml:"wireguard-ports"` // UDP ports whose flows are named WireGuard
+
+	MaxFlows   int `yaml:"max-flows"`   // directions of conversations, by ingress port, in memory; others are refused and counted
+	MaxHops    int `yaml:"max-hops"`    // likewise of one conversation
+	MaxPublish int `yaml:"max-publish"` // conversations that are published in a second; others wait for the next
+	MaxReads   int `yaml:"max-reads"`   // read-outs of slots that one switch is asked for at once
+	MaxUnnamed int `yaml:"max-unnamed"` // reports of one switch that wait until it is known what its registers are called
+	MaxQueue   int `yaml:"max-queue"`   // messages with reports that wait for the tracker; behind them sessions drop and count
 }
 
 // History is how long things are kept.
@@ -150,7 +157,8 @@ func Default() Config {
 		HTTP: HTTP{Listen: "127.0.0.1:9464"},
 		Fabric: Fabric{Routing: true, LLDPInterval: 2 * time.Second,
 			VXLANPorts: []uint16{4789, 8472}, GenevePorts: []uint16{6081}},
-		Flows:   Flows{IdleTimeout: 5 * time.Second, Linger: 5 * time.Minute, ExportInterval: 10 * time.Second, CacheSlots: maxCacheSlots, WireGuardPorts: []uint16{51820}},
+		Flows: Flows{IdleTimeout: 5 * time.Second, Linger: 5 * time.Minute, ExportInterval: 10 * time.Second, CacheSlots: maxCacheSlots, WireGuardPorts: []uint16{51820},
+			MaxFlows: 1 << 21, MaxHops: 128, MaxPublish: 20_000, MaxReads: 32, MaxUnnamed: 1 << 14, MaxQueue: 128},
 		History: History{Retention: 30 * 24 * time.Hour, FlowRetention: 7 * 24 * time.Hour},
 	}
 }

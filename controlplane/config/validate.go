@@ -66,6 +66,7 @@ func (c Config) Validate() error {
 		p.add("flows.cache-slots", "%d is not a power of two from 2 to %d", n, maxCacheSlots)
 	}
 	p.ports("flows.wireguard-ports", c.Flows.WireGuardPorts)
+	p.flowLimits(c.Flows)
 	p.positive("history.retention", c.History.Retention)
 	p.positive("history.flow-retention", c.History.FlowRetention)
 	if c.History.FlowMaxBytes < 0 {
@@ -94,6 +95,28 @@ func (p *problems) file(field, path string) {
 func (p *problems) positive(field string, d time.Duration) {
 	if d <= 0 {
 		p.add(field, "%v is not positive", d)
+	}
+}
+
+// Bounds of what numbers in memory can count, and of what a switch is asked for.
+const (
+	mostFlows = 1 << 30
+	mostHops  = 255
+	mostReads = 4096
+	mostElse  = 1 << 20
+)
+
+func (p *problems) flowLimits(f Flows) {
+	for _, l := range []struct {
+		field   string
+		n, most int
+	}{
+		{"max-flows", f.MaxFlows, mostFlows}, {"max-hops", f.MaxHops, mostHops}, {"max-publish", f.MaxPublish, mostFlows},
+		{"max-reads", f.MaxReads, mostReads}, {"max-unnamed", f.MaxUnnamed, mostElse}, {"max-queue", f.MaxQueue, mostElse},
+	} {
+		if l.n < 1 || l.n > l.most {
+			p.add("flows."+l.field, "%d is not 1 to %d", l.n, l.most)
+		}
 	}
 }
 

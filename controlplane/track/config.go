@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -23,7 +24,9 @@ type Config struct {
 	AnswerTimeout   time.Duration // a read-out unanswered for this long is asked again
 	MaxInFlight     int           // read-outs of one switch under way at once
 	MaxFlows        int           // directions of conversations by ingress port that are kept; others are counted and refused
+	MaxHops         int           // likewise of one conversation; 255 at most
 	MaxPublish      int           // conversations that are published in one interval
+	MaxUnnamed      int           // reports of one switch that wait until the name of its registers is known
 	Queue           int           // messages of reports waiting
 	WireGuardPorts  []uint16      // UDP ports whose conversations are WireGuard's
 }
@@ -34,7 +37,7 @@ func DefaultConfig() Config {
 		IdleTimeout: 5 * time.Second, EndedTimeout: time.Second,
 		PublishInterval: time.Second, CounterInterval: time.Second,
 		Linger: 5 * time.Minute, AnswerTimeout: 2 * time.Second,
-		MaxInFlight: 32, MaxFlows: 2 << 20, MaxPublish: 20_000, Queue: 128,
+		MaxInFlight: 32, MaxFlows: 2 << 20, MaxHops: 128, MaxPublish: 20_000, MaxUnnamed: 1 << 14, Queue: 128,
 	}
 }
 
@@ -54,12 +57,17 @@ func (c Config) Validate() error {
 		{"AnswerTimeout", c.AnswerTimeout > 0},
 		{"MaxInFlight", c.MaxInFlight > 0},
 		{"MaxFlows", c.MaxFlows > 0},
+		{"MaxHops", c.MaxHops > 0},
+		{"MaxUnnamed", c.MaxUnnamed > 0},
 		{"MaxPublish", c.MaxPublish > 0},
 		{"Queue", c.Queue > 0},
 	} {
 		if !f.ok {
 			return fmt.Errorf("track: %s must be positive", f.name)
 		}
+	}
+	if c.MaxHops > math.MaxUint8 {
+		return fmt.Errorf("track: MaxHops must not be more than %d", math.MaxUint8)
 	}
 	return nil
 }

@@ -9,11 +9,8 @@ import (
 // Whatever zeroes a switch's registers, a restart or another pipeline, begins a new incarnation
 // of them: generations begin anew, and may look like older or newer ones of before. So registers
 // have a name. The controller that finds them without one names them; a name that is another than
-// before ends the books. Nothing that a switch reports is taken before its name is known.
-
-// maxHeld is how many reports may wait until the name is known: what a switch sends in the time
-// of a read-out's round trip. Of more, read-outs bring what is still in the cache.
-const maxHeld = 1 << 14
+// before ends the books. Nothing that a switch reports is taken before its name is known; it waits, for
+// a read-out's round trip. Of more reports than may wait, read-outs bring what is still in the cache.
 
 // identity is what an account knows of the incarnation it counts.
 type identity struct {
@@ -39,7 +36,7 @@ func (b *books) identify(a *account, r *Report, received time.Time) bool {
 	if a.identity.met {
 		return true
 	}
-	if len(a.identity.held) < maxHeld {
+	if len(a.identity.held) < b.t.cfg.MaxUnnamed {
 		a.identity.held = append(a.identity.held, held{*r, received})
 	} else {
 		b.t.metrics.dropped.WithLabelValues(a.name).Inc()

@@ -7,14 +7,11 @@ import (
 	"github.com/fabricscope/fabricscope/controlplane/flow"
 )
 
-// maxHops bounds the hops of one conversation: who sends one tuple in ever other overlays makes
-// a new one with each.
-const maxHops = 128
-
 // joiner holds the conversations of the fabric. It has one owner. What there are many of is in
 // slabs and has no pointers.
 type joiner struct {
 	maxFlows      int
+	maxHops       int // of one conversation: who sends one tuple in ever other overlays makes a new one with each
 	portName      func(sw string, number uint32) string
 	places        places
 	outers        outers
@@ -52,8 +49,8 @@ type conversation struct {
 	id     uint64
 }
 
-func newJoiner(maxFlows int, portName func(string, uint32) string) *joiner {
-	return &joiner{maxFlows: maxFlows, portName: portName, missed: map[string]int64{},
+func newJoiner(maxFlows, maxHops int, portName func(string, uint32) string) *joiner {
+	return &joiner{maxFlows: maxFlows, maxHops: maxHops, portName: portName, missed: map[string]int64{},
 		byTuple: map[uint32]uint32{}, wide: map[uint32]*wide{}, seed: maphash.MakeSeed()}
 }
 
@@ -95,7 +92,7 @@ func (j *joiner) begin(a *account, d *delta) uint32 {
 	case place == 0 || j.hops.len() >= j.maxFlows:
 		j.stats.refused++
 		return 0
-	case number != 0 && j.conversations.at(number).count == maxHops:
+	case number != 0 && int(j.conversations.at(number).count) >= j.maxHops:
 		j.stats.crowded++
 		return 0
 	default:

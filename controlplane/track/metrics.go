@@ -27,6 +27,8 @@ type metrics struct {
 	conversations prometheus.Gauge
 	flows         prometheus.Gauge
 	waiting       prometheus.Gauge
+	queued        prometheus.Gauge
+	underWay      *prometheus.GaugeVec
 	forgotten     *prometheus.GaugeVec
 	refused       *prometheus.GaugeVec
 	dropped       *prometheus.CounterVec
@@ -63,6 +65,8 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		conversations: gauge("conversations", "Conversations in memory.").WithLabelValues(),
 		flows:         gauge("flows", "Directions of conversations in memory, by ingress port.").WithLabelValues(),
 		waiting:       gauge("publish_waiting", "Conversations that changed and are not published yet.").WithLabelValues(),
+		queued:        gauge("queued", "Messages that wait for the tracker.").WithLabelValues(),
+		underWay:      gauge("reads_under_way", "Slots that were asked for and whose answer is awaited.", "switch"),
 		forgotten:     gauge("forgotten_conversations", "Conversations that ended and are not in memory any more.", "cause"),
 		dropped:       counter("dropped_reports_total", "Reports dropped while it was not known which incarnation of the registers they are of.", "switch"),
 		incarnations:  counter("new_incarnations_total", "Times that the counters of a switch that was known had begun anew.", "switch"),
@@ -78,7 +82,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	}
 	var errs []error
 	for _, c := range []prometheus.Collector{m.reports, m.requestErrors, m.counterErrors, m.unanswered,
-		m.duplicates, m.gaps, m.unfinished, m.slots, m.residue, m.residueBytes, m.missing, m.unsettled, m.clockError, m.misplaced, m.conversations, m.flows, m.waiting, m.forgotten, m.refused,
+		m.duplicates, m.gaps, m.unfinished, m.slots, m.residue, m.residueBytes, m.missing, m.unsettled, m.clockError, m.misplaced, m.conversations, m.flows, m.waiting, m.queued, m.underWay, m.forgotten, m.refused,
 		m.dropped, m.incarnations, m.lost, m.slotsRead, m.readOuts, m.readOutTime, m.publications} {
 		errs = append(errs, r.Register(c))
 	}
@@ -87,6 +91,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 
 func (m *metrics) ledger(a *account) {
 	m.slots.WithLabelValues(a.name).Set(float64(a.ledger.live))
+	m.underWay.WithLabelValues(a.name).Set(float64(len(a.asked)))
 	m.duplicates.WithLabelValues(a.name).Set(float64(a.ledger.stats.duplicates))
 	m.gaps.WithLabelValues(a.name).Set(float64(a.ledger.stats.gaps))
 	m.unfinished.WithLabelValues(a.name).Set(float64(a.ledger.stats.unfinished))

@@ -31,6 +31,7 @@ func (b *books) publish(now time.Time) {
 		a.dirty = true
 	}
 	m.joiner(b.joiner)
+	m.queued.Set(float64(len(b.t.inbox)))
 	b.balance(now)
 	b.next = nil
 }

@@ -97,7 +97,7 @@ func (b *books) resume(f *flow.Conversation) {
 func (b *books) resumeHop(number uint32, f *flow.Hop, flags uint8, reversed bool) {
 	j, a := b.joiner, b.account(f.Switch)
 	place := j.places.of(a, f.Number, b.t.deps.PortName)
-	if place == 0 || j.hops.len() >= j.maxFlows || j.conversations.at(number).count == maxHops {
+	if place == 0 || j.hops.len() >= j.maxFlows || int(j.conversations.at(number).count) >= j.maxHops {
 		return
 	}
 	n := j.enter(number, place, f.Outer, reversed)

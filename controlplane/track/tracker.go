@@ -109,7 +109,7 @@ func (t *Tracker) send(ctx context.Context, f func(*books)) error {
 // Run keeps the books until ctx ends. What was not published by then is published last.
 func (t *Tracker) Run(ctx context.Context) error {
 	defer close(t.done)
-	b := &books{t: t, ctx: ctx, switches: map[string]*account{}, joiner: newJoiner(t.cfg.MaxFlows, t.deps.PortName)}
+	b := &books{t: t, ctx: ctx, switches: map[string]*account{}, joiner: newJoiner(t.cfg.MaxFlows, t.cfg.MaxHops, t.deps.PortName)}
 	defer b.stop()
 	b.restore()
 	// What takes long to publish must not hold up the reports: what changed meanwhile waits in

@@ -19,7 +19,7 @@ func TestTimesOfAHandshake(t *testing.T) {
 		"days later":        100 * time.Hour,
 		"before":            -time.Second,
 	} {
-		j := newJoiner(1, nil)
+		j := newJoiner(1, 1, nil)
 		n := j.hops.add()
 		h := j.hops.at(n)
 		j.beganAt(n, h, first, 0)
