@@ -228,18 +228,22 @@ func (r *rig) track(t *testing.T, slots int) *track.Tracker {
 	return tracker
 }
 
-// patience is how long something may take that comes for certain.
+// patience is how long nothing may change about what comes for certain, however long that takes.
 const patience = time.Minute
 
 // wait waits for a condition, and fails with what it says last.
 func (r *rig) wait(t *testing.T, what string, condition func() error) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+	last, changed := "", time.Now()
+	for ; ; time.Sleep(20 * time.Millisecond) {
 		err := condition()
 		if err == nil {
 			return
 		}
-		if time.Now().After(deadline) {
+		if err.Error() != last {
+			last, changed = err.Error(), time.Now()
+		}
+		if time.Since(changed) > patience {
 			t.Fatalf("waited for %s: %v", what, err)
 		}
 	}
