@@ -12,6 +12,7 @@ type Account struct {
 	Port    Count
 	Records Count
 	Buckets map[Class]Count // those that are not empty
+	Missing Count           // of what is in none of these: its reports were lost for certain
 }
 
 // Unexplained is what is in no flow's record and in no bucket.
@@ -31,7 +32,8 @@ func PortAccount(switches []Switch, port string) (Account, error) {
 				continue
 			}
 			a := Account{Port: Count{p.Accounting.PortPackets, p.Accounting.PortBytes},
-				Records: Count{p.Accounting.RecordPackets, p.Accounting.RecordBytes}, Buckets: maps.Clone(p.Accounting.Buckets)}
+				Records: Count{p.Accounting.RecordPackets, p.Accounting.RecordBytes}, Buckets: maps.Clone(p.Accounting.Buckets),
+				Missing: Count{uint64(p.Accounting.MissingPackets), uint64(p.Accounting.MissingBytes)}}
 			maps.DeleteFunc(a.Buckets, func(_ Class, n Count) bool { return n == Count{} })
 			return a, nil
 		}

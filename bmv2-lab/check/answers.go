@@ -128,6 +128,8 @@ type Switch struct {
 			Expired        Count           `json:"expired"` // dropped because their TTL ended
 			ResiduePackets int64           `json:"residue-packets"`
 			ResidueBytes   int64           `json:"residue-bytes"`
+			MissingPackets int64           `json:"missing-packets"`
+			MissingBytes   int64           `json:"missing-bytes"`
 		} `json:"accounting"`
 	} `json:"ports"`
 }

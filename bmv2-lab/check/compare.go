@@ -42,6 +42,21 @@ func FlowCounts(flows []Flow) map[Frame]Count {
 	return counts
 }
 
+// AddFlow adds what a conversation counts at each port in each direction.
+func (c *Captured) AddFlow(f Flow) {
+	for frame, n := range FlowCounts([]Flow{f}) {
+		c.Flows[frame] = c.Flows[frame].plus(n)
+	}
+}
+
+// FlowTotal is what all flows count together.
+func (c *Captured) FlowTotal() (sum Count) {
+	for _, n := range c.Flows {
+		sum = sum.plus(n)
+	}
+	return sum
+}
+
 func (h Hop) outer() Outer {
 	return Outer{Kind: h.Outer.Kind, ID: cmp.Or(h.Outer.VNI, h.Outer.GREKey), Src: h.Outer.Src, Dst: h.Outer.Dst}
 }

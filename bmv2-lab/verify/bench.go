@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -118,10 +119,16 @@ func (b *bench) writeConfig() (string, error) {
 	return path, os.WriteFile(path, text, 0o644)
 }
 
+// cli is a run of the operator's CLI.
+func (b *bench) cli(ctx context.Context, args ...string) *exec.Cmd {
+	command := exec.CommandContext(ctx, filepath.Join(b.Binaries, "fabricscope"), args...)
+	command.Env = append(os.Environ(), "FABRICSCOPE_ADDRESS="+gnmiAddress, "FABRICSCOPE_TLS_CA="+filepath.Join(b.Directory, "state", "gnmi.crt"))
+	return command
+}
+
 // ask gives an answer of the operator's CLI.
 func ask[T any](ctx context.Context, b *bench, args ...string) ([]T, error) {
-	command := exec.CommandContext(ctx, filepath.Join(b.Binaries, "fabricscope"), append(args, "-o", "json")...)
-	command.Env = append(os.Environ(), "FABRICSCOPE_ADDRESS="+gnmiAddress, "FABRICSCOPE_TLS_CA="+filepath.Join(b.Directory, "state", "gnmi.crt"))
+	command := b.cli(ctx, append(args, "-o", "json")...)
 	var stderr strings.Builder
 	command.Stderr = &stderr
 	out, err := command.Output()
@@ -135,8 +142,40 @@ func ask[T any](ctx context.Context, b *bench, args ...string) ([]T, error) {
 	return answer, nil
 }
 
-// poll waits until try has no error, or gives its last one when that takes too long.
+// eachFlow gives all conversations that the operator's CLI tells of, one at a time.
+func (b *bench) eachFlow(ctx context.Context, yield func(check.Flow)) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	command := b.cli(ctx, "flows", "-o", "jsonl", "--timeout", b.Timeout.String())
+	var stderr strings.Builder
+	command.Stderr = &stderr
+	out, err := command.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := command.Start(); err != nil {
+		return fmt.Errorf("fabricscope flows: %w", err)
+	}
+	for lines := json.NewDecoder(out); ; {
+		var f check.Flow
+		if err := lines.Decode(&f); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			cancel() // it would wait for a reader
+			return errors.Join(fmt.Errorf("fabricscope flows: %w", err), ignored(command.Wait()))
+		}
+		yield(f)
+	}
+	if err := command.Wait(); err != nil {
+		return fmt.Errorf("fabricscope flows: %w: %s", err, strings.TrimSpace(stderr.String()))
+	}
+	return nil
+}
+
+// poll waits until try has no error, or gives its last one when nothing has changed about it for too
+// long.
 func (b *bench) poll(ctx context.Context, what string, try func() error) error {
+	last, told := "", time.Now()
 	for deadline := time.Now().Add(b.Timeout); ; {
 		err := try()
 		if err == nil {
@@ -147,50 +186,23 @@ func (b *bench) poll(ctx context.Context, what string, try func() error) error {
 				return ended
 			}
 		}
+		if err.Error() != last {
+			last, deadline = err.Error(), time.Now().Add(b.Timeout)
+		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("waited %s for %s (logs are in %s): %w", b.Timeout, what, b.Directory, err)
+			return fmt.Errorf("waited for %s, and nothing changed in %s (logs are in %s): %w", what, b.Timeout, b.Directory, err)
+		}
+		if time.Since(told) > progressInterval {
+			told = time.Now()
+			fmt.Fprintf(b.Progress, "waiting for %s: %v\n", what, err)
 		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(100 * time.Millisecond):
+		case <-time.After(pollInterval):
 		}
 	}
 }
 
-// settled waits until everything that was sent into a port is in a record or in a bucket, and
-// gives what the flows and the buckets say then. When that does not come there is an error too.
-func (b *bench) settled(ctx context.Context, p *port, sent check.Count) (*check.Captured, error) {
-	said := check.NewCaptured()
-	unsettled := b.poll(ctx, "the counters to settle", func() error {
-		switches, err := ask[check.Switch](ctx, b, "switches", "--port", p.name)
-		if err != nil {
-			return err
-		}
-		account, err := check.PortAccount(switches, p.name)
-		if err != nil {
-			return err
-		}
-		said.Total = account.Port
-		for class, n := range account.Buckets {
-			said.Buckets[check.Bucket{Interface: p.name, Class: class}] = n
-		}
-		switch {
-		case account.Port.Packets != sent.Packets:
-			return fmt.Errorf("%s were sent and the port has %s: the rate of %d/s is too high, or frames were changed on the way", sent, account.Port, b.rate())
-		case account.Unexplained() != (check.Count{}):
-			return fmt.Errorf("%s of %s are in no record and no bucket", account.Unexplained(), account.Port)
-		}
-		return nil
-	})
-	flows, err := ask[check.Flow](ctx, b, "flows", "--port", p.name)
-	if err != nil {
-		return nil, errors.Join(unsettled, err)
-	}
-	for f, n := range check.FlowCounts(flows) {
-		if f.Interface == p.name {
-			said.Flows[f] = n
-		}
-	}
-	return said, unsettled
-}
+// pollInterval is how often the daemon is asked for what is waited for.
+const pollInterval = 200 * time.Millisecond

@@ -142,24 +142,8 @@ func batch(ctx context.Context, c Config, tshark *check.Tshark, files []string) 
 			return false, err
 		}
 	}
-	for _, p := range b.ports {
-		equal, err := b.compare(ctx, p)
-		if err != nil {
-			return false, err
-		}
-		same = same && equal
-	}
-	return same, b.reportDigests(ctx)
-}
-
-// compare waits until everything of a port is accounted for, and holds it against tshark.
-func (b *bench) compare(ctx context.Context, p *port) (same bool, err error) {
-	said, err := b.settled(ctx, p, p.tshark.Total)
-	if said == nil {
-		return false, fmt.Errorf("%s: %w", p.source, err)
-	}
-	differences := check.Differences(said, p.tshark)
-	return report(b.Output, p, differences), err
+	equal, err := b.compare(ctx)
+	return same && equal, errors.Join(err, b.reportDigests(ctx))
 }
 
 // tunnels are the daemon's defaults.
