@@ -63,7 +63,8 @@ func mixed(t *testing.T) string {
 	}{
 		{layers.LinkTypeRaw, ip}, {layers.LinkTypeIPv4, ip}, {layers.LinkTypeLinuxSLL, sll(16, 14)}, {layers.LinkTypeLinuxSLL2, sll(20, 0)},
 		{layers.LinkTypeNull, four(2, 0, 0, 0)}, {layers.LinkTypeNull, four(0, 0, 0, 2)}, {layers.LinkTypeLoop, four(0, 0, 0, 2)},
-		{layers.LinkTypeLinuxSLL, sll(16, 15)}, {layers.LinkTypeNull, four(7, 0, 0, 0)}, {layers.LinkTypePPP, four(0, 0x21)},
+		{layers.LinkTypeLinuxSLL, sll(16, 15)}, {layers.LinkTypeNull, four(7, 0, 0, 0)}, {layers.LinkTypePPP, four(0xc0, 0x21)},
+		{layers.LinkTypePPP, four(0, 0x21)}, {layers.LinkTypePPP_HDLC, four(0xff, 3, 0, 0x21)}, {layers.LinkTypeC_HDLC, four(15, 0, 8, 0)},
 		{layers.LinkTypeEthernet, []byte("short")}, {layers.LinkTypeEthernet, make([]byte, mtu+ethernetSize+1)},
 	} {
 		at := 0
@@ -89,7 +90,7 @@ func TestLinks(t *testing.T) {
 		t.Fatal(err)
 	}
 	size := uint64(ethernetSize + len(packet(t)))
-	if want := (check.Count{Packets: 7, Bytes: 7 * size}); p.frames != 7 || p.tshark.Total != want || len(p.tshark.Flows) != 1 {
+	if want := (check.Count{Packets: 10, Bytes: 10 * size}); p.frames != 10 || p.tshark.Total != want || len(p.tshark.Flows) != 1 {
 		t.Errorf("%d frames, %s in %d flows, want %s in 1", p.frames, p.tshark.Total, len(p.tshark.Flows), want)
 	}
 	left := 0

@@ -21,7 +21,7 @@ const usage = `fabriclab verify replays captures into a switch and compares the 
 usage: fabriclab verify [--switch COMMAND] [--rate N] [--slots N] PCAP...
 
 Captures of Ethernet are replayed as they are. Those of IP behind another header (raw IP, Linux
-cooked, BSD loopback) get an Ethernet header for it. What cannot be replayed is left out of both
+cooked, BSD loopback, PPP, Cisco's HDLC) get an Ethernet header for it. What cannot be replayed is left out of both
 counts, and the answer says how much that was.
 
   --switch COMMAND   softswitch or simple_switch_grpc (default: softswitch beside this program)

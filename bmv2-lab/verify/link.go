@@ -18,6 +18,7 @@ const (
 	familySize = 4 // an address family
 	sllSize    = 16
 	sll2Size   = 20
+	hdlcSize   = 4 // address, control, and an EtherType
 )
 
 // anyMAC is both addresses of the Ethernet headers that are made here.
@@ -46,6 +47,31 @@ func ethernet(link layers.LinkType, data []byte) []byte {
 			return nil
 		}
 		return framed(binary.BigEndian.Uint16(data), data[sll2Size:])
+	case layers.LinkTypeC_HDLC:
+		if len(data) < hdlcSize {
+			return nil
+		}
+		return framed(binary.BigEndian.Uint16(data[hdlcSize-2:]), data[hdlcSize:])
+	case layers.LinkTypePPP, layers.LinkTypePPP_HDLC:
+		return pointToPoint(data)
+	}
+	return nil
+}
+
+// pointToPoint takes off PPP's header (RFC 1661, section 2), before which there is one of HDLC if
+// the ends did not agree to leave it out (RFC 1662, section 3.1).
+func pointToPoint(data []byte) []byte {
+	if len(data) >= 2 && data[0] == 0xff && data[1] == 0x03 {
+		data = data[2:]
+	}
+	if len(data) < 2 {
+		return nil
+	}
+	switch binary.BigEndian.Uint16(data) {
+	case 0x0021: // RFC 1332
+		return framed(uint16(layers.EthernetTypeIPv4), data[2:])
+	case 0x0057: // RFC 5072
+		return framed(uint16(layers.EthernetTypeIPv6), data[2:])
 	}
 	return nil
 }
