@@ -24,7 +24,9 @@ func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
 
 // world is a sink and a source in one: a list of changes, all of which it delivers.
 type world struct {
-	mu      sync.Mutex
+	before []inventory.Fact // that the view has
+
+	mu      sync.Mutex // guards all below
 	changes []inventory.Change
 }
 
@@ -42,12 +44,16 @@ func (w *world) take() []inventory.Change {
 	return out
 }
 
-type emptyView struct{}
-
-func (emptyView) All(inventory.Kind) func(func(inventory.Entry) bool) {
-	return func(func(inventory.Entry) bool) {}
+func (w *world) All(k inventory.Kind) func(func(inventory.Entry) bool) {
+	return func(yield func(inventory.Entry) bool) {
+		for _, f := range w.before {
+			if f.Ref().Kind == k && !yield(inventory.Entry{Fact: f, Event: at(0), Commit: at(0)}) {
+				return
+			}
+		}
+	}
 }
-func (w *world) Subscribe() (inventory.Lister, Feed) { return emptyView{}, w }
+func (w *world) Subscribe() (inventory.Lister, Feed) { return w, w }
 func (w *world) Next(ctx context.Context) ([]inventory.Update, error) {
 	<-ctx.Done()
 	return nil, ctx.Err()
@@ -56,7 +62,13 @@ func (w *world) Close() {}
 
 func start(t *testing.T) (*Correlator, *world) {
 	t.Helper()
-	w := &world{}
+	return startWith(t)
+}
+
+// startWith starts with what an earlier run has left.
+func startWith(t *testing.T, before ...inventory.Fact) (*Correlator, *world) {
+	t.Helper()
+	w := &world{before: before}
 	c, err := New(DefaultConfig(), Deps{Sink: w, Source: w, Now: func() time.Time { return at(200) }})
 	if err != nil {
 		t.Fatal(err)

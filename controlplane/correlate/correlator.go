@@ -136,6 +136,7 @@ func (c *Correlator) load(view inventory.Lister) {
 			c.index.update(e.Fact.Ref(), e)
 		}
 	}
+	c.loadLegs(view)
 	for e := range view.All(inventory.KindPod) {
 		changes = append(changes, c.attachments.pod(e.Fact.Ref(), e.Event)...)
 	}
@@ -146,6 +147,19 @@ func (c *Correlator) load(view inventory.Lister) {
 		}
 	}
 	c.record(changes)
+}
+
+// loadLegs lets the stitcher go on with the newest conversations of an earlier run.
+func (c *Correlator) loadLegs(view inventory.Lister) {
+	var legs []*leg
+	for e := range view.All(inventory.KindConversation) {
+		conv := e.Fact.(flow.Conversation)
+		if l := c.index.newLeg(&conv); l != nil {
+			legs = append(legs, l)
+		}
+	}
+	slices.SortFunc(legs, func(a, b *leg) int { return a.conversation.Last.Compare(b.conversation.Last) })
+	c.stitcher.load(legs, c.deps.Now())
 }
 
 func (c *Correlator) follow(updates []inventory.Update) {

@@ -67,20 +67,44 @@ func (s *stitcher) take(id string, l *leg, now time.Time) {
 		}
 	}
 	if !known {
-		for s.recent.Len() >= s.max {
-			s.metrics.forgotten.Inc()
-			s.remove(s.recent.Front())
-		}
-		s.legs[id] = s.recent.PushBack(l)
-		for _, k := range l.keys {
-			s.groups[k] = append(s.groups[k], l)
-			if most := k.most(); len(s.groups[k]) > most {
-				s.groups[k] = slices.Delete(s.groups[k], 0, len(s.groups[k])-most)
-			}
-		}
+		s.enter(id, l)
 	}
 	s.metrics.legs.Set(float64(s.recent.Len()))
 	s.join(l)
+}
+
+// enter puts a leg among the others.
+func (s *stitcher) enter(id string, l *leg) {
+	for s.recent.Len() >= s.max {
+		s.metrics.forgotten.Inc()
+		s.remove(s.recent.Front())
+	}
+	s.legs[id] = s.recent.PushBack(l)
+	for _, k := range l.keys {
+		s.groups[k] = append(s.groups[k], l)
+		if most := k.most(); len(s.groups[k]) > most {
+			s.groups[k] = slices.Delete(s.groups[k], 0, len(s.groups[k])-most)
+		}
+	}
+}
+
+// load takes over the legs of an earlier run, joined as they were: of two that belong together
+// one may have ended, and is never published again.
+func (s *stitcher) load(legs []*leg, now time.Time) {
+	for _, l := range legs {
+		l.published = now
+		if before := l.conversation.Legs; len(before) > 0 {
+			l.joined = before[0]
+		}
+		s.enter(l.conversation.ID, l)
+	}
+	for _, l := range legs {
+		e, there := s.legs[l.joined.ID]
+		if _, stayed := s.legs[l.conversation.ID]; stayed && there && l.conversation.Protocol != flow.TCP {
+			l.other = e.Value.(*leg)
+		}
+	}
+	s.metrics.legs.Set(float64(s.recent.Len()))
 }
 
 // join looks for the other leg, and tells it.

@@ -2,6 +2,7 @@ package correlate
 
 import (
 	"fmt"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -164,6 +165,37 @@ func TestLegsOfUDPAreAGuess(t *testing.T) {
 	}
 	if legs := now[far.ID].Legs; len(legs) != 0 {
 		t.Errorf("the other one: %+v", legs)
+	}
+}
+
+// TestLegsAfterARestart: one of the two has ended and is not published again.
+func TestLegsAfterARestart(t *testing.T) {
+	for name, pair := range map[string][2]flow.Conversation{
+		"TCP": {synced(toNodePort(flow.TCP, 50000, at(100)), 7, 8), synced(toPod(flow.TCP, 41000, "10.244.2.7", at(100).Add(time.Millisecond)), 7, 8)},
+		"UDP": {toNodePort(flow.UDP, 50000, at(100)), toPod(flow.UDP, 41000, "10.244.2.7", at(100).Add(time.Millisecond))},
+	} {
+		c, w := translating(t)
+		before := stitched(c, w, pair[0], pair[1])
+		var facts []inventory.Fact
+		for ref := range c.index.services {
+			facts = append(facts, c.index.services[ref])
+		}
+		for _, m := range c.index.members {
+			facts = append(facts, m)
+		}
+		for _, n := range []string{"worker1", "worker2"} {
+			facts = append(facts, inventory.Node{Cluster: "blue", Name: n, Addresses: []netip.Addr{addr("10.1." + n[6:] + ".11")}})
+		}
+		for i, goesOn := range pair {
+			c, w := startWith(t, append(facts, before[pair[0].ID], before[pair[1].ID])...)
+			now := stitched(c, w, goesOn)
+			if got, want := now[goesOn.ID].Legs, before[goesOn.ID].Legs; len(want) != 1 || len(got) != 1 || got[0].ID != want[0].ID || got[0].Exact != want[0].Exact {
+				t.Errorf("%s, conversation %d: %+v, want %+v", name, i, got, want)
+			}
+			if other, again := now[pair[1-i].ID]; again && len(other.Legs) != 1 {
+				t.Errorf("%s: the other one has become %+v", name, other.Legs)
+			}
+		}
 	}
 }
 
