@@ -91,7 +91,7 @@ bench-switch: build ## softswitch against a plain forwarder and simple_switch_gr
 	@echo "==> the engine alone, and its tables as they grow"
 	go test -run '^$$' -bench 'OurProgram|Tables' -benchmem -count 3 ./bmv2-lab/softswitch/engine
 
-bench-loss: ## every cable of a fabric loses 1% in turn: who names it, and when
+bench-loss: ## every cable of a fabric loses 1% in turn, at 20, 100 and 500 packets/s a conversation: who names it, and when
 	go test -count 1 -v -run TestLocalisation ./bmv2-lab/lossbench -all
 
 bench-track: ## the controller's ingest on one processor, with a million live flows

@@ -741,6 +741,35 @@ const (
 	Leg_Side_BACK E_Leg_Side = 2
 )
 
+// E_Loss_Status is a derived int64 type which is used to represent
+// the enumerated node Loss_Status. An additional value named
+// Loss_Status_UNSET is added to the enumeration which is used as
+// the nil value, indicating that the enumeration was not explicitly set by
+// the program importing the generated structures.
+type E_Loss_Status int64
+
+// IsYANGGoEnum ensures that Loss_Status implements the yang.GoEnum
+// interface. This ensures that Loss_Status can be identified as a
+// mapped type for a YANG enumeration.
+func (E_Loss_Status) IsYANGGoEnum() {}
+
+// ΛMap returns the value lookup map associated with  Loss_Status.
+func (E_Loss_Status) ΛMap() map[string]map[int64]ygot.EnumDefinition { return ΛEnum }
+
+// String returns a logging-friendly string for E_Loss_Status.
+func (e E_Loss_Status) String() string {
+	return ygot.EnumLogString(e, int64(e), "E_Loss_Status")
+}
+
+const (
+	// Loss_Status_UNSET corresponds to the value UNSET of Loss_Status
+	Loss_Status_UNSET E_Loss_Status = 0
+	// Loss_Status_OK corresponds to the value OK of Loss_Status
+	Loss_Status_OK E_Loss_Status = 1
+	// Loss_Status_LOSSY corresponds to the value LOSSY of Loss_Status
+	Loss_Status_LOSSY E_Loss_Status = 2
+)
+
 // E_Types_AttachmentEvidence is a derived int64 type which is used to represent
 // the enumerated node Types_AttachmentEvidence. An additional value named
 // Types_AttachmentEvidence_UNSET is added to the enumeration which is used as
@@ -1330,6 +1359,10 @@ var ΛEnum = map[string]map[int64]ygot.EnumDefinition{
 		1: {Name: "FRONT"},
 		2: {Name: "BACK"},
 	},
+	"E_Loss_Status": {
+		1: {Name: "OK"},
+		2: {Name: "LOSSY"},
+	},
 	"E_Types_AttachmentEvidence": {
 		1: {Name: "NODE_ADDRESS"},
 		2: {Name: "INNER_ADDRESS"},
@@ -1382,6 +1415,9 @@ var ΛEnum = map[string]map[int64]ygot.EnumDefinition{
 // of the map ensures that there are no clashes with valid YANG identifiers.
 func initΛEnumTypes() {
 	ΛEnumTypes = map[string][]reflect.Type{
+		"/fabric/links/link/loss/state/status": []reflect.Type{
+			reflect.TypeOf((E_Loss_Status)(0)),
+		},
 		"/fabric/switches/switch/state/connection": []reflect.Type{
 			reflect.TypeOf((E_Types_ConnectionState)(0)),
 		},

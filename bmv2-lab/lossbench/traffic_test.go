@@ -99,15 +99,22 @@ func (r *rig) cross(now time.Time, s *stream, i int) {
 	}
 }
 
-// said is what the correlator said last of every stream, and when it first named a cable.
+// said is what the correlator said last of every stream and every cable, when a stream first named a
+// cable, and when the stream's own packets were first said to be lost there.
 type said struct {
 	mu    sync.Mutex // guards all below
 	last  map[flow.Tuple]flow.Conversation
-	named map[flow.Tuple]map[string]time.Time
+	named map[flow.Tuple]naming
+	own   map[flow.Tuple]naming
+	links map[string]inventory.LinkLoss
 }
 
+// naming is when a cable was first named.
+type naming map[string]time.Time
+
 func newSaid() *said {
-	return &said{last: map[flow.Tuple]flow.Conversation{}, named: map[flow.Tuple]map[string]time.Time{}}
+	return &said{last: map[flow.Tuple]flow.Conversation{}, named: map[flow.Tuple]naming{}, own: map[flow.Tuple]naming{},
+		links: map[string]inventory.LinkLoss{}}
 }
 
 // Record implements correlate.Sink. All streams go in one direction only.
@@ -115,22 +122,33 @@ func (s *said) Record(changes ...inventory.Change) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, ch := range changes {
-		c, ok := ch.Fact.(flow.Conversation)
-		if !ok {
-			continue
+		switch f := ch.Fact.(type) {
+		case inventory.LinkLoss:
+			s.links[f.A.String()+">"+f.B.String()] = f
+		case flow.Conversation:
+			s.conversation(f)
 		}
-		t := c.Tuple()
-		s.last[t] = c
-		for _, g := range segmentsOf(c) {
-			if !g.Lossy() {
-				continue
-			}
-			if s.named[t] == nil {
-				s.named[t] = map[string]time.Time{}
-			}
-			if at := where(g); s.named[t][at].IsZero() {
-				s.named[t][at] = time.Now()
-			}
+	}
+}
+
+func (s *said) conversation(c flow.Conversation) {
+	t := c.Tuple()
+	s.last[t] = c
+	note := func(to map[flow.Tuple]naming, at string) {
+		if to[t] == nil {
+			to[t] = naming{}
+		}
+		if to[t][at].IsZero() {
+			to[t][at] = time.Now()
+		}
+	}
+	for _, g := range segmentsOf(c) {
+		if g.Lossy() {
+			note(s.own, where(g))
+			note(s.named, where(g))
+		}
+		for _, l := range g.Cables {
+			note(s.named, l.Out.String()+">"+l.In.String())
 		}
 	}
 }
@@ -151,10 +169,23 @@ func where(s flow.Segment) string {
 	return list(s.Out) + ">" + list(s.In)
 }
 
-// of gives what was said of a stream. The side with the lower port is taken for the server, which
-// is where all streams go.
-func (s *said) of(x *stream) (flow.Conversation, map[string]time.Time) {
+// of gives what was said of a stream, and when it named which cables. The side with the lower port is
+// taken for the server, which is where all streams go.
+func (s *said) of(x *stream) (c flow.Conversation, named, own naming) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.last[x.tuple], s.named[x.tuple]
+	return s.last[x.tuple], s.named[x.tuple], s.own[x.tuple]
+}
+
+// lossy are the links that are said to lose packets.
+func (s *said) lossy() (names []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name, l := range s.links {
+		if l.Lossy {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }

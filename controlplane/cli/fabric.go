@@ -56,6 +56,16 @@ type fabricLink struct {
 	A     linkEnd   `json:"a"`
 	B     linkEnd   `json:"b"`
 	Since time.Time `json:"since,omitzero"`
+	Loss  *linkLoss `json:"loss,omitempty"`
+}
+
+// linkLoss is what all conversations together lose on a link; it is of now.
+type linkLoss struct {
+	Status     string    `json:"status"` // ok or lossy
+	Since      time.Time `json:"since,omitzero"`
+	Packets    uint64    `json:"packets"` // compared at both ends
+	Lost       uint64    `json:"lost"`
+	PerMillion uint64    `json:"lost-per-million"` // by what was lost lately
 }
 
 type linkEnd struct {
@@ -100,8 +110,7 @@ func linksCommand(o *options) *cobra.Command {
 				return []place{{l.A.Switch, l.A.Port, l.A.Number}, {l.B.Switch, l.B.Port, l.B.Number}}
 			})
 			since := func(l fabricLink) string { return age(l.Since, o.reference()) }
-			exact := func(l fabricLink) string { return stamp(l.Since) }
-			return show(o, "links", links, linkColumns(since), linkColumns(exact))
+			return show(o, "links", links, linkColumns(since), linkColumnsWide())
 		},
 	}
 	f.addFabricFlags(c.Flags())
@@ -113,18 +122,43 @@ func linkColumns(since func(fabricLink) string) []column[fabricLink] {
 		{"A", func(l fabricLink) string { return l.A.String() }},
 		{"B", func(l fabricLink) string { return l.B.String() }},
 		{"SINCE", since},
+		{"LOSES", func(l fabricLink) string {
+			if l.Loss == nil || l.Loss.Status != "lossy" {
+				return ""
+			}
+			return inPercent(float64(l.Loss.PerMillion) / 1e6)
+		}},
 	}
+}
+
+func linkColumnsWide() []column[fabricLink] {
+	counted := func(of func(*linkLoss) string) func(fabricLink) string {
+		return func(l fabricLink) string {
+			if l.Loss == nil {
+				return ""
+			}
+			return of(l.Loss)
+		}
+	}
+	return append(linkColumns(func(l fabricLink) string { return stamp(l.Since) }),
+		column[fabricLink]{"LOSSY-SINCE", counted(func(l *linkLoss) string { return stamp(l.Since) })},
+		column[fabricLink]{"COMPARED", counted(func(l *linkLoss) string { return fmt.Sprint(l.Packets) })},
+		column[fabricLink]{"LOST", counted(func(l *linkLoss) string { return fmt.Sprint(l.Lost) })})
 }
 
 func readLinks(data *branch) []fabricLink {
 	var links []fabricLink
 	for _, l := range data.each("fabric", "links", "link") {
 		s := l.in("state")
-		links = append(links, fabricLink{
+		one := fabricLink{
 			A:     linkEnd{s.text("a-switch"), s.text("a-interface"), s.number("a-port-number")},
 			B:     linkEnd{s.text("b-switch"), s.text("b-interface"), s.number("b-port-number")},
 			Since: s.instant("since"),
-		})
+		}
+		if loss, c := l.in("loss", "state"), l.in("loss", "counters"); loss.has("status") {
+			one.Loss = &linkLoss{word(loss.text("status")), loss.instant("since"), c.number("pkts"), c.number("lost-pkts"), c.number("lost-per-million")}
+		}
+		links = append(links, one)
 	}
 	slices.SortFunc(links, func(a, b fabricLink) int {
 		return cmp.Or(cmp.Compare(a.A.Switch, b.A.Switch), cmp.Compare(a.A.Number, b.A.Number),

@@ -18,6 +18,17 @@ type segment struct {
 	Uncertainty uint64   `json:"uncertainty"`     // packets
 	Final       bool     `json:"final"`
 	Incomplete  bool     `json:"incomplete,omitempty"` // a report was lost: nothing is known
+
+	LossyLinks []lossyLink `json:"lossy-links,omitempty"`
+}
+
+// lossyLink is a link of a segment that loses packets of all that crosses it, of this
+// conversation some or none.
+type lossyLink struct {
+	Out        string    `json:"out"` // switch/port
+	In         string    `json:"in"`
+	PerMillion uint64    `json:"lost-per-million"` // by what was lost lately
+	Since      time.Time `json:"since,omitzero"`
 }
 
 func readSegments(b *branch, direction string) []segment {
@@ -28,16 +39,38 @@ func readSegments(b *branch, direction string) []segment {
 		}
 		s, c := e.in("state"), e.in("counters")
 		segments = append(segments, segment{s.text("switch"), s.texts("out-interface"), s.texts("in-interface"),
-			c.number("pkts"), c.number("lost-pkts"), c.number("extra-pkts"), c.number("uncertainty"), c.truth("final"), c.truth("incomplete")})
+			c.number("pkts"), c.number("lost-pkts"), c.number("extra-pkts"), c.number("uncertainty"), c.truth("final"), c.truth("incomplete"), readLossyLinks(e)})
 	}
 	return segments // the server sends them in order
 }
+
+func readLossyLinks(b *branch) (links []lossyLink) {
+	for _, l := range b.each("lossy-links", "lossy-link") {
+		s, c := l.in("state"), l.in("counters")
+		links = append(links, lossyLink{s.text("out-switch") + "/" + s.text("out-interface"), s.text("in-switch") + "/" + s.text("in-interface"),
+			c.number("lost-per-million"), s.instant("since")})
+	}
+	return links
+}
+
+// share is the part that a link loses.
+func (l lossyLink) share() float64 { return float64(l.PerMillion) / 1e6 }
+
+// String names the link and the part that it loses.
+func (l lossyLink) String() string {
+	return fmt.Sprintf("%s>%s loses %s", l.Out, l.In, inPercent(l.share()))
+}
+
+// inPercent gives a part in percent, with two digits.
+func inPercent(share float64) string { return fmt.Sprintf("%.2g%%", 100*share) }
 
 // lossy says that packets were lost for certain.
 func (s segment) lossy() bool { return s.Lost > s.Uncertainty }
 
 // notable says that the segment is not as it should be, for certain.
-func (s segment) notable() bool { return s.lossy() || s.Extra > s.Uncertainty || s.Incomplete }
+func (s segment) notable() bool {
+	return s.lossy() || s.Extra > s.Uncertainty || s.Incomplete || len(s.LossyLinks) > 0
+}
 
 // String gives the loss and the cable, or the switch behind which nothing arrived. More that
 // arrived has a plus, and what is not known a question mark.
@@ -50,13 +83,17 @@ func (s segment) String() string {
 	if !s.Final {
 		about = "~"
 	}
+	text := fmt.Sprintf("%s%d/%d@%s", about, s.Lost, s.Packets, where)
 	switch {
 	case s.Incomplete:
-		return "?@" + where
+		text = "?@" + where
 	case s.Extra > 0:
-		return fmt.Sprintf("%s+%d/%d@%s", about, s.Extra, s.Packets, where)
+		text = fmt.Sprintf("%s+%d/%d@%s", about, s.Extra, s.Packets, where)
 	}
-	return fmt.Sprintf("%s%d/%d@%s", about, s.Lost, s.Packets, where)
+	if len(s.LossyLinks) > 0 {
+		text += " (" + joined(s.LossyLinks, lossyLink.String) + ")"
+	}
+	return text
 }
 
 // notableSegments are those of both directions, and of what stands behind the conversation.
@@ -68,25 +105,33 @@ func (c conversation) notableSegments() []segment {
 	return slices.DeleteFunc(all, func(s segment) bool { return !s.notable() })
 }
 
-// lost gives how many packets of both directions were lost, and the greatest part of a direction.
+// lost gives how many packets of both directions were lost, and the greatest part of a direction;
+// and of the links on the way that lose packets, whosever, the greatest part.
 func (c conversation) lost() string {
 	var lost uint64
-	var worst float64
-	unknown := ""
+	var worst, link float64
+	unknown, crosses := "", ""
 	for _, s := range c.notableSegments() {
 		if s.Incomplete {
 			unknown = "?"
+		}
+		for _, l := range s.LossyLinks {
+			link = max(link, l.share())
+			crosses = " link " + inPercent(link)
 		}
 		if !s.lossy() {
 			continue
 		}
 		lost += s.Lost
-		worst = max(worst, 100*float64(s.Lost)/float64(max(1, s.Packets)))
+		worst = max(worst, float64(s.Lost)/float64(max(1, s.Packets)))
 	}
-	if lost == 0 {
-		return unknown
+	switch {
+	case lost > 0:
+		return fmt.Sprintf("%s (%s)%s%s", count(lost), inPercent(worst), unknown, crosses)
+	case crosses != "":
+		return "0" + unknown + crosses
 	}
-	return fmt.Sprintf("%s (%.2g%%)%s", count(lost), worst, unknown)
+	return unknown
 }
 
 func (c conversation) lostWhere() string {

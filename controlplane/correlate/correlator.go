@@ -69,6 +69,8 @@ type Correlator struct {
 	attachments *attachments
 	memory      *memory
 	stitcher    *stitcher
+	cables      *cables
+	balances    []balance // of one conversation; memory that is used again
 
 	unresolved prometheus.Counter
 }
@@ -87,8 +89,13 @@ func New(cfg Config, deps Deps) (*Correlator, error) {
 	c.attachments = newAttachments(c.index)
 	metrics := newStitchMetrics()
 	c.stitcher = newStitcher(cfg.MaxLegs, metrics)
+	cableMetrics := newCableMetrics()
+	c.cables = newCables(cfg.Memory, cableMetrics)
 	if deps.Registerer != nil {
 		if err := metrics.register(deps.Registerer); err != nil {
+			return nil, err
+		}
+		if err := cableMetrics.register(deps.Registerer); err != nil {
 			return nil, err
 		}
 		if err := deps.Registerer.Register(c.unresolved); err != nil {
@@ -121,9 +128,13 @@ func (c *Correlator) Run(ctx context.Context) error {
 func (c *Correlator) load(view inventory.Lister) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	for e := range view.All(inventory.KindLink) {
+		c.cables.link(e.Fact.Ref(), e)
+	}
 	for e := range view.All(inventory.KindConversation) {
 		conv := e.Fact.(flow.Conversation)
 		c.memory.put(conv.ID, knownOf(&conv, 0))
+		c.cables.load(&conv)
 	}
 	for e := range view.All(inventory.KindAttachment) {
 		c.attachments.load(e.Fact.(inventory.Attachment))
@@ -169,6 +180,9 @@ func (c *Correlator) follow(updates []inventory.Update) {
 	for _, u := range updates {
 		c.index.update(u.Ref, u.Entry)
 		changes = append(changes, c.attachments.update(u.Ref, u.Entry)...)
+		if u.Ref.Kind == inventory.KindLink {
+			changes = append(changes, c.cables.link(u.Ref, u.Entry)...)
+		}
 	}
 	now := c.deps.Now()
 	c.index.forget(now.Add(-c.cfg.Memory))
@@ -182,8 +196,9 @@ func (c *Correlator) record(changes []inventory.Change) {
 	}
 }
 
-// Record passes changes on to the sink, conversations with their path, their identities, and who
-// is behind an address translation. Conversations that others shed light on go along.
+// Record passes changes on to the sink, conversations with their path, their identities, who
+// is behind an address translation, and which cables on their way lose packets. Conversations that
+// others shed light on go along.
 func (c *Correlator) Record(changes ...inventory.Change) {
 	<-c.ready
 	c.mu.Lock()
@@ -191,19 +206,26 @@ func (c *Correlator) Record(changes ...inventory.Change) {
 	out, now := make([]inventory.Change, 0, len(changes)), c.deps.Now()
 	c.memory.turn(now)
 	for _, ch := range changes {
-		if conv, ok := ch.Fact.(flow.Conversation); ok {
-			out = append(out, c.complete(&conv)...)
-			c.stitcher.take(conv.ID, c.index.newLeg(&conv), now)
-			ch.Fact = conv
+		switch f := ch.Fact.(type) {
+		case flow.Conversation:
+			out = append(out, c.complete(&f, now)...)
+			c.stitcher.take(f.ID, c.index.newLeg(&f), now)
+			ch.Fact = f
+		case inventory.Accounting:
+			c.cables.account(f)
 		}
 		out = append(out, ch)
 	}
+	losses := c.cables.judge(now)
 	for i := range out {
 		if conv, ok := out[i].Fact.(flow.Conversation); ok {
 			conv.Legs = c.stitcher.joined(conv.ID)
+			c.cables.name(conv.ForwardSegments)
+			c.cables.name(conv.ReverseSegments)
 			out[i].Fact = conv
 		}
 	}
+	out = append(out, losses...)
 	for _, conv := range c.stitcher.takeChanged() {
 		out = append(out, inventory.Became(conv, conv.Last))
 	}
@@ -212,15 +234,17 @@ func (c *Correlator) Record(changes ...inventory.Change) {
 
 // complete fills in what a conversation does not know by itself, and gives the attachments that
 // it proves.
-func (c *Correlator) complete(conv *flow.Conversation) []inventory.Change {
+func (c *Correlator) complete(conv *flow.Conversation, now time.Time) []inventory.Change {
 	there, back := c.index.path(conv.ForwardHops), c.index.path(conv.ReverseHops)
 	conv.Forward, conv.Reverse = there.entered(), back.entered()
 	attached := c.identify(conv, &there, &back)
 	if conv.Protocol != flow.ARP { // which switches answer themselves
 		there.leave(&conv.Server.Identity)
 		back.leave(&conv.Client.Identity)
-		conv.ForwardSegments = c.index.segments(there, conv.Server.Identity.Switch, conv.Unsure)
-		conv.ReverseSegments = c.index.segments(back, conv.Client.Identity.Switch, conv.Unsure)
+		conv.ForwardSegments, c.balances = c.index.segments(there, conv.Server.Identity.Switch, conv.Unsure, c.balances[:0])
+		reverse := len(c.balances)
+		conv.ReverseSegments, c.balances = c.index.segments(back, conv.Client.Identity.Switch, conv.Unsure, c.balances)
+		c.cables.count(conv, c.balances, reverse, now)
 	}
 	conv.ForwardHops, conv.ReverseHops = there.hops, back.hops
 	for _, id := range []*flow.Identity{&conv.Client.Identity, &conv.Server.Identity} {

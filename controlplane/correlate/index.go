@@ -1,8 +1,10 @@
 package correlate
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/fabricscope/fabricscope/controlplane/inventory"
@@ -68,6 +70,10 @@ type nodePort struct {
 }
 
 type portKey struct{ sw, port string }
+
+func (k portKey) compare(o portKey) int {
+	return cmp.Or(strings.Compare(k.sw, o.sw), strings.Compare(k.port, o.port))
+}
 
 func newIndex() *index {
 	return &index{

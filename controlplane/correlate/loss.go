@@ -14,8 +14,9 @@ const underWay = 2 * time.Millisecond
 
 // segments compares what each switch on the way of a direction was given with what the next
 // ones were. Destination is the switch that the packets are for, empty if that is not known. It
-// may be unsure whether the path has all hops.
-func (x *index) segments(p path, destination string, unsure bool) []flow.Segment {
+// may be unsure whether the path has all hops. What the segments count for the cables that they
+// are goes behind the balances.
+func (x *index) segments(p path, destination string, unsure bool, balances []balance) ([]flow.Segment, []balance) {
 	out := make([]flow.Segment, 0, len(p.hops))
 	ports := make([]inventory.PortRef, 0, 2*len(p.hops))
 	for i := range p.ends {
@@ -25,7 +26,7 @@ func (x *index) segments(p path, destination string, unsure bool) []flow.Segment
 			if slices.ContainsFunc(p.hops[begin:k], func(h flow.Hop) bool { return h.Switch == sw }) {
 				continue // with the first hop of this switch
 			}
-			s, ok := x.segment(p, i, sw, destination, unsure)
+			s, b, ok := x.segment(p, i, sw, destination, unsure)
 			if !ok {
 				continue
 			}
@@ -33,17 +34,21 @@ func (x *index) segments(p path, destination string, unsure bool) []flow.Segment
 				s.Out, s.In, ports = p.ports(i+1, sw, ports)
 			}
 			out = append(out, s)
+			if b.known && len(s.In) == 1 {
+				b.in = portKey{s.In[0].Switch, s.In[0].Port}
+				balances = append(balances, b)
+			}
 		}
 	}
 	if len(out) == 0 {
-		return nil
+		return nil, balances
 	}
-	return out
+	return out, balances
 }
 
 // segment compares what a switch of a stage was given with what the next stage was given from
 // there; not ok if nothing can be said.
-func (x *index) segment(p path, stage int, sw, destination string, unsure bool) (s flow.Segment, ok bool) {
+func (x *index) segment(p path, stage int, sw, destination string, unsure bool) (s flow.Segment, b balance, ok bool) {
 	var buffer [8]*flow.Hop
 	hops := buffer[:0] // of the switch, and then those behind it
 	for k, end := p.stage(stage); k < end; k++ {
@@ -59,21 +64,22 @@ func (x *index) segment(p path, stage int, sw, destination string, unsure bool) 
 	}
 	arrived := len(hops) > up
 	if !arrived && (destination == "" || destination == sw) {
-		return s, false
+		return s, b, false
 	}
 	if arrived && slices.ContainsFunc(hops, func(h *flow.Hop) bool { return h.Incomplete }) {
-		return flow.Segment{Switch: sw, Incomplete: true}, true
+		return flow.Segment{Switch: sw, Incomplete: true}, b, true
 	}
 	if !arrived && (unsure || len(p.hops) > p.ends[len(p.ends)-1]) {
-		return flow.Segment{Switch: sw, Incomplete: true}, true // there may be a hop that nobody told of
+		return flow.Segment{Switch: sw, Incomplete: true}, b, true // there may be a hop that nobody told of
 	}
-	if s, ok = compare(sw, hops[:up], hops[up:], hops); !ok || !arrived && !s.Final {
-		return s, false
+	if s, b, ok = compare(sw, hops[:up], hops[up:], hops); !ok || !arrived && !s.Final {
+		return s, balance{}, false
 	}
 	if !arrived {
 		s.Out, s.In = x.cable(sw, destination)
+		return s, balance{}, true // a probe whose TTL ended at the switch has not left it
 	}
-	return s, true
+	return s, b, true
 }
 
 // ports gives where the packets of a switch left it and where they entered the stage behind it.
@@ -113,25 +119,31 @@ func (x *index) cable(from, to string) (out, in []inventory.PortRef) {
 // not ok if there is none. Of packets that are under way when an epoch begins, a burst can be more
 // than anybody would expect, but hardly at the beginning of the next epoch again: so until the end
 // only what was missing at both is said to be lost.
-func compare(sw string, up, down, all []*flow.Hop) (s flow.Segment, ok bool) {
+func compare(sw string, up, down, all []*flow.Hop) (s flow.Segment, b balance, ok bool) {
 	epoch, ok := commonEpoch(all, noEpoch)
 	if !ok {
-		return s, false
+		return s, b, false
 	}
 	s = flow.Segment{Switch: sw, Packets: countAt(up, epoch), Final: epoch == flow.OpenEpoch}
 	s.Lost, s.Extra = missing(up, down, epoch)
+	b = newBalance(all)
+	b.packets, b.lost, b.final, b.known = s.Packets, int64(s.Lost)-int64(s.Extra), s.Final, s.Final
+	doubted := doubtful(all)
 	if !s.Final {
 		s.Within = uncertainty(up, all)
 		var lost, extra uint64
 		if before, ok := commonEpoch(all, int64(epoch)); ok {
 			lost, extra = missing(up, down, before)
+			b.packets, b.lost, b.known = countAt(up, before), min(b.lost, int64(lost)-int64(extra)), true
 		}
 		s.Lost, s.Extra = min(s.Lost, lost), min(s.Extra, extra)
 	}
-	if s.Lost+s.Extra > s.Within && doubtful(all) {
-		return flow.Segment{Switch: sw, Incomplete: true}, true
+	b.known = b.known && !(doubted && b.final)
+	b.whole = b.whole && !doubted
+	if s.Lost+s.Extra > s.Within && doubted {
+		return flow.Segment{Switch: sw, Incomplete: true}, b, true
 	}
-	return s, true
+	return s, b, true
 }
 
 // doubtful says that what hops do not have may have been in a lost report. It was not where all

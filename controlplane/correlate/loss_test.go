@@ -95,7 +95,7 @@ func TestSegments(t *testing.T) {
 		"nothing arrived yet": {[]flow.Hop{hop("leaf1", "3", 7)}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := x.segments(x.path(c.hops), "leaf2", false)
+			got, _ := x.segments(x.path(c.hops), "leaf2", false, nil)
 			if len(got) != len(c.want) {
 				t.Fatalf("got %+v, want %+v", got, c.want)
 			}
@@ -123,7 +123,7 @@ func TestNoLossIsSaidOfWhatIsNotKnown(t *testing.T) {
 	broken := silent(hop("spine1", "1", 2))
 	broken.Snapshots, broken.Incomplete = nil, true
 	x := leafSpine()
-	got := x.segments(x.path([]flow.Hop{silent(hop("leaf1", "3", 5)), broken, silent(hop("leaf2", "1", 5))}), "leaf2", false)
+	got, _ := x.segments(x.path([]flow.Hop{silent(hop("leaf1", "3", 5)), broken, silent(hop("leaf2", "1", 5))}), "leaf2", false, nil)
 	for i, at := range []string{"leaf1/1>spine1/1", "spine1/2>leaf2/1"} {
 		if i >= len(got) || !got[i].Incomplete || got[i].Lost+got[i].Packets != 0 || got[i].Out[0].String()+">"+got[i].In[0].String() != at {
 			t.Fatalf("got %+v, want an incomplete segment at %s", got, at)

@@ -6,6 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/fabricscope/fabricscope/controlplane/flow"
+	"github.com/fabricscope/fabricscope/controlplane/inventory"
 )
 
 // stitchMetrics count the legs of connections across address translation.
@@ -43,6 +44,52 @@ func (m *stitchMetrics) joined(l flow.Leg) {
 
 func (m *stitchMetrics) register(r prometheus.Registerer) error {
 	for _, c := range []prometheus.Collector{m.legs, m.found, m.alone, m.forgotten} {
+		if err := r.Register(c); err != nil {
+			return fmt.Errorf("correlate: register metrics: %w", err)
+		}
+	}
+	return nil
+}
+
+// cableMetrics count what is lost on cables; as many labels as there are links.
+type cableMetrics struct {
+	packets, lost *prometheus.CounterVec
+	lossy         *prometheus.GaugeVec
+}
+
+func newCableMetrics() *cableMetrics {
+	ends := []string{"from", "to"}
+	return &cableMetrics{
+		packets: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "fabricscope_link_packets_total",
+			Help: "Packets of flows that were compared at both ends of a link, by the switch/port at these."}, ends),
+		lost: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "fabricscope_link_lost_packets_total",
+			Help: "Packets of these that went into the link and did not come out."}, ends),
+		lossy: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "fabricscope_link_lossy",
+			Help: "1 while a link is held to lose packets."}, ends),
+	}
+}
+
+// count moves the metrics of a link from one fact to a later one.
+func (m *cableMetrics) count(before, now inventory.LinkLoss) {
+	from, to := now.A.String(), now.B.String()
+	m.packets.WithLabelValues(from, to).Add(float64(now.Packets - before.Packets))
+	m.lost.WithLabelValues(from, to).Add(float64(now.Lost - before.Lost))
+	lossy := 0.0
+	if now.Lossy {
+		lossy = 1
+	}
+	m.lossy.WithLabelValues(from, to).Set(lossy)
+}
+
+func (m *cableMetrics) forget(c *cable) {
+	from, to := c.link.A.String(), c.link.B.String()
+	m.packets.DeleteLabelValues(from, to)
+	m.lost.DeleteLabelValues(from, to)
+	m.lossy.DeleteLabelValues(from, to)
+}
+
+func (m *cableMetrics) register(r prometheus.Registerer) error {
+	for _, c := range []prometheus.Collector{m.packets, m.lost, m.lossy} {
 		if err := r.Register(c); err != nil {
 			return fmt.Errorf("correlate: register metrics: %w", err)
 		}

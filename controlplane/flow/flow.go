@@ -211,6 +211,7 @@ type Hop struct {
 	Incomplete bool          `json:"incomplete,omitempty"` // a report was lost: more passed than was counted
 	Unsure     bool          `json:"-"`                    // the switch lost reports since the conversation began, maybe of this hop
 	Whole      bool          `json:"-"`                    // though not since First: nothing has interrupted the counting
+	Again      bool          `json:"-"`                    // more than one generation of a slot has counted it
 	ClockError time.Duration `json:"-"`                    // by how much the times may be off
 	Snapshots  Snapshots     `json:"-"`
 }

@@ -1,6 +1,10 @@
 package flow
 
-import "github.com/fabricscope/fabricscope/controlplane/inventory"
+import (
+	"time"
+
+	"github.com/fabricscope/fabricscope/controlplane/inventory"
+)
 
 // Segment is the way of a direction's packets from one switch to the next: from where they
 // entered the one to where they entered the other. What is lost in a switch is lost in the
@@ -18,7 +22,19 @@ type Segment struct {
 	// Incomplete says that a report of a switch at one of the ends was lost: what passed there is
 	// not known, and the counts here are 0.
 	Incomplete bool `json:"incomplete,omitempty"`
+
+	// Cables are those of the segment that lose packets, by all that crosses them. What is lost of
+	// this conversation is in Lost, and may be nothing.
+	Cables []LossyCable `json:"cables,omitempty"`
 }
 
-// Lossy says that packets were lost for certain.
+// LossyCable is one direction of a cable that loses packets.
+type LossyCable struct {
+	Out   inventory.PortRef `json:"out"`
+	In    inventory.PortRef `json:"in"`
+	Since time.Time         `json:"since"` // when it was known to lose packets
+	inventory.LossShare
+}
+
+// Lossy says that packets of this conversation were lost for certain.
 func (s Segment) Lossy() bool { return s.Lost > s.Within }

@@ -59,6 +59,8 @@ func kindOf(f inventory.Fact) inventory.Kind {
 		return inventory.KindPort
 	case inventory.Link:
 		return inventory.KindLink
+	case inventory.LinkLoss:
+		return inventory.KindLinkLoss
 	case inventory.Endpoint:
 		return inventory.KindEndpoint
 	case inventory.Accounting:
@@ -102,6 +104,8 @@ func decode(k inventory.Kind, text []byte) (inventory.Fact, error) {
 		return decodeAs[inventory.Port](text)
 	case inventory.KindLink:
 		return decodeAs[inventory.Link](text)
+	case inventory.KindLinkLoss:
+		return decodeAs[inventory.LinkLoss](text)
 	case inventory.KindEndpoint:
 		return decodeAs[inventory.Endpoint](text)
 	case inventory.KindAccounting:

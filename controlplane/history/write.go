@@ -116,7 +116,7 @@ func (b *batch) settle() {
 
 func (b *batch) put(it item) error {
 	switch it.Ref.Kind {
-	case inventory.KindAccounting, inventory.KindFlowCache: // of the moment only: they change with every read, and come with the level
+	case inventory.KindAccounting, inventory.KindFlowCache, inventory.KindLinkLoss: // of the moment only: they change with every read, and come with the level
 		return nil
 	case inventory.KindLedger: // its past says nothing
 		if it.Fact == nil {

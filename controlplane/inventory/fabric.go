@@ -70,6 +70,36 @@ func (p PortRef) String() string { return p.Switch + "/" + p.Port }
 // Ref has a-switch/a-port>b-switch/b-port as its ID.
 func (l Link) Ref() Ref { return Ref{Kind: KindLink, ID: l.A.String() + ">" + l.B.String()} }
 
+// LinkLoss is what is lost on a link, by all the flows that cross it. It is of the moment.
+type LinkLoss struct {
+	A       PortRef   `json:"a"`
+	B       PortRef   `json:"b"`
+	Packets uint64    `json:"packets"`        // compared at both ends since the daemon began
+	Lost    uint64    `json:"lost"`           // of these
+	Lossy   bool      `json:"lossy"`          // it loses packets now
+	Since   time.Time `json:"since,omitzero"` // when that became known; zero while it does not
+	Recent  LossShare `json:"recent,omitzero"`
+}
+
+// LossShare is what a lossy link lost lately, since it lost the first packet.
+type LossShare struct {
+	Packets uint64 `json:"packets"`
+	Lost    uint64 `json:"lost"`
+}
+
+// Ref has the ID of the link.
+func (l LinkLoss) Ref() Ref {
+	return Ref{Kind: KindLinkLoss, ID: Link{A: l.A, B: l.B}.Ref().ID}
+}
+
+// PerMillion is the part that is lost, in packets of a million.
+func (s LossShare) PerMillion() uint32 {
+	if s.Packets == 0 {
+		return 0
+	}
+	return uint32(min(1_000_000, float64(s.Lost)*1_000_000/float64(s.Packets)))
+}
+
 // Endpoint is an address that a switch learned at a port: a host's own from ARP.
 type Endpoint struct {
 	Switch  string     `json:"switch"`

@@ -28,6 +28,7 @@ const (
 	KindSwitch       Kind = "switch"
 	KindPort         Kind = "port"
 	KindLink         Kind = "link"
+	KindLinkLoss     Kind = "link-loss"
 	KindEndpoint     Kind = "endpoint"
 	KindAccounting   Kind = "accounting"
 	KindFlowCache    Kind = "flow-cache"

@@ -22,8 +22,8 @@ type Node struct {
 // Modules gives the modules that hold data, and those of Fabricscope, by name.
 func Modules() []Module {
 	return []Module{
-		{Name: "fabricscope-fabric", Organization: "The Fabricscope authors", Version: "0.2.0"},
-		{Name: "fabricscope-flows", Organization: "The Fabricscope authors", Version: "0.3.0"},
+		{Name: "fabricscope-fabric", Organization: "The Fabricscope authors", Version: "0.3.0"},
+		{Name: "fabricscope-flows", Organization: "The Fabricscope authors", Version: "0.4.0"},
 		{Name: "fabricscope-interfaces", Organization: "The Fabricscope authors", Version: "0.1.0"},
 		{Name: "fabricscope-kubernetes", Organization: "The Fabricscope authors", Version: "0.2.0"},
 		{Name: "fabricscope-types", Organization: "The Fabricscope authors", Version: "0.2.0"},
@@ -50,12 +50,23 @@ func Root() []Node {
 					{Name: "switch", Module: "fabricscope-fabric", OnChange: true},
 				}},
 			}},
-			{Name: "links", Module: "fabricscope-fabric", OnChange: true, Children: []Node{
-				{Name: "link", Module: "fabricscope-fabric", Keys: []string{"a-switch", "a-interface", "b-switch", "b-interface"}, OnChange: true, Children: []Node{
+			{Name: "links", Module: "fabricscope-fabric", Children: []Node{
+				{Name: "link", Module: "fabricscope-fabric", Keys: []string{"a-switch", "a-interface", "b-switch", "b-interface"}, Children: []Node{
 					{Name: "a-interface", Module: "fabricscope-fabric", OnChange: true},
 					{Name: "a-switch", Module: "fabricscope-fabric", OnChange: true},
 					{Name: "b-interface", Module: "fabricscope-fabric", OnChange: true},
 					{Name: "b-switch", Module: "fabricscope-fabric", OnChange: true},
+					{Name: "loss", Module: "fabricscope-fabric", Children: []Node{
+						{Name: "counters", Module: "fabricscope-fabric", Children: []Node{
+							{Name: "lost-per-million", Module: "fabricscope-fabric"},
+							{Name: "lost-pkts", Module: "fabricscope-fabric", Wide: true},
+							{Name: "pkts", Module: "fabricscope-fabric", Wide: true},
+						}},
+						{Name: "state", Module: "fabricscope-fabric", OnChange: true, Children: []Node{
+							{Name: "since", Module: "fabricscope-fabric", Wide: true, OnChange: true},
+							{Name: "status", Module: "fabricscope-fabric", OnChange: true},
+						}},
+					}},
 					{Name: "state", Module: "fabricscope-fabric", OnChange: true, Children: []Node{
 						{Name: "a-interface", Module: "fabricscope-fabric", OnChange: true},
 						{Name: "a-port-number", Module: "fabricscope-fabric", OnChange: true},
@@ -292,6 +303,22 @@ func Root() []Node {
 							}},
 							{Name: "direction", Module: "fabricscope-flows", OnChange: true},
 							{Name: "index", Module: "fabricscope-flows", OnChange: true},
+							{Name: "lossy-links", Module: "fabricscope-flows", Children: []Node{
+								{Name: "lossy-link", Module: "fabricscope-flows", Keys: []string{"in-switch", "in-interface"}, Children: []Node{
+									{Name: "counters", Module: "fabricscope-flows", Children: []Node{
+										{Name: "lost-per-million", Module: "fabricscope-flows"},
+									}},
+									{Name: "in-interface", Module: "fabricscope-flows", OnChange: true},
+									{Name: "in-switch", Module: "fabricscope-flows", OnChange: true},
+									{Name: "state", Module: "fabricscope-flows", OnChange: true, Children: []Node{
+										{Name: "in-interface", Module: "fabricscope-flows", OnChange: true},
+										{Name: "in-switch", Module: "fabricscope-flows", OnChange: true},
+										{Name: "out-interface", Module: "fabricscope-flows", OnChange: true},
+										{Name: "out-switch", Module: "fabricscope-flows", OnChange: true},
+										{Name: "since", Module: "fabricscope-flows", Wide: true, OnChange: true},
+									}},
+								}},
+							}},
 							{Name: "state", Module: "fabricscope-flows", OnChange: true, Children: []Node{
 								{Name: "direction", Module: "fabricscope-flows", OnChange: true},
 								{Name: "in-interface", Module: "fabricscope-flows", OnChange: true},

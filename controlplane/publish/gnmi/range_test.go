@@ -213,7 +213,7 @@ func TestRangeThatGoesOn(t *testing.T) {
 func TestRangeThatEndsSoon(t *testing.T) {
 	lab := gnmitest.Start(t, shop.Facts())
 	first, rest := replay(t, lab, api.Extension_HistoryRange(shop.Epoch().Add(time.Minute), time.Now().Add(200*time.Millisecond)),
-		subscribe("/fabric/links"))
+		subscribe("/fabric/links/link/state"))
 	if len(first) != 3 || len(rest) != 0 {
 		t.Errorf("%d links and %d changes", len(first), len(rest))
 	}

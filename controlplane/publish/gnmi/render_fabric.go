@@ -68,7 +68,14 @@ func switchKinds() []*kind {
 			l := f.(inventory.Link)
 			return append(v, l.A.Switch, l.A.Port, l.B.Switch, l.B.Port)
 		},
-		id: ofLink, leaves: linkLeaves,
+		id: ofLink, leaves: linkLeaves, parent: true,
+	}, {
+		fact: inventory.KindLinkLoss, name: []string{"fabric", "links", "link"}, guest: true,
+		keys: func(f inventory.Fact, v []string) []string {
+			l := f.(inventory.LinkLoss)
+			return append(v, l.A.Switch, l.A.Port, l.B.Switch, l.B.Port)
+		},
+		id: ofLink, leaves: linkLossLeaves,
 	}, {
 		fact: inventory.KindEndpoint, name: []string{"fabric", "endpoints", "endpoint"},
 		keys: func(f inventory.Fact, v []string) []string {
@@ -234,6 +241,25 @@ func linkLeaves(e inventory.Entry, w *writer) {
 		w.leaf("a-port-number", num(l.A.Number))
 		w.leaf("b-port-number", num(l.B.Number))
 		w.leaf("since", instant(e.Event))
+	})
+}
+
+func linkLossLeaves(e inventory.Entry, w *writer) {
+	l := e.Fact.(inventory.LinkLoss)
+	w.in("loss", func() {
+		w.in("state", func() {
+			status := "OK"
+			if l.Lossy {
+				status = "LOSSY"
+				w.leaf("since", instant(l.Since))
+			}
+			w.leaf("status", str(status))
+		})
+		w.in("counters", func() {
+			w.leaf("pkts", num(l.Packets))
+			w.leaf("lost-pkts", num(l.Lost))
+			w.leaf("lost-per-million", num(l.Recent.PerMillion()))
+		})
 	})
 }
 

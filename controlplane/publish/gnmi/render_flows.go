@@ -180,6 +180,22 @@ func segmentLeaves(direction string, segments []flow.Segment, w *writer) {
 					w.leaf("incomplete", flag(true))
 				}
 			})
+			w.in("lossy-links", func() { lossyLinkLeaves(s.Cables, w) })
+		})
+	}
+}
+
+func lossyLinkLeaves(cables []flow.LossyCable, w *writer) {
+	for _, c := range cables {
+		w.entry("lossy-link", []value{str(c.In.Switch), str(c.In.Port)}, func() {
+			w.in("state", func() {
+				w.leaf("out-switch", str(c.Out.Switch))
+				w.leaf("out-interface", str(c.Out.Port))
+				w.leaf("in-switch", str(c.In.Switch))
+				w.leaf("in-interface", str(c.In.Port))
+				w.leaf("since", instant(c.Since))
+			})
+			w.in("counters", func() { w.leaf("lost-per-million", num(c.PerMillion())) })
 		})
 	}
 }

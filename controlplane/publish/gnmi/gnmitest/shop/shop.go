@@ -111,6 +111,9 @@ func fabric() []inventory.Fact {
 			Message: "dial: connection refused"},
 		link("leaf1", "swp1", 1, "spine1", "swp1", 1), link("spine1", "swp1", 1, "leaf1", "swp1", 1),
 		link("leaf2", "swp1", 1, "spine1", "swp2", 2),
+		inventory.LinkLoss{A: ref("leaf1", "swp1", 1), B: ref("spine1", "swp1", 1), Packets: 1200},
+		inventory.LinkLoss{A: ref("leaf2", "swp1", 1), B: ref("spine1", "swp2", 2), Packets: 70000, Lost: 120, Lossy: true,
+			Since: Epoch().Add(time.Minute), Recent: inventory.LossShare{Packets: 10000, Lost: 110}},
 		inventory.Endpoint{Switch: "leaf1", Port: "swp3", Number: 3, Address: netip.MustParseAddr("172.16.1.11"), MAC: "02:00:00:00:01:0b"},
 		inventory.Endpoint{Switch: "leaf2", Port: "swp3", Number: 3, Address: netip.MustParseAddr("172.16.2.12"), MAC: "02:00:00:00:02:0c"},
 	}
@@ -146,13 +149,23 @@ func lossy() inventory.Accounting {
 		}}
 }
 
+func ref(sw, port string, number uint32) inventory.PortRef {
+	return inventory.PortRef{Switch: sw, Port: port, Number: number}
+}
+
 func link(a, ap string, an uint32, b, bp string, bn uint32) inventory.Link {
-	return inventory.Link{A: inventory.PortRef{Switch: a, Port: ap, Number: an}, B: inventory.PortRef{Switch: b, Port: bp, Number: bn}}
+	return inventory.Link{A: ref(a, ap, an), B: ref(b, bp, bn)}
 }
 
 func segment(a, out, b, in string, packets, lost uint64) flow.Segment {
 	return flow.Segment{Switch: a, Out: []inventory.PortRef{{Switch: a, Port: out}}, In: []inventory.PortRef{{Switch: b, Port: in}},
 		Packets: packets, Lost: lost, Final: true}
+}
+
+// crossing is a segment that is a cable which loses packets.
+func crossing(s flow.Segment) flow.Segment {
+	s.Cables = []flow.LossyCable{{Out: s.Out[0], In: s.In[0], Since: Epoch().Add(time.Minute), LossShare: inventory.LossShare{Packets: 10000, Lost: 110}}}
+	return s
 }
 
 // conversations are the frontend's call of the cart through the overlay, a ping from
@@ -188,7 +201,7 @@ func conversations() []flow.Conversation {
 		Handshake: &flow.Handshake{State: flow.Established, Switch: "leaf1", SYNs: 1, SYNACKs: 1,
 			ServerRTT: 400 * time.Microsecond, ClientRTT: 150 * time.Microsecond},
 		ForwardSegments: []flow.Segment{segment("leaf1", "swp1", "spine1", "swp1", 12, 0), segment("spine1", "swp2", "leaf2", "swp1", 12, 0)},
-		ReverseSegments: []flow.Segment{segment("leaf2", "swp1", "spine1", "swp2", 12, 2), segment("spine1", "swp1", "leaf1", "swp1", 10, 0)},
+		ReverseSegments: []flow.Segment{crossing(segment("leaf2", "swp1", "spine1", "swp2", 12, 2)), segment("spine1", "swp1", "leaf1", "swp1", 10, 0)},
 		ForwardFlags:    flow.SYN | flow.ACK | flow.FIN, ReverseFlags: flow.SYN | flow.ACK,
 		First: Epoch(), Last: Epoch().Add(2 * time.Minute),
 	}, {
