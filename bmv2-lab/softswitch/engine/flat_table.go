@@ -3,17 +3,20 @@ package engine
 // lookup is a flatTable with what one switch has of it.
 type lookup struct {
 	*flatTable
-	table *Table
-	hash  *hashIndex // nil unless the key is one exact word:
-	from  int        // this word of the state,
-	valid int        // or 0 if this one is 0; -1: in any case
+	table  *Table
+	params int        // where they begin in an entry's words
+	counts bool       // entries have something to count
+	hash   *hashIndex // nil unless the key is one exact word:
+	from   int        // this word of the state,
+	valid  int        // or 0 if this one is 0; -1: in any case
 }
 
 // makeLookups prepares the tables for flat code.
 func (s *Switch) makeLookups() {
 	for i := range s.prog.flat.tables {
 		t := &s.prog.flat.tables[i]
-		l := lookup{flatTable: t, table: s.tables[t.index], valid: -1}
+		l := lookup{flatTable: t, table: s.tables[t.index], counts: t.counted || t.ages, valid: -1}
+		l.params = l.table.hot.params
 		if t.words == 1 && len(t.parts) == 1 && t.parts[0].mask == nil {
 			k := &t.parts[0]
 			if l.hash, l.from = l.table.words, k.from; k.header != nil {
@@ -38,14 +41,14 @@ func (p *packet) applyFlat(in *inst) int {
 		e = t.table.index.find(p.flatKey(t.flatTable))
 	}
 	if e != nil {
-		if t.counted {
-			e.counter.Packets++
-			e.counter.Bytes += uint64(p.inLength)
+		if t.counts {
+			e.count(&t.table.hot, p)
 		}
-		if t.ages {
-			e.lastHit = p.now
+		if e.slot >= 0 {
+			p.params = e.words[t.params:]
+			return t.hit[e.slot]
 		}
-		d := e.act.Load()
+		d := e.act
 		p.params = d.params
 		return t.hit[d.slot]
 	}
@@ -71,14 +74,8 @@ func (p *packet) applyIndirect(t *flatTable) int {
 		p.params = d.params
 		return t.miss[d.slot+1]
 	}
-	if t.counted {
-		e.counter.Packets++
-		e.counter.Bytes += uint64(p.inLength)
-	}
-	if t.ages {
-		e.lastHit = p.now
-	}
-	d := t.program.hitBy(p, e, e.act.Load())
+	e.count(&rt.hot, p)
+	d := t.program.hitBy(p, e, e.act)
 	p.params = d.params
 	if d.slot < 0 {
 		return t.empty[0]

@@ -1,12 +1,15 @@
 package engine
 
-// orderedIndex serves tables with priorities. Entries of a mask that many have are in a tuple;
-// the others, and those with ranges, are in bit vectors, where a lookup's cost does not depend
-// on how many different masks there are.
+import "github.com/fabricscope/fabricscope/bmv2-lab/softswitch/bmjson"
+
+// orderedIndex serves tables with priorities. Entries with ranges are in intervals; entries of a
+// mask that many have are in a tuple; the others are in bit vectors, where a lookup's cost does
+// not depend on how many different masks there are.
 type orderedIndex struct {
-	vectors *vectorIndex
-	tuples  *tupleIndex
-	masks   map[string][]*entry // the writer's: entries without ranges in the vectors, by mask
+	vectors   *vectorIndex
+	tuples    *tupleIndex
+	intervals []*intervalIndex    // of each range key of one word
+	masks     map[string][]*entry // the writer's: entries without ranges in the vectors, by mask
 }
 
 // manyEntries is from how many entries on a mask gets a tuple of its own, and maxTuples how
@@ -17,17 +20,49 @@ const (
 )
 
 func newOrderedIndex(tp *tableProgram) *orderedIndex {
-	return &orderedIndex{vectors: newVectorIndex(tp), tuples: newTupleIndex(), masks: map[string][]*entry{}}
+	x := &orderedIndex{vectors: newVectorIndex(tp), tuples: newTupleIndex(tp), masks: map[string][]*entry{}}
+	for i := range tp.keys {
+		if k := &tp.keys[i]; k.src.Kind == bmjson.KeyRange && k.src.Width <= 64 {
+			x.intervals = append(x.intervals, newIntervalIndex(k))
+		}
+	}
+	return x
 }
 
 // find looks into the vectors first: entries move from there to the tuples, and are in both
 // for a while.
 func (x *orderedIndex) find(key []uint64) *entry {
-	return x.tuples.better(key, x.vectors.find(key))
+	best := x.vectors.find(key)
+	for _, in := range x.intervals {
+		best = in.better(key, best)
+	}
+	return x.tuples.better(key, best)
+}
+
+// narrowest is the range of an entry that the fewest numbers are in, of those that an interval
+// index has, and the number of that index, or -1.
+func (x *orderedIndex) narrowest(e *entry) (*rangeBound, int) {
+	var best *rangeBound
+	index, share := -1, 0.0
+	for i := range e.ranges {
+		r := &e.ranges[i]
+		for n, in := range x.intervals {
+			s := float64(r.most-r.least) / float64(in.most)
+			if in.word == r.from && (index < 0 || s < share) {
+				best, index, share = r, n, s
+			}
+		}
+	}
+	return best, index
 }
 
 func (x *orderedIndex) insert(e *entry) {
 	if e.partial != nil && len(e.ranges) > 0 {
+		r, n := x.narrowest(e)
+		if n >= 0 && x.intervals[n].insert(e, r) {
+			e.place = inIntervals
+			return
+		}
 		x.vectors.insert(e)
 		return
 	}
@@ -50,7 +85,12 @@ func (x *orderedIndex) insert(e *entry) {
 }
 
 func (x *orderedIndex) remove(e *entry) {
-	if e.place < 0 {
+	switch {
+	case e.place == inIntervals:
+		r, n := x.narrowest(e)
+		x.intervals[n].remove(e, r)
+		return
+	case e.place == inTuple:
 		x.tuples.remove(e)
 		return
 	}

@@ -10,6 +10,7 @@ import (
 // value (by a hash) of the exact fields and the first bits of the prefixed one, the lengths of
 // the entries that have it. A hint too many costs time only.
 type prefixIndex struct {
+	prog   *tableProgram
 	width  int // of the prefixed field
 	step   int // lengths that share a bit of a hint
 	tables []prefixTable
@@ -39,7 +40,7 @@ const (
 
 func newPrefixIndex(tp *tableProgram) *prefixIndex {
 	width := tp.keys[tp.lpm].src.Width
-	x := &prefixIndex{width: width, counts: map[hint]int{}, sizes: make([]int, width+1)}
+	x := &prefixIndex{prog: tp, width: width, counts: map[hint]int{}, sizes: make([]int, width+1)}
 	x.step = max(1, (width-hintBits+63)/64)
 	x.tables = make([]prefixTable, width+1)
 	for n := range x.tables {
@@ -87,7 +88,7 @@ func (x *prefixIndex) insert(e *entry) {
 	n := int(e.rank)
 	t := &x.tables[n]
 	if t.hash.Load() == nil {
-		t.hash.Store(newHashIndex(t.mask))
+		t.hash.Store(newHashIndex(x.prog, t.mask))
 	}
 	t.hash.Load().insert(e)
 	x.sizes[n]++

@@ -9,6 +9,7 @@ import (
 // tupleIndex is tuple space search: a hash table for each mask that entries have. They are
 // tried by falling rank until none left can win.
 type tupleIndex struct {
+	prog   *tableProgram
 	tuples atomic.Pointer[[]*tuple] // by falling rank
 }
 
@@ -19,8 +20,8 @@ type tuple struct {
 	*hashIndex
 }
 
-func newTupleIndex() *tupleIndex {
-	x := &tupleIndex{}
+func newTupleIndex(tp *tableProgram) *tupleIndex {
+	x := &tupleIndex{prog: tp}
 	x.tuples.Store(&[]*tuple{})
 	return x
 }
@@ -56,7 +57,7 @@ func (x *tupleIndex) insert(e *entry) {
 	t := x.tuple(e.maskOf())
 	switch {
 	case t == nil:
-		t = &tuple{best: e.rank, hashIndex: newHashIndex(e.maskOf())}
+		t = &tuple{best: e.rank, hashIndex: newHashIndex(x.prog, e.maskOf())}
 		defer x.publish(append(slices.Clone(*x.tuples.Load()), t))
 	case e.rank > t.best:
 		// The hash table is shared, so that the entry is in the list that lookups have.

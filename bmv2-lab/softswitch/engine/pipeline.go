@@ -140,14 +140,8 @@ func (c *compiler) table(p *bmjson.Pipeline, t *bmjson.Table, n *pipelineNodes) 
 		key := p.key[:words]
 		build(p, key)
 		if e := rt.index.find(key); e != nil {
-			if tp.counted {
-				e.counter.Packets++
-				e.counter.Bytes += uint64(p.inLength)
-			}
-			if tp.ages {
-				e.lastHit = p.now
-			}
-			d := e.act.Load()
+			e.count(&rt.hot, p)
+			d := e.act
 			run := tp.hitBy(p, e, d)
 			if trace {
 				p.say("%s", p.lookupText(tp, key, true, d, run))

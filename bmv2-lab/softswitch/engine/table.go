@@ -21,6 +21,7 @@ type Table struct {
 	sw      *Switch
 	profile *Profile // of the entries; nil: they have actions of their own
 
+	hot   hotWords
 	index index
 	words *hashIndex // the index, if keys are exact and of one word
 	def   atomic.Pointer[actionData]
@@ -34,7 +35,7 @@ type Table struct {
 }
 
 func newTable(sw *Switch, tp *tableProgram) *Table {
-	t := &Table{prog: tp, sw: sw, entries: map[string]*entry{}, index: newIndex(tp)}
+	t := &Table{prog: tp, sw: sw, entries: map[string]*entry{}, hot: tp.hot(), index: newIndex(tp)}
 	if x, ok := t.index.(*hashIndex); ok && tp.keyWords == 1 {
 		t.words = x
 	}
@@ -154,19 +155,19 @@ func (t *Table) add(in *Entry, m *matcher, data *actionData, fixed bool) error {
 	if len(t.entries) >= t.prog.src.Size {
 		return fmt.Errorf("table %s: %w (%d entries)", t.Name(), ErrFull, t.prog.src.Size)
 	}
-	e := &entry{match: m.canon, rank: m.rank, priority: in.Priority, seq: t.seq, fixed: fixed, timeout: in.IdleTimeout, place: -1}
-	e.setKey(m.key)
-	if !m.exact && t.prog.ordered {
-		e.partial = &partial{m.mask, m.ranges}
-	}
+	m.exact = m.exact || !t.prog.ordered // its index compares what the prefix says
+	e := t.hot.newEntry(m)
+	e.priority, e.seq, e.fixed, e.timeout = in.Priority, t.seq, fixed, in.IdleTimeout
 	t.seq++
-	e.start(data)
+	e.setAction(&t.hot, data)
 	if in.Counter != nil {
-		e.counter = *in.Counter
+		e.setCounter(&t.hot, *in.Counter)
 	}
-	t.sw.state.Lock()
-	e.lastHit = t.sw.now
-	t.sw.state.Unlock()
+	if t.prog.ages {
+		t.sw.state.Lock()
+		e.words[t.hot.lastHit] = t.sw.now
+		t.sw.state.Unlock()
+	}
 	if t.prog.meter != nil {
 		e.meter = &meterCell{state: t.newMeter(in.Meter)}
 		if in.Colours != nil {
@@ -241,16 +242,17 @@ func (t *Table) Modify(in Entry) error {
 
 // rewrite gives an entry what Modify wants; the caller holds t.mu.
 func (t *Table) rewrite(id string, e *entry, data *actionData, in Entry) {
-	act := e.act.Swap(data)
+	act := e.act
 	t.release(act)
 	t.sw.state.Lock()
 	defer t.sw.state.Unlock()
+	e.setAction(&t.hot, data)
 	if t.sw.undoing() {
 		t.sw.Undo(t.restorer(id, e, act, in.Counter, in.Colours))
 	}
 	e.timeout = in.IdleTimeout
 	if in.Counter != nil {
-		e.counter = *in.Counter
+		e.setCounter(&t.hot, *in.Counter)
 	}
 	if e.meter == nil {
 		return
@@ -281,7 +283,7 @@ func (t *Table) Delete(match []Match, priority int32) error {
 func (t *Table) drop(id string, e *entry) {
 	delete(t.entries, id)
 	t.index.remove(e)
-	t.release(e.act.Load())
+	t.release(e.act)
 }
 
 // Lookup returns the entry with exactly this match and priority: ErrNotFound, ErrInvalid.
@@ -316,12 +318,15 @@ func (t *Table) Entries() iter.Seq[Entry] {
 // export is an entry as the control plane sees it.
 func (t *Table) export(e *entry) Entry {
 	out := Entry{Match: e.match, Priority: e.priority, Const: e.fixed}
-	out.run(e.act.Load())
 	t.sw.state.Lock()
 	defer t.sw.state.Unlock()
-	out.IdleTimeout, out.LastHit = e.timeout, e.lastHit
+	out.run(e.act)
+	out.IdleTimeout = e.timeout
+	if t.prog.ages {
+		out.LastHit = e.words[t.hot.lastHit]
+	}
 	if t.prog.counted {
-		c := e.counter
+		c := e.counter(&t.hot)
 		out.Counter = &c
 	}
 	if e.meter != nil {

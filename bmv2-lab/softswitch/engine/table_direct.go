@@ -24,10 +24,10 @@ func (t *Table) edit(match []Match, priority int32, in Entry, meter bool) error 
 	t.sw.state.Lock()
 	defer t.sw.state.Unlock()
 	if t.sw.undoing() {
-		t.sw.Undo(t.restorer(id, e, e.act.Load(), in.Counter, in.Colours))
+		t.sw.Undo(t.restorer(id, e, e.act, in.Counter, in.Colours))
 	}
 	if in.Counter != nil {
-		e.counter = *in.Counter
+		e.setCounter(&t.hot, *in.Counter)
 	}
 	if in.Colours != nil {
 		e.meter.marked = *in.Colours

@@ -17,15 +17,13 @@ func (t *Table) take(id string) {
 func (t *Table) putBack(id string, old *entry) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	data := old.act.Load()
-	t.retain(data)
-	e := &entry{match: old.match, rank: old.rank, priority: old.priority, seq: old.seq, fixed: old.fixed,
-		partial: old.partial, place: -1}
-	e.setKey(old.key)
-	e.start(data)
+	t.retain(old.act)
 	t.sw.state.Lock()
-	e.counter, e.lastHit, e.timeout, e.meter = old.counter, old.lastHit, old.timeout, old.meter
+	again := *old.rest
+	e := &entry{words: old.words, rest: &again, rank: old.rank, slot: old.slot}
 	t.sw.state.Unlock()
+	e.beneath, e.place = nil, inTuple
+	e.setKey(&t.hot, old.key)
 	t.entries[id] = e
 	t.index.insert(e)
 }
@@ -34,7 +32,11 @@ func (t *Table) putBack(id string, old *entry) {
 // with act. counter and colours are nil, or what they are about to be set to. The caller holds
 // t.sw.state.
 func (t *Table) restorer(id string, e *entry, act *actionData, counter *CounterData, colours *Colours) func() {
-	timeout, count := e.timeout, e.counter
+	timeout := e.timeout
+	var count CounterData
+	if counter != nil {
+		count = e.counter(&t.hot)
+	}
 	var meter meterCell
 	if e.meter != nil {
 		meter = *e.meter
@@ -47,12 +49,15 @@ func (t *Table) restorer(id string, e *entry, act *actionData, counter *CounterD
 			return
 		}
 		t.retain(act)
-		t.release(e.act.Swap(act))
+		t.release(e.act)
 		t.sw.state.Lock()
 		defer t.sw.state.Unlock()
+		e.setAction(&t.hot, act)
 		e.timeout = timeout
 		if counter != nil {
-			e.counter.rebase(*counter, count)
+			now := e.counter(&t.hot)
+			now.rebase(*counter, count)
+			e.setCounter(&t.hot, now)
 		}
 		if e.meter != nil {
 			e.meter.state = meter.state

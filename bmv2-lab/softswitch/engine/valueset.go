@@ -133,12 +133,8 @@ func (v *valueSetProgram) member(parts []Match) (*entry, string, error) {
 			return nil, "", fmt.Errorf("%s: %w", k.Name, err)
 		}
 	}
-	e := &entry{match: m.canon, place: -1}
-	e.setKey(m.key)
-	if !m.exact {
-		e.partial = &partial{m.mask, m.ranges}
-	}
-	return e, m.identity(), nil
+	h := v.keys.hot()
+	return h.newEntry(m), m.identity(), nil
 }
 
 // Members returns the members, in the order in which they were set.
