@@ -4,11 +4,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"log"
 	"os"
 	"os/signal"
+	"runtime/pprof"
 	"slices"
 	"syscall"
 	"time"
@@ -19,6 +21,7 @@ type settings struct {
 	records   int
 	intervals int
 	dir       string
+	profile   string
 }
 
 func main() {
@@ -28,6 +31,7 @@ func main() {
 	flag.IntVar(&s.records, "records", 4<<20, "flow `RECORDS` to write, as many a day as 50 million; 0 for none")
 	flag.IntVar(&s.intervals, "intervals", 1_500_000, "`INTERVALS` to write, over a month; 0 for none")
 	flag.StringVar(&s.dir, "dir", "", "`DIRECTORY` to write to (default: a new one, deleted at the end)")
+	flag.StringVar(&s.profile, "profile", "", "`FILE` for a profile of the processor's time")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -37,6 +41,13 @@ func main() {
 }
 
 func run(ctx context.Context, s settings) error {
+	if s.profile != "" {
+		stop, err := profile(s.profile)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
 	if s.dir == "" {
 		dir, err := os.MkdirTemp("", "historybench-")
 		if err != nil {
@@ -56,6 +67,21 @@ func run(ctx context.Context, s settings) error {
 		}
 	}
 	return nil
+}
+
+// profile writes where the processor's time goes, until stop.
+func profile(path string) (stop func(), err error) {
+	f, err := os.Create(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return func() {
+		pprof.StopCPUProfile()
+		_ = f.Close()
+	}, nil
 }
 
 // report prints a line.
