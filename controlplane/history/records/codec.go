@@ -9,39 +9,29 @@ import (
 	"github.com/fabricscope/fabricscope/controlplane/flow"
 )
 
-// A payload of the log that holds a batch, all integers as varints of encoding/binary:
+// A payload of the log that stands for itself, all integers as varints of encoding/binary:
 //
-//	version=1 │ number │ strings │ identities │ places │ records
+//	version │ … │ strings │ identities │ places │ things
 //
 // Each of the last four begins with its count. Identities and places refer to strings by
-// their index, records to identities and places. docs/formats/records.md has the fields.
-const batchVersion = 1
+// their index, things to identities and places. Totals are such, and batches of the first version were.
+// docs/formats/records.md has the fields.
+const batchVersion1 = 1
 
 // encoder makes payloads. Its buffers are used again.
 type encoder struct {
-	buf        []byte
-	strings    map[string]uint64
-	identities map[*flow.Identity]uint64
-	places     map[*Place]uint64
-	parts      [3][]byte // strings, identities, places
+	buf     []byte
+	strings map[string]uint64
+	places  map[*Place]uint64
+	parts   [3][]byte // strings, identities, places
 }
 
 func newEncoder() *encoder {
-	return &encoder{strings: map[string]uint64{}, identities: map[*flow.Identity]uint64{}, places: map[*Place]uint64{}}
-}
-
-// batch encodes records under a number. The result is the caller's.
-func (e *encoder) batch(number uint64, batch []Record) []byte {
-	e.reset()
-	for i := range batch {
-		e.record(&batch[i])
-	}
-	return e.assemble(binary.AppendUvarint([]byte{batchVersion}, number), len(batch))
+	return &encoder{strings: map[string]uint64{}, places: map[*Place]uint64{}}
 }
 
 func (e *encoder) reset() {
 	clear(e.strings)
-	clear(e.identities)
 	clear(e.places)
 	for i := range e.parts {
 		e.parts[i] = e.parts[i][:0]
@@ -53,7 +43,7 @@ func (e *encoder) reset() {
 func (e *encoder) assemble(header []byte, n int) []byte {
 	out := make([]byte, 0, len(header)+len(e.parts[0])+len(e.parts[1])+len(e.parts[2])+len(e.buf)+32)
 	out = append(out, header...)
-	for i, n := range []int{len(e.strings), len(e.identities), len(e.places)} {
+	for i, n := range []int{len(e.strings), 0, len(e.places)} {
 		out = binary.AppendUvarint(out, uint64(n))
 		out = append(out, e.parts[i]...)
 	}
@@ -67,18 +57,6 @@ func (e *encoder) text(s string) uint64 {
 		n = uint64(len(e.strings))
 		e.strings[s] = n
 		e.parts[0] = append(binary.AppendUvarint(e.parts[0], uint64(len(s))), s...)
-	}
-	return n
-}
-
-func (e *encoder) identity(id *flow.Identity) uint64 {
-	n, known := e.identities[id]
-	if !known {
-		n = uint64(len(e.identities))
-		e.identities[id] = n
-		for _, s := range identityTexts(id) {
-			e.parts[1] = binary.AppendUvarint(e.parts[1], e.text(*s))
-		}
 	}
 	return n
 }
@@ -106,28 +84,6 @@ func appendAddr(b []byte, a netip.Addr) []byte {
 	return append(append(b, byte(len(raw))), raw...)
 }
 
-func (e *encoder) record(r *Record) {
-	b := binary.AppendVarint(e.buf, r.Time.UnixMilli())
-	b = binary.AppendVarint(b, r.First.UnixMilli())
-	b = binary.AppendVarint(b, r.Last.UnixMilli())
-	b = append(binary.AppendUvarint(b, uint64(len(r.Conversation))), r.Conversation...) // hardly any is there twice
-	b = binary.AppendUvarint(b, uint64(r.Protocol))
-	b = binary.AppendUvarint(b, uint64(r.ICMPType))
-	b = binary.AppendUvarint(b, e.text(string(r.Opaque)))
-	b = binary.AppendUvarint(b, e.text(string(r.Verdict)))
-	for _, end := range []*End{&r.Client, &r.Server} {
-		b = appendAddr(b, end.Address)
-		b = binary.AppendUvarint(b, uint64(end.Port))
-		b = binary.AppendUvarint(b, e.identity(end.Who))
-	}
-	b = binary.AppendUvarint(b, e.text(string(r.Handshake.State)))
-	b = append(b, r.Handshake.SYNs, r.Handshake.SYNACKs)
-	b = binary.AppendVarint(b, r.Handshake.ServerRTT.Microseconds())
-	b = binary.AppendVarint(b, r.Handshake.ClientRTT.Microseconds())
-	b = e.direction(e.direction(b, &r.Forward), &r.Reverse)
-	e.buf = b
-}
-
 func (e *encoder) direction(b []byte, d *Direction) []byte {
 	b = binary.AppendUvarint(b, d.Packets)
 	b = binary.AppendUvarint(b, d.Bytes)
@@ -140,11 +96,7 @@ func (e *encoder) direction(b []byte, d *Direction) []byte {
 		b = binary.AppendUvarint(b, e.place(h.Place))
 		b = binary.AppendUvarint(b, h.Packets)
 		b = binary.AppendUvarint(b, h.Bytes)
-		incomplete := byte(0)
-		if h.Incomplete {
-			incomplete = 1
-		}
-		b = append(b, incomplete)
+		b = append(b, bit(h.Incomplete))
 	}
 	return b
 }
@@ -159,12 +111,10 @@ type decoder struct {
 	intern     *interner
 }
 
-// decodeBatch is the inverse of batch. Its error is ErrCorrupt.
-func decodeBatch(b []byte, in *interner) (number uint64, batch []Record, err error) {
+// decodeBatch1 reads a batch of the first version. Its error is ErrCorrupt.
+func decodeBatch1(b []byte, in *interner) (number uint64, batch []Record, err error) {
 	d := &decoder{b: b, intern: in}
-	if version := d.byte(); version != batchVersion {
-		return 0, nil, fmt.Errorf("%w: batch of version %d, this one knows %d", ErrCorrupt, version, batchVersion)
-	}
+	d.byte() // the version
 	number = d.uvarint()
 	d.tables()
 	batch = make([]Record, d.count(20))
@@ -182,17 +132,21 @@ func (d *decoder) tables() {
 	}
 	d.identities = make([]*flow.Identity, d.count(10))
 	for i := range d.identities {
-		var id flow.Identity
-		for _, s := range identityTexts(&id) {
-			*s = d.text()
-		}
-		d.identities[i] = d.intern.identity(id)
+		d.identities[i] = d.readIdentity()
 	}
 	d.places = make([]*Place, d.count(6))
 	for i := range d.places {
 		d.places[i] = d.intern.place(Place{Switch: d.text(), Port: d.text(),
 			Outer: flow.Outer{Kind: flow.Encapsulation(d.byte()), VNI: uint32(d.uvarint()), Src: d.addr(), Dst: d.addr()}})
 	}
+}
+
+func (d *decoder) readIdentity() *flow.Identity {
+	var id flow.Identity
+	for _, s := range identityTexts(&id) {
+		*s = d.text()
+	}
+	return d.intern.identity(id)
 }
 
 // end says whether everything could be read.
@@ -294,15 +248,21 @@ func (d *decoder) microseconds() time.Duration {
 
 func (d *decoder) record(r *Record) {
 	moment := func() time.Time { return time.UnixMilli(d.varint()).UTC() }
-	*r = Record{Time: moment(), First: moment(), Last: moment(), Conversation: string(d.bytes(d.uvarint())),
-		Protocol: flow.Protocol(d.uvarint()), ICMPType: uint16(d.uvarint()), Opaque: flow.Opaque(d.text()), Verdict: Verdict(d.text())}
+	*r = Record{Time: moment(), First: moment(), Last: moment()}
+	d.what(r)
+	d.direction(&r.Forward)
+	d.direction(&r.Reverse)
+}
+
+// what reads of a record what is between its times and its directions.
+func (d *decoder) what(r *Record) {
+	r.Conversation, r.Protocol, r.ICMPType = string(d.bytes(d.uvarint())), flow.Protocol(d.uvarint()), uint16(d.uvarint())
+	r.Opaque, r.Verdict = flow.Opaque(d.text()), Verdict(d.text())
 	for _, end := range []*End{&r.Client, &r.Server} {
 		*end = End{Address: d.addr(), Port: uint16(d.uvarint()), Who: at(d, d.identities)}
 	}
 	r.Handshake = flow.Handshake{State: flow.HandshakeState(d.text()), SYNs: d.byte(), SYNACKs: d.byte(),
 		ServerRTT: d.microseconds(), ClientRTT: d.microseconds()}
-	d.direction(&r.Forward)
-	d.direction(&r.Reverse)
 }
 
 func (d *decoder) direction(to *Direction) {

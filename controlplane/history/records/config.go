@@ -39,7 +39,7 @@ func DefaultConfig() Config {
 	return Config{
 		Interval: 10 * time.Second, Linger: 5 * time.Minute, Conversations: 1 << 20,
 		SegmentAge: 10 * time.Minute, SegmentRecords: 1 << 19,
-		CompactWindow: time.Hour, CompactRecords: 1 << 21,
+		CompactWindow: time.Hour, CompactRecords: 1 << 22,
 		Retention: 7 * 24 * time.Hour,
 	}
 }

@@ -11,7 +11,8 @@ import (
 // Format is how records are exported.
 type Format string
 
-// The formats. Both have the columns of segments; as JSON, times are RFC 3339, and lists that are empty are left out.
+// The formats. Both have the columns of segments, with paths that name every hop; as JSON, times are RFC 3339, the last
+// packet has its time, and lists that are empty are left out.
 const (
 	Parquet   Format = "parquet"
 	JSONLines Format = "jsonl" // an object a line
@@ -48,6 +49,7 @@ func (s *Store) Export(ctx context.Context, q Query, f Format, w io.Writer) (n i
 		return 0, fmt.Errorf("records: export: format: %q is not %s or %s", f, Parquet, JSONLines)
 	}
 	m := newRowMaker()
+	m.whole = true
 	var made row
 	err = s.Scan(ctx, q, func(r *Record) error {
 		m.row(r, &made)

@@ -77,7 +77,8 @@ func (s *Store) isolate(path string, why error) error {
 func (s *Store) replay() error {
 	stored := s.number
 	in := newInterner()
-	found, err := replay(s.path(walDir), func(payload []byte) error {
+	var d *batchDecoder
+	found, err := replay(s.path(walDir), func() { d = newBatchDecoder(in) }, func(payload []byte) error {
 		if len(payload) > 0 && payload[0] == totalsVersion {
 			all, err := decodeTotals(payload, in)
 			if err == nil {
@@ -85,7 +86,7 @@ func (s *Store) replay() error {
 			}
 			return err
 		}
-		number, batch, err := decodeBatch(payload, in)
+		number, batch, err := d.batch(payload)
 		switch {
 		case err != nil:
 			return err

@@ -88,7 +88,7 @@ func (s *Store) compactable() []*segment {
 	var window time.Time
 	for _, g := range s.segments {
 		w := g.from.Truncate(s.cfg.CompactWindow)
-		if len(group) > 0 && w.Equal(window) && rows+g.rows <= int64(s.cfg.CompactRecords) {
+		if len(group) > 0 && w.Equal(window) && !g.old && rows+g.rows <= int64(s.cfg.CompactRecords) {
 			group, rows = append(group, g), rows+g.rows
 			continue
 		}
@@ -98,7 +98,9 @@ func (s *Store) compactable() []*segment {
 		if w.Add(s.cfg.CompactWindow).After(over) {
 			return nil
 		}
-		group, rows, window = []*segment{g}, g.rows, w
+		if group, rows, window = []*segment{g}, g.rows, w; g.old {
+			group = nil
+		}
 	}
 	if len(group) > 1 {
 		return group

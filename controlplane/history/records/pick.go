@@ -16,8 +16,14 @@ const pickAtOnce = 4096
 const dense = 8
 
 // pick gives the rows with the given numbers, which rise. Where few are wanted, the pages that have none of them
-// are not read.
-func pick(ctx context.Context, group parquet.RowGroup, rows []int64, each func(*row) error) error {
+// are not read. Of the first version of segments, all are.
+func pick(ctx context.Context, group parquet.RowGroup, old bool, rows []int64, each func(*row) error) error {
+	if old {
+		return pickDense(ctx, group, rows, func(w *rowV1) error {
+			w.Idle = int64(w.Time - w.LastPacket)
+			return each(&w.row)
+		})
+	}
 	if int64(len(rows)) > group.NumRows()/dense {
 		return pickDense(ctx, group, rows, each)
 	}
@@ -94,10 +100,10 @@ func appendValues(to parquet.Row, p parquet.Page) (parquet.Row, error) {
 }
 
 // pickDense reads all rows and leaves out those that are not wanted.
-func pickDense(ctx context.Context, group parquet.RowGroup, rows []int64, each func(*row) error) error {
-	r := parquet.NewGenericRowGroupReader[row](group)
+func pickDense[R any](ctx context.Context, group parquet.RowGroup, rows []int64, each func(*R) error) error {
+	r := parquet.NewGenericRowGroupReader[R](group)
 	defer r.Close()
-	buffer := make([]row, chunkRows)
+	buffer := make([]R, chunkRows)
 	for next, at := 0, int64(0); next < len(rows); {
 		n, err := readRows(r, buffer)
 		if n == 0 {
@@ -119,7 +125,7 @@ func pickDense(ctx context.Context, group parquet.RowGroup, rows []int64, each f
 	return nil
 }
 
-func readRows(r *parquet.GenericReader[row], to []row) (n int, err error) {
+func readRows[R any](r *parquet.GenericReader[R], to []R) (n int, err error) {
 	defer recoverCorrupt(&err)
 	return r.Read(to)
 }

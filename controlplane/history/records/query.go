@@ -131,12 +131,25 @@ func (q *Query) conditions(from, to time.Time) conditions {
 		c.every = append(c.every, equals("conversation", q.Conversation))
 	}
 	if q.Switch != "" {
-		c.either = append(c.either, [][]condition{{text("forward_path", q.pathHas)}, {text("reverse_path", q.pathHas)}})
+		c.either = append(c.either, q.passed())
 	}
 	if ends := append(q.end("client"), q.end("server")...); len(ends[0]) > 0 {
 		c.either = append(c.either, ends)
 	}
 	return c
+}
+
+// passed gives what a path, or an end where a path begins, may be for packets to have passed the switch.
+func (q *Query) passed() [][]condition {
+	lists := [][]condition{{text("forward_path", q.pathHas)}, {text("reverse_path", q.pathHas)}}
+	for _, side := range []string{"client", "server"} {
+		list := []condition{equals(side+"_switch", q.Switch)}
+		if q.SwitchPort != "" {
+			list = append(list, equals(side+"_switch_port", q.SwitchPort))
+		}
+		lists = append(lists, list)
+	}
+	return lists
 }
 
 // end gives what the query asks of one end, in one list or another.

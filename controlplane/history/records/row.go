@@ -47,7 +47,8 @@ type row struct {
 	ServerReason     string `parquet:"server_reason,dict" json:"server_reason"`
 
 	First millis `parquet:"first,timestamp(millisecond),delta" json:"first"`
-	Last  millis `parquet:"last,timestamp(millisecond),delta" json:"last"`
+	Idle  int64  `parquet:"idle_ms,delta" json:"-"` // from the conversation's last packet to Time
+	Last  millis `parquet:"-" json:"last"`          // Time - Idle
 
 	Handshake   string `parquet:"handshake,dict" json:"handshake"`
 	SYNs        uint8  `parquet:"syns,dict" json:"syns"`
@@ -82,6 +83,13 @@ type row struct {
 	ReverseHopBytes   []uint64 `parquet:"reverse_hop_bytes,list" json:"reverse_hop_bytes,omitempty"`
 }
 
+// rowV1 is a row of the first version, which had the time of the last packet itself.
+type rowV1 struct {
+	row
+
+	LastPacket millis `parquet:"last,timestamp(millisecond)"`
+}
+
 // millis is a time in milliseconds since 1970 in UTC.
 type millis int64
 
@@ -92,8 +100,12 @@ func (m millis) time() time.Time { return time.UnixMilli(int64(m)).UTC() }
 // MarshalJSON gives the time as RFC 3339 has it.
 func (m millis) MarshalJSON() ([]byte, error) { return m.time().MarshalJSON() }
 
+// hereMark stands in a path for the first hop where that is where the end that sends is.
+const hereMark = "."
+
 // rowMaker makes rows of records. It remembers the texts that it made.
 type rowMaker struct {
+	whole     bool // paths name every hop, for people
 	addresses map[netip.Addr]string
 	paths     map[string]string
 	scratch   []byte
@@ -124,7 +136,7 @@ func (m *rowMaker) row(r *Record, to *row) {
 		ServerAddress: m.address(r.Server.Address), ServerPort: r.Server.Port, ServerCluster: s.Cluster, ServerNamespace: s.Namespace,
 		ServerPod: s.Pod, ServerPodUID: s.PodUID, ServerWorkload: s.Workload, ServerService: s.Service, ServerNode: s.Node,
 		ServerSwitch: s.Switch, ServerSwitchPort: s.Port, ServerReason: s.Why,
-		First: millisOf(r.First), Last: millisOf(r.Last),
+		First: millisOf(r.First), Last: millisOf(r.Last), Idle: r.Time.UnixMilli() - r.Last.UnixMilli(),
 		Handshake: string(r.Handshake.State), SYNs: r.Handshake.SYNs, SYNACKs: r.Handshake.SYNACKs,
 		ServerRTTUS: r.Handshake.ServerRTT.Microseconds(), ClientRTTUS: r.Handshake.ClientRTT.Microseconds(),
 		ForwardPackets: r.Forward.Packets, ForwardBytes: r.Forward.Bytes, ForwardFlags: r.Forward.Flags,
@@ -135,27 +147,32 @@ func (m *rowMaker) row(r *Record, to *row) {
 	if hops := r.Forward.Hops; len(hops) > 0 {
 		o := &hops[0].Outer
 		to.ForwardOverlay, to.ForwardVNI, to.ForwardOuterSrc, to.ForwardOuterDst = o.Kind.String(), o.VNI, m.address(o.Src), m.address(o.Dst)
-		to.ForwardPath = m.path(hops)
+		to.ForwardPath = m.path(hops, c)
 		to.ForwardHopPackets, to.ForwardHopBytes = hopCounters(&r.Forward)
 	}
 	if hops := r.Reverse.Hops; len(hops) > 0 {
 		o := &hops[0].Outer
 		to.ReverseOverlay, to.ReverseVNI, to.ReverseOuterSrc, to.ReverseOuterDst = o.Kind.String(), o.VNI, m.address(o.Src), m.address(o.Dst)
-		to.ReversePath = m.path(hops)
+		to.ReversePath = m.path(hops, s)
 		to.ReverseHopPackets, to.ReverseHopBytes = hopCounters(&r.Reverse)
 	}
 }
 
 // path writes hops as switch/port with spaces between. A hop in another overlay than the first has
-// that behind it, as =kind,vni,source,destination; one that is incomplete ends with a question mark.
-func (m *rowMaker) path(hops []Hop) string {
+// that behind it, as =kind,vni,source,destination; one that is incomplete ends with a question mark. Few paths differ in
+// what is behind the first hop, which is as a rule where the sender is.
+func (m *rowMaker) path(hops []Hop, sender *flow.Identity) string {
 	b := m.scratch[:0]
 	for i := range hops {
 		h := &hops[i]
 		if i > 0 {
 			b = append(b, ' ')
 		}
-		b = append(append(append(b, h.Switch...), '/'), h.Port...)
+		if i == 0 && !m.whole && h.Switch != "" && h.Switch == sender.Switch && h.Port == sender.Port {
+			b = append(b, hereMark...)
+		} else {
+			b = append(append(append(b, h.Switch...), '/'), h.Port...)
+		}
 		if o := h.Outer; o != hops[0].Outer {
 			b = fmt.Appendf(b, "=%v,%d,%s,%s", o.Kind, o.VNI, m.address(o.Src), m.address(o.Dst))
 		}
@@ -210,7 +227,7 @@ func (m *recordMaker) address(s string) (netip.Addr, error) {
 func (m *recordMaker) record(w *row) (r Record, err error) {
 	r = Record{
 		Time: w.Time.time(), Conversation: w.Conversation, Protocol: flow.Protocol(w.Protocol), ICMPType: w.ICMPType,
-		Opaque: flow.Opaque(w.Opaque), Verdict: Verdict(w.Verdict), First: w.First.time(), Last: w.Last.time(),
+		Opaque: flow.Opaque(w.Opaque), Verdict: Verdict(w.Verdict), First: w.First.time(), Last: (w.Time - millis(w.Idle)).time(),
 		Client: End{Port: w.ClientPort, Who: m.intern.identity(flow.Identity{Cluster: w.ClientCluster, Namespace: w.ClientNamespace,
 			Pod: w.ClientPod, PodUID: w.ClientPodUID, Workload: w.ClientWorkload, Service: w.ClientService, Node: w.ClientNode,
 			Switch: w.ClientSwitch, Port: w.ClientSwitchPort, Why: w.ClientReason})},
@@ -230,12 +247,12 @@ func (m *recordMaker) record(w *row) (r Record, err error) {
 	if r.Server.Address, err = m.address(w.ServerAddress); err != nil {
 		return r, err
 	}
-	r.Forward.Hops, err = m.hops(w.ForwardPath, overlayText{w.ForwardOverlay, w.ForwardVNI, w.ForwardOuterSrc, w.ForwardOuterDst},
+	r.Forward.Hops, err = m.hops(w.ForwardPath, r.Client.Who, overlayText{w.ForwardOverlay, w.ForwardVNI, w.ForwardOuterSrc, w.ForwardOuterDst},
 		&r.Forward, w.ForwardHopPackets, w.ForwardHopBytes)
 	if err != nil {
 		return r, err
 	}
-	r.Reverse.Hops, err = m.hops(w.ReversePath, overlayText{w.ReverseOverlay, w.ReverseVNI, w.ReverseOuterSrc, w.ReverseOuterDst},
+	r.Reverse.Hops, err = m.hops(w.ReversePath, r.Server.Who, overlayText{w.ReverseOverlay, w.ReverseVNI, w.ReverseOuterSrc, w.ReverseOuterDst},
 		&r.Reverse, w.ReverseHopPackets, w.ReverseHopBytes)
 	return r, err
 }
@@ -269,7 +286,7 @@ func overlayKind(s string) (flow.Encapsulation, error) {
 }
 
 // hops is the inverse of path and hopCounters.
-func (m *recordMaker) hops(path string, overlay overlayText, d *Direction, packets, bytes []uint64) ([]Hop, error) {
+func (m *recordMaker) hops(path string, sender *flow.Identity, overlay overlayText, d *Direction, packets, bytes []uint64) ([]Hop, error) {
 	if path == "" {
 		return nil, nil
 	}
@@ -290,7 +307,10 @@ func (m *recordMaker) hops(path string, overlay overlayText, d *Direction, packe
 		word, h.Incomplete = strings.CutSuffix(word, "?")
 		place, other, differs := strings.Cut(word, "=")
 		p := Place{Outer: first}
-		if p.Switch, p.Port, _ = strings.Cut(place, "/"); differs {
+		if p.Switch, p.Port, _ = strings.Cut(place, "/"); place == hereMark {
+			p.Switch, p.Port = sender.Switch, sender.Port
+		}
+		if differs {
 			if p.Outer, err = m.parseOverlay(other); err != nil {
 				return nil, err
 			}

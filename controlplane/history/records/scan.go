@@ -105,7 +105,7 @@ func scanSegment(ctx context.Context, g *segment, q *Query, each func(*Record) e
 		if err != nil {
 			return err
 		}
-		if err := pick(ctx, group, chosen, func(w *row) error {
+		if err := pick(ctx, group, g.old, chosen, func(w *row) error {
 			r, err := m.record(w)
 			if err != nil || !q.matches(&r) {
 				return err

@@ -24,6 +24,7 @@ type segment struct {
 	from, to    time.Time
 	rows        int64
 	bytes       int64
+	old         bool // of the first version, in another order: it stays as it is until it is retired
 
 	readers int  // guarded by the store's mu
 	doomed  bool // guarded by the store's mu; to be deleted when nobody reads it
@@ -61,7 +62,7 @@ func openSegment(path string) (*segment, error) {
 		return nil, err
 	}
 	defer f.Close()
-	g.rows, g.bytes = file.NumRows(), file.Size()
+	g.rows, g.bytes, g.old = file.NumRows(), file.Size(), isV1(file)
 	return g, nil
 }
 
@@ -76,7 +77,7 @@ func openParquet(path string) (*os.File, *parquet.File, error) {
 		return nil, nil, errors.Join(err, f.Close())
 	}
 	file, err := parquet.OpenFile(f, info.Size(), parquet.SkipBloomFilters(true))
-	if err == nil && file.Schema().String() != schema().String() {
+	if err == nil && file.Schema().String() != schema().String() && !isV1(file) {
 		err = errors.New("its columns are not those of flow records")
 	}
 	if err != nil {
@@ -87,11 +88,35 @@ func openParquet(path string) (*os.File, *parquet.File, error) {
 
 func schema() *parquet.Schema { return parquet.SchemaOf(row{}) }
 
+// isV1 says that a file has the columns of the first version.
+func isV1(file *parquet.File) bool {
+	want := map[string]parquet.Field{}
+	for _, f := range parquet.SchemaOf(rowV1{}).Fields() {
+		want[f.Name()] = f
+	}
+	delete(want, "idle_ms")
+	for _, have := range file.Schema().Fields() {
+		if f := want[have.Name()]; f == nil || !parquet.EqualNodes(f, have) {
+			return false
+		}
+		delete(want, have.Name())
+	}
+	return len(want) == 0
+}
+
 // pageBytes is the size of a page before compression: small, because a query reads whole pages.
 const pageBytes = 64 << 10
 
+// bounded are the columns whose least and greatest values are in a file: those by which a reader may leave pages out.
+var bounded = map[string]bool{"time": true, "first": true, "server_port": true, "client_address": true, "server_address": true}
+
 // newRowWriter writes rows to a Parquet file. A row group ends when Flush is called.
 func newRowWriter(w io.Writer, more ...parquet.WriterOption) *parquet.GenericWriter[row] {
+	for _, path := range schema().Columns() {
+		if !bounded[path[0]] {
+			more = append(more, parquet.SkipPageBounds(path...))
+		}
+	}
 	return parquet.NewGenericWriter[row](w, append(more,
 		parquet.Compression(&zstd.Codec{Level: zstd.SpeedDefault}), parquet.PageBufferSize(pageBytes),
 		parquet.MaxRowsPerRowGroup(1<<40), parquet.CreatedBy("fabricscope", "", ""))...)
@@ -99,15 +124,15 @@ func newRowWriter(w io.Writer, more ...parquet.WriterOption) *parquet.GenericWri
 
 // order says in a segment how it is sorted: as compareRows has it.
 func order() parquet.WriterOption {
-	return parquet.SortingWriterConfig(parquet.SortingColumns(parquet.Ascending("client_address"), parquet.Ascending("server_address"),
-		parquet.Ascending("server_port"), parquet.Ascending("first"), parquet.Ascending("conversation"), parquet.Ascending("time")))
+	return parquet.SortingWriterConfig(parquet.SortingColumns(parquet.Ascending("server_port"), parquet.Ascending("client_address"),
+		parquet.Ascending("server_address"), parquet.Ascending("first"), parquet.Ascending("conversation"), parquet.Ascending("time")))
 }
 
-// compareRows is the order of a segment: what one client said to one server is together, so that most columns
-// repeat themselves.
+// compareRows is the order of a segment: traffic of a kind is together, and in it what one client said to one server,
+// so that most columns repeat themselves.
 func compareRows(a, b *row) int {
-	return cmp.Or(cmp.Compare(a.ClientAddress, b.ClientAddress), cmp.Compare(a.ServerAddress, b.ServerAddress),
-		cmp.Compare(a.ServerPort, b.ServerPort), cmp.Compare(a.First, b.First),
+	return cmp.Or(cmp.Compare(a.ServerPort, b.ServerPort), cmp.Compare(a.ClientAddress, b.ClientAddress),
+		cmp.Compare(a.ServerAddress, b.ServerAddress), cmp.Compare(a.First, b.First),
 		cmp.Compare(a.Conversation, b.Conversation), cmp.Compare(a.Time, b.Time))
 }
 
@@ -175,7 +200,7 @@ func sorted(of *memory, m *rowMaker) []sortKey {
 		}
 	}
 	slices.SortFunc(keys, func(a, b sortKey) int {
-		if c := cmp.Or(cmp.Compare(a.ends, b.ends), cmp.Compare(a.port, b.port), cmp.Compare(a.first, b.first)); c != 0 {
+		if c := cmp.Or(cmp.Compare(a.port, b.port), cmp.Compare(a.ends, b.ends), cmp.Compare(a.first, b.first)); c != 0 {
 			return c
 		}
 		return cmp.Or(cmp.Compare(a.record.Conversation, b.record.Conversation), a.record.Time.Compare(b.record.Time))

@@ -29,10 +29,10 @@ type Store struct {
 	lock    *os.File
 	wake    chan struct{} // holds one when Run should look for what is sealed
 
-	writing chan struct{} // holds one while nobody writes; whoever takes it owns wal, encoder and number
+	writing chan struct{} // holds one while nobody writes; whoever takes it owns wal, batches and number
 	wal     *wal
-	encoder *encoder
-	number  uint64 // of the last batch
+	batches *batchEncoder // for the log's file
+	number  uint64        // of the last batch
 
 	maintaining sync.Mutex // held by who compacts and retires
 
@@ -114,7 +114,7 @@ func New(cfg Config, deps Deps) (*Store, error) {
 		deps.Now = time.Now
 	}
 	s := &Store{cfg: cfg, log: deps.Log, now: deps.Now, wake: make(chan struct{}, 1),
-		writing: make(chan struct{}, 1), encoder: newEncoder(), room: make(chan struct{}),
+		writing: make(chan struct{}, 1), batches: newBatchEncoder(), room: make(chan struct{}),
 		totals: map[string]*totals{}, failures: map[activity]error{}, phase: Opened}
 	s.writing <- struct{}{}
 	if err := s.open(); err != nil {
@@ -178,7 +178,7 @@ func (s *Store) Append(ctx context.Context, batch []Record) error {
 	if err := s.makeRoom(ctx); err != nil {
 		return err
 	}
-	err := s.wal.append(s.encoder.batch(s.number+1, batch))
+	err := s.write(batch)
 	s.outcome(logging, err)
 	if err != nil {
 		return fmt.Errorf("records: append: %w: %w", ErrNotStored, err)
@@ -189,6 +189,21 @@ func (s *Store) Append(ctx context.Context, batch []Record) error {
 	s.enter(s.number, batch)
 	s.metrics.appended.Add(float64(len(batch)))
 	return nil
+}
+
+// write puts a batch into the log. The caller has taken writing.
+func (s *Store) write(batch []Record) error {
+	if s.wal.halfFull() {
+		if _, err := s.wal.roll(); err != nil {
+			return err
+		}
+		s.batches.begin()
+	}
+	err := s.wal.append(s.batches.batch(s.number+1, batch))
+	if err != nil {
+		s.batches.begin() // what was new in it is not in the log
+	}
+	return err
 }
 
 // take waits until nobody writes.
@@ -253,10 +268,11 @@ func (s *Store) makeRoom(ctx context.Context) error {
 // seal hands the head over to become a segment. The caller has taken writing, and nothing is sealed.
 func (s *Store) seal() error {
 	file, err := s.wal.roll()
+	s.batches.begin()
 	if err == nil {
 		s.mu.Lock()
 		s.forget()
-		payload := s.encoder.totals(s.totals)
+		payload := newEncoder().totals(s.totals)
 		s.mu.Unlock()
 		err = s.wal.append(payload)
 	}

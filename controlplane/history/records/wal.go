@@ -12,7 +12,8 @@ import (
 	"github.com/prometheus/prometheus/util/compression"
 )
 
-// walFileSize bounds one file of the log. Files are changed at cuts, long before.
+// walFileSize bounds one file of the log. Files are changed at cuts as a rule, or when half full: never by the log
+// itself, because a batch refers to those before it in the file.
 const walFileSize = 1 << 30
 
 // wal is the write-ahead log. After a failure it begins a new file, and what the failed write
@@ -54,6 +55,15 @@ func (w *wal) roll() (file int, err error) {
 		return err
 	})
 	return file, err
+}
+
+// halfFull says that it is time for another file.
+func (w *wal) halfFull() bool {
+	if w.wl == nil {
+		return false
+	}
+	_, offset, err := w.wl.LastSegmentAndOffset()
+	return err == nil && offset > walFileSize/2
 }
 
 // guarded runs a write, after the repair of one that failed before.
@@ -133,9 +143,9 @@ type damage struct {
 	err  error
 }
 
-// replay gives every payload of the log in order, and what could not be read. Damage in a file costs what
+// replay gives every payload of the log in order, file by file, each of which it begins, and what could not be read. Damage in a file costs what
 // is behind it in the same file, and no other.
-func replay(dir string, each func(payload []byte) error) (found []damage, err error) {
+func replay(dir string, begin func(), each func(payload []byte) error) (found []damage, err error) {
 	first, last, err := wlog.Segments(dir)
 	if err != nil || last < 0 {
 		return nil, err
@@ -146,6 +156,7 @@ func replay(dir string, each func(payload []byte) error) (found []damage, err er
 		if err != nil {
 			return found, err
 		}
+		begin()
 		err = replayFile(f, each)
 		_ = f.Close()
 		if err != nil {
