@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/fabricscope/fabricscope/controlplane/access"
 	"github.com/fabricscope/fabricscope/controlplane/config"
 	"github.com/fabricscope/fabricscope/controlplane/correlate"
 	"github.com/fabricscope/fabricscope/controlplane/fabric"
@@ -46,6 +47,7 @@ type Daemon struct {
 	sessions   []*p4rt.Session
 	flows      *flowcache.Handler
 	watcher    *kube.Watcher
+	guard      *access.Guard
 	gnmi       *gnmi.Server
 	http       *httpServer
 	cfg        config.Config // what runs; see Reload
@@ -102,7 +104,10 @@ func (d *Daemon) compose(cfg config.Config, log *slog.Logger, r *prometheus.Regi
 	if d.watcher, err = newWatcher(cfg, d.store, log, r); err != nil {
 		return err
 	}
-	if d.gnmi, err = newGNMI(cfg, d.store, d.records, log, r); err != nil {
+	if d.guard, err = newGuard(cfg, log, r); err != nil {
+		return err
+	}
+	if d.gnmi, err = newGNMI(cfg, d.store, d.records, d.guard, log, r); err != nil {
 		return err
 	}
 	d.http = &httpServer{address: cfg.HTTP.Listen, registry: r, store: d.store, records: d.records, log: log}
@@ -176,14 +181,14 @@ func newFabric(cfg config.Config, store *history.Store, log *slog.Logger, r prom
 	return fabric.New(c, fabric.Deps{Log: log, Sink: store, Registerer: r, Before: store.Now()})
 }
 
-func newGNMI(cfg config.Config, store *history.Store, flows *records.Store, log *slog.Logger, r prometheus.Registerer) (*gnmi.Server, error) {
+func newGNMI(cfg config.Config, store *history.Store, flows *records.Store, guard *access.Guard, log *slog.Logger, r prometheus.Registerer) (*gnmi.Server, error) {
 	c := gnmi.DefaultConfig()
 	g := cfg.GNMI
 	c.Address, c.Certificate, c.Key, c.LabDir = g.Listen, g.CertFile, g.KeyFile, cfg.StateDir
 	c.SampleDefault, c.SampleMinimum, c.SendTimeout, c.Keepalive = g.SampleDefault, g.SampleMinimum, g.SendTimeout, g.Keepalive
 	c.MaxSubscribers, c.MaxStreams, c.MaxPaths, c.MaxBehind = g.MaxSubscribers, g.MaxStreams, g.MaxPaths, g.MaxBehind
 	c.MaxRequestBytes, c.MaxGetBytes = g.MaxRequestBytes, g.MaxGetBytes
-	return gnmi.New(c, gnmi.Deps{Source: store, Log: log, Registerer: r, Services: []gnmi.Service{export.New(flows)}})
+	return gnmi.New(c, gnmi.Deps{Source: store, Log: log, Registerer: r, TLS: guard.TLS(), Services: []gnmi.Service{export.New(flows)}})
 }
 
 // Run runs the daemon until ctx ends. The stores stop last, when nobody records any more.
@@ -221,6 +226,7 @@ func (d *Daemon) runAll(ctx context.Context) error {
 		g.Go(func() error { return quiet(ctx, s.Run(ctx)) })
 	}
 	g.Go(func() error { return quiet(ctx, d.watcher.Run(ctx)) })
+	g.Go(func() error { return d.guard.Run(ctx) })
 	g.Go(func() error { return quiet(ctx, d.gnmi.Run(ctx)) })
 	g.Go(func() error { return quiet(ctx, d.http.Run(ctx)) })
 	g.Go(func() error { return quiet(ctx, d.serveControl(ctx)) })

@@ -44,7 +44,18 @@ func (o *options) dial() (*grpc.ClientConn, error) {
 			return nil, fail("--tls-ca: %s has no certificate", o.ca)
 		}
 	}
-	conn, err := grpc.NewClient("passthrough:///"+o.address, grpc.WithTransportCredentials(credentials.NewTLS(cfg)), grpc.WithNoProxy())
+	if o.cert != "" {
+		cert, err := tls.LoadX509KeyPair(o.cert, o.key)
+		if err != nil {
+			return nil, fail("--tls-cert, --tls-key: %w", err)
+		}
+		cfg.Certificates = []tls.Certificate{cert}
+	}
+	options := []grpc.DialOption{grpc.WithTransportCredentials(credentials.NewTLS(cfg)), grpc.WithNoProxy()}
+	if o.user != "" {
+		options = append(options, grpc.WithPerRPCCredentials(login{o.user, o.password}))
+	}
+	conn, err := grpc.NewClient("passthrough:///"+o.address, options...)
 	if err != nil {
 		return nil, fail("--address: %w", err)
 	}

@@ -81,7 +81,8 @@ func newCommand(s Surroundings) *cobra.Command {
 
 Names in filters may be parts of names; where something has exactly the name given, only
 that is meant. The environment can hold the connection: FABRICSCOPE_ADDRESS,
-FABRICSCOPE_TLS_CA, FABRICSCOPE_TLS_SKIP_VERIFY and FABRICSCOPE_TIMEOUT.`,
+FABRICSCOPE_TLS_CA, FABRICSCOPE_TLS_SKIP_VERIFY, FABRICSCOPE_TLS_CERT, FABRICSCOPE_TLS_KEY,
+FABRICSCOPE_USERNAME, FABRICSCOPE_PASSWORD, FABRICSCOPE_PASSWORD_FILE and FABRICSCOPE_TIMEOUT.`,
 		SilenceUsage: true, SilenceErrors: true,
 		PersistentPreRunE: func(*cobra.Command, []string) error {
 			return o.prepare()

@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -15,6 +17,10 @@ type options struct {
 	address    string
 	ca         string
 	skipVerify bool
+	cert, key  string // of the client
+	user       string
+	password   string
+	passwordIn string // file
 	timeout    time.Duration
 	output     string
 	atText     string
@@ -35,6 +41,10 @@ func (o *options) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.address, "address", o.env("FABRICSCOPE_ADDRESS", defaultAddress), "host:port of the daemon's gNMI server")
 	f.StringVar(&o.ca, "tls-ca", o.env("FABRICSCOPE_TLS_CA", ""), "PEM file with the authority of the daemon's certificate (default: the system's)")
 	f.BoolVar(&o.skipVerify, "tls-skip-verify", false, "believe any certificate")
+	f.StringVar(&o.cert, "tls-cert", o.env("FABRICSCOPE_TLS_CERT", ""), "PEM file with a certificate to show the daemon")
+	f.StringVar(&o.key, "tls-key", o.env("FABRICSCOPE_TLS_KEY", ""), "PEM file with the key of --tls-cert")
+	f.StringVar(&o.user, "username", o.env("FABRICSCOPE_USERNAME", ""), "who to log in as; the password is in FABRICSCOPE_PASSWORD, or in --password-file")
+	f.StringVar(&o.passwordIn, "password-file", o.env("FABRICSCOPE_PASSWORD_FILE", ""), "file whose first line is the password")
 	f.DurationVar(&o.timeout, "timeout", defaultTimeout, "how long to wait for the answer, or for more of it")
 	f.StringVarP(&o.output, "output", "o", "table", "table, wide, json, or jsonl: an object a line")
 	f.StringVar(&o.atText, "at", "", "the moment to ask about: RFC 3339, or a duration ago as 10m (default: now)")
@@ -72,9 +82,35 @@ func (o *options) prepare() error {
 	if o.timeout <= 0 {
 		return fmt.Errorf("--timeout: %v is not positive", o.timeout)
 	}
-	var err error
+	if (o.cert == "") != (o.key == "") {
+		return errors.New("--tls-cert and --tls-key go together")
+	}
+	err := o.readPassword()
+	if err != nil {
+		return err
+	}
 	o.at, err = parseTime("--at", o.atText, o.now)
 	return err
+}
+
+// readPassword takes the password of --username. It is no flag, which others on the machine could read.
+func (o *options) readPassword() error {
+	o.password = o.Getenv("FABRICSCOPE_PASSWORD")
+	if o.passwordIn != "" {
+		b, err := os.ReadFile(o.passwordIn)
+		if err != nil {
+			return fail("--password-file: %w", err)
+		}
+		line, _, _ := strings.Cut(string(b), "\n")
+		o.password = strings.TrimSuffix(line, "\r")
+	}
+	switch {
+	case o.user == "" && o.passwordIn != "":
+		return errors.New("--password-file: there is no --username")
+	case o.user != "" && o.password == "":
+		return errors.New("--username: there is no password: set FABRICSCOPE_PASSWORD or --password-file")
+	}
+	return nil
 }
 
 // parseTime reads a flag with a moment; the zero time when it is empty.

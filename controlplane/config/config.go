@@ -21,6 +21,7 @@ type Config struct {
 	StateDir string    `yaml:"state-dir"` // history and generated certificates
 	LogLevel string    `yaml:"log-level"` // debug, info, warn or error
 	GNMI     GNMI      `yaml:"gnmi"`
+	Access   Access    `yaml:"access"`
 	HTTP     HTTP      `yaml:"http"`
 	Clusters []Cluster `yaml:"clusters"`
 	Switches []Switch  `yaml:"switches"`
@@ -48,6 +49,13 @@ type GNMI struct {
 	MaxRequestBytes int           `yaml:"max-request-bytes"` // of a message of a client
 	MaxGetBytes     int           `yaml:"max-get-bytes"`     // of an answer to Get
 	MaxBehind       int           `yaml:"max-behind"`        // changes that a subscriber may not have taken yet
+}
+
+// Access says who may call the northbound server. Files are read again when they change.
+type Access struct {
+	ClientCertificates string        `yaml:"client-certificates"` // off, optional or required
+	ClientCAFile       string        `yaml:"client-ca-file"`
+	Refresh            time.Duration `yaml:"refresh"` // how often files are looked at, the server's certificate among them
 }
 
 // HTTP serves /metrics and /healthz; an empty address serves nothing.
@@ -154,7 +162,8 @@ func Default() Config {
 		GNMI: GNMI{Listen: ":9339", SampleDefault: 10 * time.Second, SampleMinimum: time.Second, SendTimeout: 30 * time.Second,
 			Keepalive: time.Minute, MaxSubscribers: 4096, MaxStreams: 1024, MaxPaths: 256,
 			MaxRequestBytes: 1 << 20, MaxGetBytes: 64 << 20, MaxBehind: 1 << 18},
-		HTTP: HTTP{Listen: "127.0.0.1:9464"},
+		Access: Access{ClientCertificates: "off", Refresh: 5 * time.Second},
+		HTTP:   HTTP{Listen: "127.0.0.1:9464"},
 		Fabric: Fabric{Routing: true, LLDPInterval: 2 * time.Second,
 			VXLANPorts: []uint16{4789, 8472}, GenevePorts: []uint16{6081}},
 		Flows: Flows{IdleTimeout: 5 * time.Second, Linger: 5 * time.Minute, ExportInterval: 10 * time.Second, CacheSlots: maxCacheSlots, WireGuardPorts: []uint16{51820},

@@ -54,6 +54,8 @@ func (c Config) Validate() error {
 	p.file("gnmi.cert-file", c.GNMI.CertFile)
 	p.file("gnmi.key-file", c.GNMI.KeyFile)
 	p.limits(c.GNMI)
+	p.file("access.client-ca-file", c.Access.ClientCAFile)
+	p.positive("access.refresh", c.Access.Refresh)
 	p.clusters(c.Clusters)
 	p.switches(c.Switches)
 	p.fabric(c)

@@ -40,19 +40,29 @@ func (c Config) certificate(now time.Time) (tls.Certificate, error) {
 		}
 		return cert, nil
 	}
-	names, addresses := labNames(c.LabNames)
-	crt, key := filepath.Join(c.LabDir, labCertificate), filepath.Join(c.LabDir, labKey)
-	if cert, err := tls.LoadX509KeyPair(crt, key); err == nil && serves(cert.Leaf, now, names, addresses) {
-		return cert, nil
-	}
-	if err := makeLabCertificate(crt, key, now, names, addresses); err != nil {
-		return tls.Certificate{}, fmt.Errorf("make a lab certificate in %s: %w", c.LabDir, err)
+	crt, key, err := LabCertificate(c.LabDir, c.LabNames, now)
+	if err != nil {
+		return tls.Certificate{}, err
 	}
 	cert, err := tls.LoadX509KeyPair(crt, key)
 	if err != nil {
 		return cert, fmt.Errorf("load the lab certificate: %w", err)
 	}
 	return cert, nil
+}
+
+// LabCertificate makes a certificate for the loopback, this host and other names in a directory, unless there is one
+// that serves, and gives its files.
+func LabCertificate(dir string, extra []string, now time.Time) (crt, key string, err error) {
+	names, addresses := labNames(extra)
+	crt, key = filepath.Join(dir, labCertificate), filepath.Join(dir, labKey)
+	if cert, err := tls.LoadX509KeyPair(crt, key); err == nil && serves(cert.Leaf, now, names, addresses) {
+		return crt, key, nil
+	}
+	if err := makeLabCertificate(crt, key, now, names, addresses); err != nil {
+		return "", "", fmt.Errorf("make a lab certificate in %s: %w", dir, err)
+	}
+	return crt, key, nil
 }
 
 // labNames gives what the lab certificate is for: the loopback, this host, and extra.

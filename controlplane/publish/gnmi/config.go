@@ -2,6 +2,7 @@ package gnmi
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -127,6 +128,7 @@ type Deps struct {
 	Now        func() time.Time      // nil is time.Now
 	Registerer prometheus.Registerer // nil registers nowhere
 	Listener   net.Listener          // nil listens on Config.Address; Run closes it
+	TLS        *tls.Config           // nil serves Config.Certificate, or the lab's
 	Access     Access                // nil lets everybody see everything
 	Services   []Service             // served beside gNMI
 }

@@ -42,6 +42,7 @@ type Server struct {
 	metrics     *metrics
 	subscribers atomic.Int64
 	access      Access
+	tls         *tls.Config
 	hub         *hub
 }
 
@@ -65,7 +66,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	}
 	s := &Server{
 		cfg: cfg, source: deps.Source, log: deps.Log, now: deps.Now, listener: deps.Listener, services: deps.Services,
-		access: deps.Access, schema: sch, fabricKinds: sch.kinds(false), deviceKinds: sch.kinds(true),
+		access: deps.Access, tls: deps.TLS, schema: sch, fabricKinds: sch.kinds(false), deviceKinds: sch.kinds(true),
 	}
 	if s.metrics, err = newMetrics(s, deps.Registerer); err != nil {
 		return nil, fmt.Errorf("gnmi: metrics: %w", err)
@@ -76,7 +77,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 
 // Run listens and serves until ctx ends.
 func (s *Server) Run(ctx context.Context) error {
-	cert, err := s.cfg.certificate(s.now())
+	transport, err := s.transport()
 	if err != nil {
 		return fmt.Errorf("gnmi: %w", err)
 	}
@@ -86,7 +87,7 @@ func (s *Server) Run(ctx context.Context) error {
 			return fmt.Errorf("gnmi: listen on %s: %w", s.cfg.Address, err)
 		}
 	}
-	server := grpc.NewServer(s.options(cert)...)
+	server := grpc.NewServer(s.options(transport)...)
 	gpb.RegisterGNMIServer(server, s)
 	for _, service := range s.services {
 		service.Register(server)
@@ -117,10 +118,22 @@ func (s *Server) Run(ctx context.Context) error {
 	return errors.Join(err, <-followed)
 }
 
+// transport is how connections are secured.
+func (s *Server) transport() (*tls.Config, error) {
+	if s.tls != nil {
+		return s.tls, nil
+	}
+	cert, err := s.cfg.certificate(s.now())
+	if err != nil {
+		return nil, err
+	}
+	return &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}, nil
+}
+
 // options are those of the gRPC server.
-func (s *Server) options(cert tls.Certificate) []grpc.ServerOption {
+func (s *Server) options(transport *tls.Config) []grpc.ServerOption {
 	return []grpc.ServerOption{
-		grpc.Creds(credentials.NewTLS(&tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12})),
+		grpc.Creds(credentials.NewTLS(transport)),
 		grpc.ForceServerCodecV2(newCodec()),
 		grpc.MaxRecvMsgSize(s.cfg.MaxRequestBytes),
 		grpc.MaxConcurrentStreams(uint32(s.cfg.MaxStreams)),

@@ -42,17 +42,23 @@ type Option func(*history.Config, *gnmi.Config)
 // StartWithAccess is Start with a server that asks access what callers may see.
 func StartWithAccess(t testing.TB, facts []inventory.Fact, access gnmi.Access, options ...Option) *Lab {
 	t.Helper()
-	return start(t, facts, access, options)
+	return start(t, facts, func(d *gnmi.Deps) { d.Access = access }, options)
+}
+
+// StartWith is Start with what change makes of the server's surroundings.
+func StartWith(t testing.TB, facts []inventory.Fact, change func(*gnmi.Deps), options ...Option) *Lab {
+	t.Helper()
+	return start(t, facts, change, options)
 }
 
 // Start runs a server that knows facts, all since shop.Epoch(), until the test ends. Its clock
 // stands five minutes after that, and moves with SetNow.
 func Start(t testing.TB, facts []inventory.Fact, options ...Option) *Lab {
 	t.Helper()
-	return start(t, facts, nil, options)
+	return start(t, facts, func(*gnmi.Deps) {}, options)
 }
 
-func start(t testing.TB, facts []inventory.Fact, access gnmi.Access, options []Option) *Lab {
+func start(t testing.TB, facts []inventory.Fact, change func(*gnmi.Deps), options []Option) *Lab {
 	t.Helper()
 	dir := t.TempDir()
 	hcfg, gcfg := history.DefaultConfig(), gnmi.DefaultConfig()
@@ -104,12 +110,16 @@ func start(t testing.TB, facts []inventory.Fact, access gnmi.Access, options []O
 		t.Fatal(err)
 	}
 	l.Address = listener.Addr().String()
-	l.Server, err = gnmi.New(gcfg, gnmi.Deps{Source: store, Log: log, Listener: listener, Access: access, Services: []gnmi.Service{export.New(recorded)}})
+	deps := gnmi.Deps{Source: store, Log: log, Listener: listener, Services: []gnmi.Service{export.New(recorded)}}
+	change(&deps)
+	l.Server, err = gnmi.New(gcfg, deps)
 	if err != nil {
 		t.Fatal(err)
 	}
 	run("gnmi", l.Server.Run)
-	l.awaitCertificate(t)
+	if deps.TLS == nil {
+		l.awaitCertificate(t)
+	}
 	return l
 }
 

@@ -1,0 +1,61 @@
+package access
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Modes of client certificates.
+const (
+	Off      = "off"      // none is asked for
+	Optional = "optional" // one that is given has to be good
+	Required = "required" // without a good one there is no connection
+)
+
+// Config says by what callers are known.
+type Config struct {
+	// Certificate and Key are the server's PEM files.
+	Certificate string
+	Key         string
+	// ClientCertificates is Off, Optional or Required; ClientCA is the PEM file of their authorities.
+	ClientCertificates string
+	ClientCA           string
+	// Refresh is how often the files are looked at.
+	Refresh time.Duration
+}
+
+// DefaultConfig lets everybody in; the server's certificate is left to be set.
+func DefaultConfig() Config { return Config{ClientCertificates: Off, Refresh: 5 * time.Second} }
+
+// Validate reports every field that cannot be used.
+func (c Config) Validate() error {
+	var errs []error
+	add := func(field, format string, args ...any) {
+		errs = append(errs, fmt.Errorf("access.%s: %s", field, fmt.Sprintf(format, args...)))
+	}
+	modes := []string{Off, Optional, Required}
+	switch {
+	case !slices.Contains(modes, c.ClientCertificates):
+		add("client-certificates", "%q is none of %s", c.ClientCertificates, strings.Join(modes, ", "))
+	case c.ClientCertificates != Off && c.ClientCA == "":
+		add("client-ca-file", "must not be empty with client-certificates: %s", c.ClientCertificates)
+	case c.ClientCertificates == Off && c.ClientCA != "":
+		add("client-certificates", "must be optional or required with a client-ca-file")
+	}
+	if c.Refresh <= 0 {
+		add("refresh", "%v is not positive", c.Refresh)
+	}
+	return errors.Join(errs...)
+}
+
+// Deps is what a guard uses of its surroundings. All may be left out.
+type Deps struct {
+	Log        *slog.Logger          // nil discards
+	Registerer prometheus.Registerer // nil registers nowhere
+}

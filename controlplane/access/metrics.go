@@ -1,0 +1,25 @@
+package access
+
+import (
+	"errors"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+type metrics struct {
+	reloads *prometheus.CounterVec // by what and result
+}
+
+func newMetrics(g *Guard, r prometheus.Registerer) (*metrics, error) {
+	m := &metrics{reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "fabricscope_access_reloads_total", Help: "Changed files that were read again, by what they hold and whether it could be used.",
+	}, []string{"what", "result"})}
+	if r == nil {
+		return m, nil
+	}
+	expiry := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "fabricscope_access_certificate_expiry_timestamp_seconds", Help: "When the server's certificate ends.",
+	}, func() float64 { return float64(g.identity.get().Leaf.NotAfter.UnixNano()) / float64(time.Second) })
+	return m, errors.Join(r.Register(m.reloads), r.Register(expiry))
+}
