@@ -7,7 +7,7 @@ GO_PACKAGES := ./...
 SWITCH ?= $(CURDIR)/build/softswitch
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build kubernetes p4 models lab lab-check verify-flows verify-bmv2 test unit lint conformance conformance-programs diff-bmv2 bench bench-switch bench-loss bench-track yang-bundle bench-gnmi restarts bench-history clean
+.PHONY: help deps build kubernetes p4 models lab lab-check verify-flows verify-bmv2 test unit lint conformance conformance-programs diff-bmv2 bench bench-switch bench-loss bench-track yang-bundle bench-gnmi restarts bench-history bench-kube clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -103,9 +103,14 @@ bench-gnmi: ## the gNMI server with 150,000 pods and 1,000 subscribers, each num
 	go build -o build/ ./controlplane/publish/gnmi/gnmibench
 	build/gnmibench $(BENCH_GNMI)
 
-bench-history: ## flow records and intervals: written, found, and their size [BENCH_RECORDS=50000000 BENCH_INTERVALS=100000000]
+bench-history: bench-kube ## the cluster of bench-kube; flow records and intervals: written, found, and their size [BENCH_RECORDS=50000000 BENCH_INTERVALS=100000000]
 	go build -o build/ ./controlplane/history/historybench
 	build/historybench $(if $(BENCH_RECORDS),-records $(BENCH_RECORDS)) $(if $(BENCH_INTERVALS),-intervals $(BENCH_INTERVALS)) $(if $(BENCH_DIR),-dir "$(BENCH_DIR)")
+
+bench-kube: deps build kubernetes ## the controller against a real API server with 5,000 simulated nodes [BENCH_KUBE="-pods 15000 -nodes 500"]
+	go build -C bmv2-lab/kubebench/kwok -o $(CURDIR)/build/ sigs.k8s.io/kwok/cmd/kwok
+	go build -o build/ ./bmv2-lab/kubebench
+	build/kubebench $(BENCH_KUBE)
 
 clean: ## remove what was built here
 	rm -rf build

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/fabricscope/fabricscope/bmv2-lab/cluster/process"
@@ -36,7 +37,7 @@ func New(config Config, deps Deps) (*Cluster, error) {
 		ready:     make(chan struct{}),
 		authority: &authority{},
 	}
-	for _, component := range []component{cluster.etcd(), cluster.apiServer(), cluster.controllerManager(), cluster.scheduler()} {
+	for _, component := range slices.Concat(cluster.stages()...) {
 		if info, err := os.Stat(component.path); err != nil {
 			return nil, fmt.Errorf("cluster %s: find %s: %w", config.Name, component.name, err)
 		} else if info.IsDir() || info.Mode()&0o111 == 0 {
@@ -65,7 +66,7 @@ func (c *Cluster) Run(ctx context.Context) error {
 	var running []*process.Process
 	defer func() { c.stop(running) }()
 	begin := time.Now()
-	for _, stage := range [][]component{{c.etcd()}, {c.apiServer()}, {c.controllerManager(), c.scheduler()}} {
+	for _, stage := range c.stages() {
 		var started []*process.Process
 		for _, component := range stage {
 			process, err := c.start(component)
@@ -86,6 +87,15 @@ func (c *Cluster) Run(ctx context.Context) error {
 	c.logger.Info("control plane ready", "url", c.config.URL(), "took", time.Since(begin).Round(time.Millisecond))
 	close(c.ready)
 	return c.watch(ctx, running)
+}
+
+// stages are the components, those of a stage started together once the stage before answers.
+func (c *Cluster) stages() [][]component {
+	stages := [][]component{{c.etcd()}, {c.apiServer()}}
+	if !c.config.WithoutControllers {
+		stages = append(stages, []component{c.controllerManager(), c.scheduler()})
+	}
+	return stages
 }
 
 // runError is nil when the context's end is the reason of the error.

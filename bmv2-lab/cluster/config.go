@@ -28,6 +28,10 @@ type Config struct {
 	NodeMaskBits int
 	ServiceCIDR  netip.Prefix // its first address is the API's, its tenth the cluster DNS's
 
+	// WithoutControllers leaves out the controller manager and the scheduler: pods are bound by those who make
+	// them, and service accounts, endpoints and the rest are theirs too.
+	WithoutControllers bool
+
 	StartTimeout time.Duration // for each component to become ready
 	StopGrace    time.Duration // between SIGTERM and SIGKILL
 }

@@ -67,7 +67,7 @@ func probe(ctx context.Context, client *http.Client, url string) error {
 }
 
 // furnish applies the roles, and waits for the default service account, without
-// which no pod is admitted.
+// which no pod is admitted; where no controller makes it, nobody waits.
 func (c *Cluster) furnish(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, c.config.StartTimeout)
 	defer cancel()
@@ -75,7 +75,7 @@ func (c *Cluster) furnish(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := applyRoles(ctx, client); err != nil {
+	if err := applyRoles(ctx, client); err != nil || c.config.WithoutControllers {
 		return err
 	}
 	ticker := time.NewTicker(pollInterval)

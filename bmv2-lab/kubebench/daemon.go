@@ -1,0 +1,224 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	gpb "github.com/openconfig/gnmi/proto/gnmi"
+	"github.com/openconfig/gnmi/proto/gnmi_ext"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/status"
+
+	"github.com/fabricscope/fabricscope/bmv2-lab/cluster"
+	"github.com/fabricscope/fabricscope/bmv2-lab/cluster/process"
+)
+
+const (
+	gnmiAddress = "127.0.0.1:36339"
+	httpAddress = "127.0.0.1:36464"
+)
+
+// daemon is the controller under test.
+type daemon struct {
+	process *process.Process
+	conn    *grpc.ClientConn
+	client  gpb.GNMIClient
+}
+
+// learn starts the controller with nothing known and measures until it answers with every pod.
+func (w *world) learn(ctx context.Context) error {
+	dir := filepath.Join(w.dir, "state")
+	config := filepath.Join(w.dir, "fabricscoped.yaml")
+	text := fmt.Sprintf("state-dir: %s\ngnmi: {listen: %q}\nhttp: {listen: %q}\nclusters:\n  - {name: %s, kubeconfig: %s}\n",
+		dir, gnmiAddress, httpAddress, clusterName, w.cluster.Kubeconfig(cluster.UserFabricscope))
+	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
+		return err
+	}
+	begin := time.Now()
+	p, err := process.Start(process.Spec{Name: "fabricscoped", Path: w.daemon, Args: []string{"--config", config}, Log: filepath.Join(w.dir, "fabricscoped.log")})
+	if err != nil {
+		return err
+	}
+	w.d = &daemon{process: p}
+	go func() {
+		<-p.Done()
+		w.cancel(p.Err())
+	}()
+	if err := w.until("the controller has listed everything", synced(ctx)); err != nil {
+		return err
+	}
+	if err := w.d.dial(filepath.Join(dir, "gnmi.crt")); err != nil {
+		return err
+	}
+	listed := time.Since(begin)
+	ready, err := w.d.readyAt(ctx, time.Time{})
+	if err != nil {
+		return err
+	}
+	if len(ready) != w.pods {
+		return fmt.Errorf("the controller knows %d ready pods, and there are %d", len(ready), w.pods)
+	}
+	measured("from the start with an empty history until all pods are read", time.Since(begin).Round(time.Millisecond).String(), "under 60 s")
+	report("%-64s %12v", "of that until everything is listed", listed.Round(time.Millisecond))
+	report("%-64s %12s   at most %s", "resident memory then", w.d.resident("VmRSS"), w.d.resident("VmHWM"))
+	return nil
+}
+
+// synced reads the metric that is 1 once everything of the cluster is known.
+func synced(ctx context.Context) func() (int, int) {
+	want := fmt.Sprintf("fabricscope_kube_synced{cluster=%q} 1", clusterName)
+	return func() (int, int) {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+httpAddress+"/metrics", nil)
+		if err != nil {
+			return 0, 1
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return 0, 1 // it does not listen yet
+		}
+		defer resp.Body.Close()
+		for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
+			if lines.Text() == want {
+				return 1, 1
+			}
+		}
+		return 0, 1
+	}
+}
+
+func (d *daemon) dial(certificate string) error {
+	pem, err := os.ReadFile(certificate)
+	if err != nil {
+		return err
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(pem)
+	d.conn, err = grpc.NewClient("passthrough:///"+gnmiAddress, grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12})))
+	if err != nil {
+		return err
+	}
+	d.client = gpb.NewGNMIClient(d.conn)
+	return nil
+}
+
+func (d *daemon) stop() {
+	if d.conn != nil {
+		d.conn.Close()
+	}
+	d.process.Stop(10 * time.Second)
+}
+
+// resident gives a line of the process's memory, as the kernel counts it.
+func (d *daemon) resident(name string) string {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", d.process.PID()))
+	if err != nil {
+		return "unknown"
+	}
+	for line := range strings.Lines(string(text)) {
+		var kib int
+		if rest, ok := strings.CutPrefix(line, name+":"); ok {
+			if _, err := fmt.Sscan(rest, &kib); err == nil {
+				return fmt.Sprintf("%.2f GiB", float64(kib)/(1<<20))
+			}
+		}
+	}
+	return "unknown"
+}
+
+// subscription asks for whether each pod is ready.
+func subscription(mode gpb.SubscriptionList_Mode) *gpb.SubscribeRequest {
+	path := &gpb.Path{Elem: []*gpb.PathElem{{Name: "kubernetes"}, {Name: "clusters"}, {Name: "cluster", Key: map[string]string{"name": clusterName}},
+		{Name: "pods"}, {Name: "pod"}, {Name: "state"}, {Name: "ready"}}}
+	return &gpb.SubscribeRequest{Request: &gpb.SubscribeRequest_Subscribe{Subscribe: &gpb.SubscriptionList{
+		Mode: mode, Encoding: gpb.Encoding_PROTO, UpdatesOnly: mode == gpb.SubscriptionList_STREAM,
+		Subscription: []*gpb.Subscription{{Path: path, Mode: gpb.SubscriptionMode_ON_CHANGE}}}}}
+}
+
+// readyAt gives the pods that were ready at a time, or are now for the zero time.
+func (d *daemon) readyAt(ctx context.Context, t time.Time) (map[string]bool, error) {
+	stream, err := d.client.Subscribe(ctx)
+	if err != nil {
+		return nil, err
+	}
+	req := subscription(gpb.SubscriptionList_ONCE)
+	if !t.IsZero() {
+		req.Extension = []*gnmi_ext.Extension{{Ext: &gnmi_ext.Extension_History{History: &gnmi_ext.History{
+			Request: &gnmi_ext.History_SnapshotTime{SnapshotTime: t.UnixNano()}}}}}
+	}
+	if err := stream.Send(req); err != nil {
+		return nil, err
+	}
+	ready := map[string]bool{}
+	for {
+		resp, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return ready, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		n := resp.GetUpdate()
+		for _, u := range n.GetUpdate() {
+			if u.GetVal().GetBoolVal() {
+				ready[uidOf(n.GetPrefix(), u.GetPath())] = true
+			}
+		}
+	}
+}
+
+// follow tells of every pod that becomes ready or goes, once the server has said that it sends what changes.
+func (d *daemon) follow(ctx context.Context, synced chan<- struct{}, heard func(uid string, ready bool, at time.Time)) error {
+	stream, err := d.client.Subscribe(ctx)
+	if err != nil {
+		return err
+	}
+	if err := stream.Send(subscription(gpb.SubscriptionList_STREAM)); err != nil {
+		return err
+	}
+	for {
+		resp, err := stream.Recv()
+		if ctx.Err() != nil || status.Code(err) == codes.Canceled {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("subscriber: %w", err)
+		}
+		at := time.Now()
+		if resp.GetSyncResponse() {
+			close(synced)
+		}
+		n := resp.GetUpdate()
+		for _, u := range n.GetUpdate() {
+			if u.GetVal().GetBoolVal() {
+				heard(uidOf(n.GetPrefix(), u.GetPath()), true, at)
+			}
+		}
+		for _, p := range n.GetDelete() {
+			heard(uidOf(n.GetPrefix(), p), false, at)
+		}
+	}
+}
+
+// uidOf gives the pod that a path is about.
+func uidOf(prefix, path *gpb.Path) string {
+	for _, p := range []*gpb.Path{prefix, path} {
+		for _, e := range p.GetElem() {
+			if e.Name == "pod" {
+				return e.Key["uid"]
+			}
+		}
+	}
+	return ""
+}
