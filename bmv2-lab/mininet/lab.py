@@ -26,7 +26,7 @@ import urllib.error
 import urllib.request
 
 from mininet.cli import CLI
-from mininet.link import Link
+from mininet.link import Intf, Link
 from mininet.log import setLogLevel
 from mininet.net import Mininet
 from mininet.node import Host, Switch
@@ -68,8 +68,6 @@ class P4Switch(Switch):
         for number, intf in sorted(self.intfs.items()):
             if intf.name == "lo":
                 continue
-            # The kernel's own IPv6 would talk out of the switch's ports.
-            run("sysctl", "-qw", f"net.ipv6.conf.{intf.name}.disable_ipv6=1")
             run("ethtool", "-K", intf.name, *OFFLOADS)
             args += ["-i", f"{number}@{intf.name}"]
         # The Thrift server has one default port for all instances; softswitch has none.
@@ -124,6 +122,19 @@ class P4Switch(Switch):
                 self.process.kill()
                 self.process.wait()
         super().stop(deleteIntfs)
+
+
+class LabIntf(Intf):
+    """An interface by which the kernel does not talk IPv6 of its own where it is a switch's port.
+
+    It may not for a moment: simple_switch_grpc keeps what comes before there is a pipeline, and
+    counts it then.
+    """
+
+    def config(self, *args, **params):
+        if isinstance(self.node, P4Switch):
+            run("sysctl", "-qw", f"net.ipv6.conf.{self.name}.disable_ipv6=1")
+        return super().config(*args, **params)
 
 
 class LabHost(Host):
@@ -211,12 +222,12 @@ def build(topology, program, log_dir):
                       device_id=sw["device-id"], grpc_port=sw["grpc-port"])
     for link in topology["links"]:
         (a, a_port), (b, b_port) = split(link["a"]), split(link["b"])
-        net.addLink(net[a], net[b], port1=a_port, port2=b_port)
+        net.addLink(net[a], net[b], port1=a_port, port2=b_port, intf=LabIntf)
     for number, host in enumerate(topology["hosts"], 1):
         sw, port = split(host["port"])
         net.addHost(host["name"], cls=LabHost, ip=None, mac=f"02:00:0a:00:00:{number:02x}",
                     address=host["address"])
-        net.addLink(net[host["name"]], net[sw], port1=0, port2=port)
+        net.addLink(net[host["name"]], net[sw], port1=0, port2=port, intf=LabIntf)
     return net
 
 
