@@ -30,6 +30,9 @@ func main() {
 	logs := flag.String("logs", filepath.Join("build", "bmv2"), "the `DIRECTORY` for what the checks print")
 	flag.Parse()
 	path, err := exec.LookPath(*program)
+	if err == nil {
+		path, err = filepath.Abs(path) // tests run in directories of their own
+	}
 	if err == nil && filepath.Base(path) != "simple_switch_grpc" {
 		err = fmt.Errorf("%s is no simple_switch_grpc", path)
 	}
