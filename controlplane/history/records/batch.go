@@ -63,23 +63,32 @@ func (e *batchEncoder) begin() {
 	clear(e.routes)
 }
 
-// batch encodes records under a number. The result is valid until the next.
-func (e *batchEncoder) batch(number uint64, batch []Record) []byte {
+// reset prepares for another payload, and says whether tables begin in it.
+func (e *batchEncoder) reset() (anew bool) {
 	for i := range e.fresh {
 		e.fresh[i], e.count[i] = e.fresh[i][:0], 0
 	}
 	e.records = e.records[:0]
-	anew := len(e.strings) == 0
+	return len(e.strings)+len(e.routes) == 0
+}
+
+// batch encodes records under a number. The result is valid until the next payload.
+func (e *batchEncoder) batch(number uint64, batch []Record) []byte {
+	anew := e.reset()
 	base := batch[0].Time.UnixMilli()
 	for i := range batch {
 		e.record(base, &batch[i])
 	}
 	b := append(binary.AppendUvarint(append(e.out[:0], batchVersion), number), bit(anew))
-	b = binary.AppendVarint(b, base)
+	return e.assemble(binary.AppendVarint(b, base), len(batch))
+}
+
+// assemble puts what is new in the tables, and n things, behind a header.
+func (e *batchEncoder) assemble(b []byte, n int) []byte {
 	for i := range e.fresh {
 		b = append(binary.AppendUvarint(b, uint64(e.count[i])), e.fresh[i]...)
 	}
-	e.out = append(binary.AppendUvarint(b, uint64(len(batch))), e.records...)
+	e.out = append(binary.AppendUvarint(b, uint64(n)), e.records...)
 	return e.out
 }
 
@@ -192,10 +201,7 @@ func (e *batchEncoder) direction(b []byte, d *Direction) []byte {
 	if len(d.Hops) == 0 {
 		return b
 	}
-	differ := false
-	for i := range d.Hops {
-		differ = differ || d.Hops[i].Counters != d.Counters
-	}
+	differ := !uniform(d)
 	if b = append(b, bit(differ)); differ {
 		for i := range d.Hops {
 			b = binary.AppendUvarint(binary.AppendUvarint(b, d.Hops[i].Packets), d.Hops[i].Bytes)
@@ -231,11 +237,9 @@ func (d *batchDecoder) batch(payload []byte) (number uint64, batch []Record, err
 		return 0, nil, fmt.Errorf("%w: batch of version %d, this one knows %d", ErrCorrupt, version, batchVersion)
 	}
 	number = d.uvarint()
-	if d.byte() == 1 {
-		d.strings, d.identities, d.overlays, d.routes = nil, nil, nil, nil
-	}
+	anew := d.byte() == 1
 	base := d.varint()
-	d.readTables()
+	d.readTables(anew)
 	batch = make([]Record, d.count(20))
 	for i := range batch {
 		d.record(base, &batch[i])
@@ -243,7 +247,10 @@ func (d *batchDecoder) batch(payload []byte) (number uint64, batch []Record, err
 	return number, batch, d.end()
 }
 
-func (d *batchDecoder) readTables() {
+func (d *batchDecoder) readTables(anew bool) {
+	if anew {
+		d.strings, d.identities, d.overlays, d.routes = nil, nil, nil, nil
+	}
 	for range d.count(1) {
 		d.strings = append(d.strings, d.intern.text(d.bytes(d.uvarint())))
 	}

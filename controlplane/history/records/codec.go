@@ -14,91 +14,18 @@ import (
 //	version │ … │ strings │ identities │ places │ things
 //
 // Each of the last four begins with its count. Identities and places refer to strings by
-// their index, things to identities and places. Totals are such, and batches of the first version were.
+// their index, things to identities and places. Batches and totals of the first version are such.
 // docs/formats/records.md has the fields.
 const batchVersion1 = 1
-
-// encoder makes payloads. Its buffers are used again.
-type encoder struct {
-	buf     []byte
-	strings map[string]uint64
-	places  map[*Place]uint64
-	parts   [3][]byte // strings, identities, places
-}
-
-func newEncoder() *encoder {
-	return &encoder{strings: map[string]uint64{}, places: map[*Place]uint64{}}
-}
-
-func (e *encoder) reset() {
-	clear(e.strings)
-	clear(e.places)
-	for i := range e.parts {
-		e.parts[i] = e.parts[i][:0]
-	}
-	e.buf = e.buf[:0]
-}
-
-// assemble puts the tables and the n things in buf behind a header.
-func (e *encoder) assemble(header []byte, n int) []byte {
-	out := make([]byte, 0, len(header)+len(e.parts[0])+len(e.parts[1])+len(e.parts[2])+len(e.buf)+32)
-	out = append(out, header...)
-	for i, n := range []int{len(e.strings), 0, len(e.places)} {
-		out = binary.AppendUvarint(out, uint64(n))
-		out = append(out, e.parts[i]...)
-	}
-	out = binary.AppendUvarint(out, uint64(n))
-	return append(out, e.buf...)
-}
-
-func (e *encoder) text(s string) uint64 {
-	n, known := e.strings[s]
-	if !known {
-		n = uint64(len(e.strings))
-		e.strings[s] = n
-		e.parts[0] = append(binary.AppendUvarint(e.parts[0], uint64(len(s))), s...)
-	}
-	return n
-}
 
 // identityTexts are the fields of an identity in the order of the format.
 func identityTexts(id *flow.Identity) []*string {
 	return []*string{&id.Cluster, &id.Namespace, &id.Pod, &id.PodUID, &id.Workload, &id.Service, &id.Node, &id.Switch, &id.Port, &id.Why}
 }
 
-func (e *encoder) place(p *Place) uint64 {
-	n, known := e.places[p]
-	if !known {
-		n = uint64(len(e.places))
-		e.places[p] = n
-		b := binary.AppendUvarint(e.parts[2], e.text(p.Switch))
-		b = binary.AppendUvarint(b, e.text(p.Port))
-		b = binary.AppendUvarint(append(b, byte(p.Outer.Kind)), uint64(p.Outer.VNI))
-		e.parts[2] = appendAddr(appendAddr(b, p.Outer.Src), p.Outer.Dst)
-	}
-	return n
-}
-
 func appendAddr(b []byte, a netip.Addr) []byte {
 	raw := a.AsSlice()
 	return append(append(b, byte(len(raw))), raw...)
-}
-
-func (e *encoder) direction(b []byte, d *Direction) []byte {
-	b = binary.AppendUvarint(b, d.Packets)
-	b = binary.AppendUvarint(b, d.Bytes)
-	b = append(b, d.Flags)
-	b = binary.AppendVarint(b, d.Lost)
-	b = binary.AppendUvarint(b, d.Within)
-	b = binary.AppendUvarint(b, uint64(len(d.Hops)))
-	for i := range d.Hops {
-		h := &d.Hops[i]
-		b = binary.AppendUvarint(b, e.place(h.Place))
-		b = binary.AppendUvarint(b, h.Packets)
-		b = binary.AppendUvarint(b, h.Bytes)
-		b = append(b, bit(h.Incomplete))
-	}
-	return b
 }
 
 // decoder reads a payload. The first thing that cannot be is kept in err; what follows is zero.

@@ -3,6 +3,7 @@ package records
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"net/netip"
 	"reflect"
 	"testing"
@@ -24,12 +25,17 @@ func oneRecord() Record {
 
 // FuzzPayload feeds the decoders of the log: they give an error, or what encodes again.
 func FuzzPayload(f *testing.F) {
-	e := newEncoder()
 	r := oneRecord()
 	f.Add(bytes.Clone(newBatchEncoder().batch(7, []Record{r, r})))
 	t := &totals{}
 	t.add(&r)
-	f.Add(e.totals(map[string]*totals{r.Conversation: t}))
+	f.Add(newBatchEncoder().totals(map[string]*totals{r.Conversation: t}))
+	if _, err := replay("testdata/v1-log/wal", func() {}, func(payload []byte) error {
+		f.Add(bytes.Clone(payload))
+		return nil
+	}); err != nil {
+		f.Fatal(err)
+	}
 	f.Add([]byte{batchVersion, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		number, batch, err := newBatchDecoder(newInterner()).batch(payload)
@@ -42,7 +48,7 @@ func FuzzPayload(f *testing.F) {
 		} else if again, list, err := newBatchDecoder(newInterner()).batch(newBatchEncoder().batch(number, batch)); err != nil || again != number || !reflect.DeepEqual(batch, list) {
 			t.Fatalf("encoded again: %v, %+v; was %+v", err, list, batch)
 		}
-		if _, err := decodeTotals(payload, newInterner()); err != nil && !errors.Is(err, ErrCorrupt) {
+		if _, err := newBatchDecoder(newInterner()).totals(payload); err != nil && !errors.Is(err, ErrCorrupt) {
 			t.Fatalf("error is not %v: %v", ErrCorrupt, err)
 		}
 	})
@@ -77,5 +83,40 @@ func TestTablesGoOn(t *testing.T) {
 	}
 	if _, _, err := newBatchDecoder(newInterner()).batch(second); !errors.Is(err, ErrCorrupt) {
 		t.Errorf("the second without the first: %v", err)
+	}
+}
+
+// TestTotalsAddUp holds totals, through the log as well, against sums of their records hop by hop.
+func TestTotalsAddUp(t *testing.T) {
+	even, odd := oneRecord(), oneRecord()
+	place := &Place{Switch: "spine1", Port: "Ethernet9"}
+	for i := range even.Forward.Hops {
+		even.Forward.Hops[i] = Hop{Place: &Place{Switch: fmt.Sprint("leaf", i), Port: "Ethernet1"}, Counters: even.Forward.Counters}
+	}
+	other := oneRecord()
+	other.Forward.Hops = append([]Hop{{Place: place, Counters: flow.Counters{Packets: 9, Bytes: 90}}}, even.Forward.Hops...)
+	for _, list := range [][]Record{{even}, {even, even}, {even, odd}, {odd, even}, {even, even, other}, {odd, odd}, {other, even}} {
+		sums := map[Place]flow.Counters{}
+		all := totals{}
+		for i := range list {
+			all.add(&list[i])
+			for _, h := range list[i].Forward.Hops {
+				sum := sums[*h.Place]
+				sum.Add(h.Counters)
+				sums[*h.Place] = sum
+			}
+		}
+		read, err := newBatchDecoder(newInterner()).totals(newBatchEncoder().totals(map[string]*totals{"x": &all}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for p, want := range sums {
+			if got, again := all.sides[0].counted(&p), read["x"].sides[0].counted(&p); got != want || again != want {
+				t.Errorf("%v: %v, from the log %v, want %v", p, got, again, want)
+			}
+		}
+		if got := len(all.sides[0].hops); got != len(sums) {
+			t.Errorf("%d hops, want %d", got, len(sums))
+		}
 	}
 }

@@ -79,8 +79,8 @@ func (s *Store) replay() error {
 	in := newInterner()
 	var d *batchDecoder
 	found, err := replay(s.path(walDir), func() { d = newBatchDecoder(in) }, func(payload []byte) error {
-		if len(payload) > 0 && payload[0] == totalsVersion {
-			all, err := decodeTotals(payload, in)
+		if len(payload) > 0 && (payload[0] == totalsVersion || payload[0] == totalsVersion2) {
+			all, err := d.totals(payload)
 			if err == nil {
 				s.totals = all
 			}

@@ -216,13 +216,3 @@ func beyond(now, before flow.Counters) flow.Counters {
 	}
 	return now.Sub(before)
 }
-
-// counted gives the counters of a place.
-func (s *sideTotals) counted(p *Place) flow.Counters {
-	for i := range s.hops {
-		if *s.hops[i].Place == *p {
-			return s.hops[i].Counters
-		}
-	}
-	return flow.Counters{}
-}

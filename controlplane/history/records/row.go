@@ -3,6 +3,7 @@ package records
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -109,6 +110,9 @@ type rowMaker struct {
 	addresses map[netip.Addr]string
 	paths     map[string]string
 	scratch   []byte
+
+	client, server   knownText // of the row before
+	forward, reverse way       // of the row before
 }
 
 func newRowMaker() *rowMaker {
@@ -130,10 +134,10 @@ func (m *rowMaker) row(r *Record, to *row) {
 	*to = row{
 		Time: millisOf(r.Time), Conversation: r.Conversation, Protocol: uint16(r.Protocol), ICMPType: r.ICMPType,
 		Opaque: string(r.Opaque), Verdict: string(r.Verdict),
-		ClientAddress: m.address(r.Client.Address), ClientPort: r.Client.Port, ClientCluster: c.Cluster, ClientNamespace: c.Namespace,
+		ClientAddress: m.again(&m.client, r.Client.Address), ClientPort: r.Client.Port, ClientCluster: c.Cluster, ClientNamespace: c.Namespace,
 		ClientPod: c.Pod, ClientPodUID: c.PodUID, ClientWorkload: c.Workload, ClientService: c.Service, ClientNode: c.Node,
 		ClientSwitch: c.Switch, ClientSwitchPort: c.Port, ClientReason: c.Why,
-		ServerAddress: m.address(r.Server.Address), ServerPort: r.Server.Port, ServerCluster: s.Cluster, ServerNamespace: s.Namespace,
+		ServerAddress: m.again(&m.server, r.Server.Address), ServerPort: r.Server.Port, ServerCluster: s.Cluster, ServerNamespace: s.Namespace,
 		ServerPod: s.Pod, ServerPodUID: s.PodUID, ServerWorkload: s.Workload, ServerService: s.Service, ServerNode: s.Node,
 		ServerSwitch: s.Switch, ServerSwitchPort: s.Port, ServerReason: s.Why,
 		First: millisOf(r.First), Last: millisOf(r.Last), Idle: r.Time.UnixMilli() - r.Last.UnixMilli(),
@@ -144,18 +148,50 @@ func (m *rowMaker) row(r *Record, to *row) {
 		ReversePackets: r.Reverse.Packets, ReverseBytes: r.Reverse.Bytes, ReverseFlags: r.Reverse.Flags,
 		ReverseLost: r.Reverse.Lost, ReverseWithin: r.Reverse.Within,
 	}
-	if hops := r.Forward.Hops; len(hops) > 0 {
-		o := &hops[0].Outer
-		to.ForwardOverlay, to.ForwardVNI, to.ForwardOuterSrc, to.ForwardOuterDst = o.Kind.String(), o.VNI, m.address(o.Src), m.address(o.Dst)
-		to.ForwardPath = m.path(hops, c)
+	if len(r.Forward.Hops) > 0 {
+		w := m.way(&m.forward, r.Forward.Hops, c)
+		to.ForwardPath, to.ForwardOverlay, to.ForwardVNI, to.ForwardOuterSrc, to.ForwardOuterDst = w.path, w.kind, w.vni, w.src, w.dst
 		to.ForwardHopPackets, to.ForwardHopBytes = hopCounters(&r.Forward)
 	}
-	if hops := r.Reverse.Hops; len(hops) > 0 {
-		o := &hops[0].Outer
-		to.ReverseOverlay, to.ReverseVNI, to.ReverseOuterSrc, to.ReverseOuterDst = o.Kind.String(), o.VNI, m.address(o.Src), m.address(o.Dst)
-		to.ReversePath = m.path(hops, s)
+	if len(r.Reverse.Hops) > 0 {
+		w := m.way(&m.reverse, r.Reverse.Hops, s)
+		to.ReversePath, to.ReverseOverlay, to.ReverseVNI, to.ReverseOuterSrc, to.ReverseOuterDst = w.path, w.kind, w.vni, w.src, w.dst
 		to.ReverseHopPackets, to.ReverseHopBytes = hopCounters(&r.Reverse)
 	}
+}
+
+// way is what rows have of the hops of one direction.
+type way struct {
+	overlayText
+	path   string
+	hops   []Hop
+	sender *flow.Identity
+}
+
+// way gives what a row has of hops. Neighbours in a segment have the same as a rule: last is what the one before had.
+func (m *rowMaker) way(last *way, hops []Hop, sender *flow.Identity) *way {
+	if last.sender == sender && slices.EqualFunc(last.hops, hops, func(a, b Hop) bool {
+		return a.Place == b.Place && a.Incomplete == b.Incomplete
+	}) {
+		return last
+	}
+	o := &hops[0].Outer
+	*last = way{overlayText{o.Kind.String(), o.VNI, m.address(o.Src), m.address(o.Dst)}, m.path(hops, sender), hops, sender}
+	return last
+}
+
+// knownText is an address and its text.
+type knownText struct {
+	address netip.Addr
+	text    string
+}
+
+// again gives the text of an address that is the same as the last as a rule.
+func (m *rowMaker) again(last *knownText, a netip.Addr) string {
+	if last.address != a {
+		*last = knownText{a, m.address(a)}
+	}
+	return last.text
 }
 
 // path writes hops as switch/port with spaces between. A hop in another overlay than the first has

@@ -272,9 +272,11 @@ func (s *Store) seal() error {
 	if err == nil {
 		s.mu.Lock()
 		s.forget()
-		payload := newEncoder().totals(s.totals)
+		payload := s.batches.totals(s.totals)
 		s.mu.Unlock()
-		err = s.wal.append(payload)
+		if err = s.wal.append(payload); err != nil {
+			s.batches.begin()
+		}
 	}
 	s.outcome(logging, err)
 	if err != nil {
