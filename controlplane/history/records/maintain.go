@@ -15,7 +15,12 @@ import (
 func (s *Store) Maintain(ctx context.Context) error {
 	s.maintaining.Lock()
 	defer s.maintaining.Unlock()
-	retired, compacted := s.retire(), s.compact(ctx)
+	began := time.Now()
+	retired := s.retire()
+	s.metrics.took(retaining, began)
+	began = time.Now()
+	compacted := s.compact(ctx)
+	s.metrics.took(compacting, began)
 	s.outcome(retaining, retired)
 	s.outcome(compacting, compacted)
 	return errors.Join(retired, compacted)

@@ -2,6 +2,7 @@ package records
 
 import (
 	"errors"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -11,6 +12,13 @@ type metrics struct {
 	appended, compacted, retired prometheus.Counter
 	failures                     *prometheus.CounterVec
 	observed, dropped            prometheus.Counter
+	logBytes, queries, found     prometheus.Counter
+	work                         *prometheus.CounterVec
+}
+
+// took notes how long something took that began at a time.
+func (m *metrics) took(a activity, began time.Time) {
+	m.work.WithLabelValues(string(a)).Add(time.Since(began).Seconds())
 }
 
 func newMetrics(s *Store, to prometheus.Registerer) (*metrics, error) {
@@ -27,14 +35,22 @@ func newMetrics(s *Store, to prometheus.Registerer) (*metrics, error) {
 		retired:   counter("retired_segments_total", "Segments deleted because of their age or the bytes of all."),
 		observed:  counter("observed_total", "States of conversations that were observed."),
 		dropped:   counter("dropped_total", "Conversations whose last counters are in no record, because the disk failed for too long or there were too many."),
+		logBytes:  counter("log_bytes_total", "Bytes of batches written to the log, before compression."),
+		queries:   counter("queries_total", "Queries and exports that were answered, or failed."),
+		found:     counter("found_total", "Records given to queries and exports."),
+		work: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "fabricscope_records_work_seconds_total",
+			Help: "Time that writing to the disk took, by what for."}, []string{"what"}),
 		failures: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "fabricscope_records_failures_total",
 			Help: "Writes to disk that failed, by what for; each is tried again."}, []string{"what"}),
+	}
+	for _, a := range []activity{logging, segmenting, compacting, retaining} {
+		m.work.WithLabelValues(string(a))
 	}
 	if to == nil {
 		return m, nil
 	}
 	var errs []error
-	for _, c := range []prometheus.Collector{m.appended, m.compacted, m.retired, m.observed, m.dropped, m.failures,
+	for _, c := range []prometheus.Collector{m.appended, m.compacted, m.retired, m.observed, m.dropped, m.failures, m.logBytes, m.queries, m.found, m.work,
 		gauge("head", "Records that are in the log and in no segment yet.", func(st Status) float64 { return float64(st.Head) }),
 		gauge("segments", "Parquet segments.", func(st Status) float64 { return float64(st.Segments) }),
 		gauge("segment_records", "Records in all segments.", func(st Status) float64 { return float64(st.Records) }),

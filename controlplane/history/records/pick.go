@@ -105,6 +105,9 @@ func pickDense[R any](ctx context.Context, group parquet.RowGroup, rows []int64,
 	defer r.Close()
 	buffer := make([]R, chunkRows)
 	for next, at := 0, int64(0); next < len(rows); {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		n, err := readRows(r, buffer)
 		if n == 0 {
 			if err == nil || errors.Is(err, io.EOF) {
@@ -118,9 +121,6 @@ func pickDense[R any](ctx context.Context, group parquet.RowGroup, rows []int64,
 			}
 		}
 		at += int64(n)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
 	}
 	return nil
 }

@@ -27,6 +27,8 @@ type Query struct {
 	Protocol     *uint16
 	Verdict      Verdict
 	Conversation string
+
+	Permit func(*Record) bool // what whoever asks may see; nil is everything
 }
 
 // Validate reports what cannot be meant.

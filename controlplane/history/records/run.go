@@ -111,6 +111,7 @@ func (s *Store) writeSealed() error {
 	if c == nil {
 		return nil
 	}
+	defer s.metrics.took(segmenting, time.Now())
 	g := segment{first: c.first, last: c.last}
 	g.from, g.to = c.span()
 	made, err := writeSegment(g, s.path(segmentDir), func(write func([]row) error) error { return sortedRows(&c.memory, write) })

@@ -19,10 +19,22 @@ func (s *Store) Scan(ctx context.Context, q Query, each func(*Record) error) err
 	if err := q.Validate(); err != nil {
 		return err
 	}
+	given := 0
+	defer func() {
+		s.metrics.queries.Inc()
+		s.metrics.found.Add(float64(given))
+	}()
+	give := func(r *Record) error {
+		if q.Permit != nil && !q.Permit(r) {
+			return nil
+		}
+		given++
+		return each(r)
+	}
 	segments, batches := s.acquire(&q)
 	defer s.release(segments)
 	for _, g := range segments {
-		if err := scanSegment(ctx, g, &q, each); err != nil {
+		if err := scanSegment(ctx, g, &q, give); err != nil {
 			return fmt.Errorf("records: read %s: %w", g.path, errors.Join(err, s.condemn(g, err)))
 		}
 	}
@@ -32,7 +44,7 @@ func (s *Store) Scan(ctx context.Context, q Query, each func(*Record) error) err
 				continue
 			}
 			r := list[i]
-			if err := errors.Join(ctx.Err(), each(&r)); err != nil {
+			if err := errors.Join(ctx.Err(), give(&r)); err != nil {
 				return err
 			}
 		}
@@ -101,7 +113,7 @@ func scanSegment(ctx context.Context, g *segment, q *Query, each func(*Record) e
 	c := q.conditions(g.from, g.to)
 	m := newRecordMaker()
 	for _, group := range file.RowGroups() {
-		chosen, err := choose(group, &c)
+		chosen, err := choose(ctx, group, &c)
 		if err != nil {
 			return err
 		}
@@ -119,9 +131,9 @@ func scanSegment(ctx context.Context, g *segment, q *Query, each func(*Record) e
 }
 
 // choose gives the numbers of a row group's rows that meet all conditions.
-func choose(group parquet.RowGroup, c *conditions) (rows []int64, err error) {
+func choose(ctx context.Context, group parquet.RowGroup, c *conditions) (rows []int64, err error) {
 	defer recoverCorrupt(&err)
-	s := &selection{group: group, columns: columnsOf(group)}
+	s := &selection{ctx: ctx, group: group, columns: columnsOf(group)}
 	chosen, err := s.all(c.every)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package records
 
 import (
+	"context"
 	"errors"
 	"io"
 
@@ -10,6 +11,7 @@ import (
 // selection finds the rows of a row group that meet conditions. A column whose dictionary has no
 // value that is admitted is not read.
 type selection struct {
+	ctx     context.Context // of the query: it may end between pages
 	group   parquet.RowGroup
 	columns map[string]int
 }
@@ -52,7 +54,7 @@ func (s *selection) meets(c condition) (set, error) {
 		return out, err
 	}
 	next := 0
-	for {
+	for s.ctx.Err() == nil {
 		p, err := pages.ReadPage()
 		if errors.Is(err, io.EOF) {
 			return out, nil
@@ -72,6 +74,7 @@ func (s *selection) meets(c condition) (set, error) {
 		}
 		parquet.Release(p)
 	}
+	return out, s.ctx.Err()
 }
 
 // admitted says of each word of a column's dictionary whether it is admitted; nil if there is no dictionary.

@@ -199,7 +199,10 @@ func (s *Store) write(batch []Record) error {
 		}
 		s.batches.begin()
 	}
-	err := s.wal.append(s.batches.batch(s.number+1, batch))
+	defer s.metrics.took(logging, time.Now())
+	payload := s.batches.batch(s.number+1, batch)
+	err := s.wal.append(payload)
+	s.metrics.logBytes.Add(float64(len(payload)))
 	if err != nil {
 		s.batches.begin() // what was new in it is not in the log
 	}

@@ -2,6 +2,7 @@ package records_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -225,6 +226,10 @@ func TestQueries(t *testing.T) {
 		"pod, time, verdict": {records.Query{Pod: "web-1", From: epoch.Add(30 * time.Minute), Verdict: records.Answered}, func(r records.Record) bool {
 			return (r.Client.Who.Pod == "web-1" || r.Server.Who.Pod == "web-1") && !r.Time.Before(epoch.Add(30*time.Minute)) && r.Verdict == records.Answered
 		}},
+		"what is permitted": {records.Query{Namespace: "bank", Permit: func(r *records.Record) bool { return r.Verdict == records.Lost }},
+			func(r records.Record) bool {
+				return r.Verdict == records.Lost && (r.Client.Who.Namespace == "bank" || r.Server.Who.Namespace == "bank")
+			}},
 		"no time": {records.Query{From: epoch.Add(100 * time.Hour)}, func(records.Record) bool { return false }},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -238,5 +243,31 @@ func TestQueries(t *testing.T) {
 				t.Error(d)
 			}
 		})
+	}
+}
+
+// TestScanEndsWithItsContext cancels queries between pages and between records.
+func TestScanEndsWithItsContext(t *testing.T) {
+	s, _ := start(t, config(t), func() time.Time { return epoch })
+	appendAll(t, s, sample(4, 3000))
+	if err := s.Cut(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, q := range []records.Query{{}, {Verdict: records.Lost}} {
+		ctx, cancel := context.WithCancel(t.Context())
+		given := 0
+		if err := s.Scan(ctx, q, func(*records.Record) error {
+			given++
+			cancel()
+			return nil
+		}); !errors.Is(err, context.Canceled) || given > 3000/2 {
+			t.Errorf("cancelled at the first of %+v: %d more, %v", q, given-1, err)
+		}
+		if err := s.Scan(ctx, q, func(*records.Record) error { return errors.New("given") }); !errors.Is(err, context.Canceled) {
+			t.Errorf("cancelled before %+v: %v", q, err)
+		}
+	}
+	if st := s.Status(); len(st.Isolated) > 0 {
+		t.Errorf("isolated: %v", st.Isolated)
 	}
 }
