@@ -135,7 +135,7 @@ func (s *Store) merge(ctx context.Context, group []*segment) error {
 		}
 		inputs = append(inputs, in)
 	}
-	made, err := writeSegment(g, s.path(segmentDir), func(write func([]row) error) error { return mergeRows(ctx, inputs, write) })
+	made, err := writeSegment(g, s.path(segmentDir), func(w *parquet.GenericWriter[row]) error { return mergeRows(ctx, inputs, w) })
 	if err != nil {
 		for i, in := range inputs {
 			if in.err != nil {
@@ -172,11 +172,11 @@ func (s *Store) damaged(g *segment, err error) error {
 	return nil
 }
 
-// rowSource reads the rows of a segment in order.
+// rowSource reads the rows of a segment in order, as values: nothing has to be known of them but the order.
 type rowSource struct {
 	file   *os.File
 	reader *parquet.GenericReader[row]
-	buffer []row
+	buffer []parquet.Row
 	next   int
 	err    error
 }
@@ -186,7 +186,7 @@ func openRowSource(path string) (*rowSource, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &rowSource{file: f, reader: parquet.NewGenericReader[row](file), buffer: make([]row, 0, chunkRows)}, nil
+	return &rowSource{file: f, reader: parquet.NewGenericReader[row](file), buffer: make([]parquet.Row, 0, chunkRows)}, nil
 }
 
 func (r *rowSource) close() {
@@ -194,55 +194,68 @@ func (r *rowSource) close() {
 	_ = r.file.Close()
 }
 
+// used says that the next row is not in memory.
+func (r *rowSource) used() bool { return r.next == len(r.buffer) }
+
 // row gives the row that is next; nil at the end, or after an error.
-func (r *rowSource) row() *row {
-	if r.next == len(r.buffer) {
-		if r.err != nil {
-			return nil
-		}
-		n, err := readRows(r.reader, r.buffer[:cap(r.buffer)])
-		if err != nil && !errors.Is(err, io.EOF) {
-			r.err = corrupt(err)
-			return nil
-		}
-		if r.buffer, r.next = r.buffer[:n], 0; n == 0 {
-			return nil
-		}
+func (r *rowSource) row() parquet.Row {
+	if r.used() && !r.read() {
+		return nil
 	}
-	return &r.buffer[r.next]
+	return r.buffer[r.next]
+}
+
+func (r *rowSource) read() bool {
+	if r.err != nil {
+		return false
+	}
+	n, err := r.readRows(r.buffer[:cap(r.buffer)])
+	if err != nil && !errors.Is(err, io.EOF) {
+		r.err = corrupt(err)
+		return false
+	}
+	r.buffer, r.next = r.buffer[:n], 0
+	return n > 0
+}
+
+func (r *rowSource) readRows(to []parquet.Row) (n int, err error) {
+	defer recoverCorrupt(&err)
+	return r.reader.ReadRows(to)
 }
 
 // mergeRows writes the rows of all inputs in order.
-func mergeRows(ctx context.Context, inputs []*rowSource, write func([]row) error) error {
+func mergeRows(ctx context.Context, inputs []*rowSource, w *parquet.GenericWriter[row]) error {
 	inputs = slices.Clone(inputs)
-	chunk := make([]row, 0, chunkRows)
+	compare := schema().Comparator(order...)
+	chunk := make([]parquet.Row, 0, chunkRows)
+	write := func() error {
+		_, err := w.WriteRows(chunk)
+		chunk = chunk[:0]
+		return errors.Join(ctx.Err(), err)
+	}
 	for len(inputs) > 0 {
-		if slices.ContainsFunc(inputs, (*rowSource).used) { // what it read before is overwritten now
-			if err := errors.Join(ctx.Err(), write(chunk)); err != nil {
+		if len(chunk) == chunkRows || slices.ContainsFunc(inputs, (*rowSource).used) { // what it read before is overwritten now
+			if err := write(); err != nil {
 				return err
 			}
-			chunk = chunk[:0]
 		}
 		var least *rowSource
 		for i := 0; i < len(inputs); i++ {
 			in := inputs[i]
-			switch w := in.row(); {
+			switch r := in.row(); {
 			case in.err != nil:
 				return in.err
-			case w == nil:
+			case r == nil:
 				inputs = slices.Delete(inputs, i, i+1)
 				i--
-			case least == nil || compareRows(w, least.row()) < 0:
+			case least == nil || compare(r, least.row()) < 0:
 				least = in
 			}
 		}
 		if least != nil {
-			chunk = append(chunk, *least.row())
+			chunk = append(chunk, least.row())
 			least.next++
 		}
 	}
-	return write(chunk)
+	return write()
 }
-
-// used says that the next row is not in memory.
-func (r *rowSource) used() bool { return r.next == len(r.buffer) }

@@ -1,8 +1,11 @@
 package records_test
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -60,6 +63,13 @@ func TestCompactionKeepsEveryRecord(t *testing.T) {
 	}
 	c.set(epoch.Add(2 * time.Hour))
 	await(t, "one segment", func() bool { return s.Status().Segments == 1 })
+	if !slices.IsSortedFunc(scan(t, s, records.Query{}), func(a, b records.Record) int {
+		return cmp.Or(cmp.Compare(a.Server.Port, b.Server.Port), strings.Compare(a.Client.Address.String(), b.Client.Address.String()),
+			strings.Compare(a.Server.Address.String(), b.Server.Address.String()), a.First.Compare(b.First),
+			strings.Compare(a.Conversation, b.Conversation), a.Time.Compare(b.Time))
+	}) {
+		t.Error("not in the order that the segment says")
+	}
 	if d := difference(want, scan(t, s, records.Query{})); d != "" {
 		t.Error(d)
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"time"
+
+	"github.com/parquet-go/parquet-go"
 )
 
 // Between tries to write again after a failure.
@@ -114,7 +116,7 @@ func (s *Store) writeSealed() error {
 	defer s.metrics.took(segmenting, time.Now())
 	g := segment{first: c.first, last: c.last}
 	g.from, g.to = c.span()
-	made, err := writeSegment(g, s.path(segmentDir), func(write func([]row) error) error { return sortedRows(&c.memory, write) })
+	made, err := writeSegment(g, s.path(segmentDir), func(w *parquet.GenericWriter[row]) error { return writeSorted(&c.memory, w) })
 	s.outcome(segmenting, err)
 	s.mu.Lock()
 	if err == nil {

@@ -122,19 +122,10 @@ func newRowWriter(w io.Writer, more ...parquet.WriterOption) *parquet.GenericWri
 		parquet.MaxRowsPerRowGroup(1<<40), parquet.CreatedBy("fabricscope", "", ""))...)
 }
 
-// order says in a segment how it is sorted: as compareRows has it.
-func order() parquet.WriterOption {
-	return parquet.SortingWriterConfig(parquet.SortingColumns(parquet.Ascending("server_port"), parquet.Ascending("client_address"),
-		parquet.Ascending("server_address"), parquet.Ascending("first"), parquet.Ascending("conversation"), parquet.Ascending("time")))
-}
-
-// compareRows is the order of a segment: traffic of a kind is together, and in it what one client said to one server,
-// so that most columns repeat themselves.
-func compareRows(a, b *row) int {
-	return cmp.Or(cmp.Compare(a.ServerPort, b.ServerPort), cmp.Compare(a.ClientAddress, b.ClientAddress),
-		cmp.Compare(a.ServerAddress, b.ServerAddress), cmp.Compare(a.First, b.First),
-		cmp.Compare(a.Conversation, b.Conversation), cmp.Compare(a.Time, b.Time))
-}
+// order is that of a segment: traffic of a kind is together, and in it what one client said to one server, so that most
+// columns repeat themselves.
+var order = []parquet.SortingColumn{parquet.Ascending("server_port"), parquet.Ascending("client_address"), parquet.Ascending("server_address"),
+	parquet.Ascending("first"), parquet.Ascending("conversation"), parquet.Ascending("time")}
 
 // chunkRows is how many rows are made at once.
 const chunkRows = 1024
@@ -154,21 +145,22 @@ func (m *memory) span() (from, to time.Time) {
 	return from, to
 }
 
-// sortedRows yields the rows of records in the order of a segment. A chunk is valid until the next.
-func sortedRows(of *memory, each func([]row) error) error {
+// writeSorted writes the rows of records in the order of a segment.
+func writeSorted(of *memory, w *parquet.GenericWriter[row]) error {
 	m := newRowMaker()
 	chunk := make([]row, 0, chunkRows)
 	for _, k := range sorted(of, m) {
 		chunk = append(chunk, row{})
 		m.row(k.record, &chunk[len(chunk)-1])
 		if len(chunk) == chunkRows {
-			if err := each(chunk); err != nil {
+			if _, err := w.Write(chunk); err != nil {
 				return err
 			}
 			chunk = chunk[:0]
 		}
 	}
-	return each(chunk)
+	_, err := w.Write(chunk)
+	return err
 }
 
 // sortKey is what decides about most records' places, beside one of them.
@@ -208,26 +200,23 @@ func sorted(of *memory, m *rowMaker) []sortKey {
 	return keys
 }
 
-// writeSegment makes a segment of the rows that fill hands over, in a directory. It is there whole, and durable, or
+// writeSegment makes a segment of the rows that fill writes, in a directory. It is there whole, and durable, or
 // not at all.
-func writeSegment(g segment, dir string, fill func(write func([]row) error) error) (*segment, error) {
+func writeSegment(g segment, dir string, fill func(*parquet.GenericWriter[row]) error) (*segment, error) {
 	g.path = filepath.Join(dir, segmentName(g.from, g.to, g.first, g.last))
 	f, err := os.Create(g.path + newSuffix)
 	if err != nil {
 		return nil, err
 	}
 	err = func() error {
-		w := newRowWriter(f, order())
-		if err := fill(func(rows []row) error {
-			n, err := w.Write(rows)
-			g.rows += int64(n)
-			return err
-		}); err != nil {
+		w := newRowWriter(f, parquet.SortingWriterConfig(parquet.SortingColumns(order...)))
+		if err := fill(w); err != nil {
 			return err
 		}
 		if err := w.Close(); err != nil {
 			return err
 		}
+		g.rows = w.File().NumRows()
 		return f.Sync()
 	}()
 	if info, statErr := f.Stat(); err == nil && statErr == nil {
