@@ -1,12 +1,17 @@
 package track
 
-import "slices"
+import (
+	"slices"
 
-// aside is what few slots need: generations besides the newest, and those that were freed before
-// the chain reached them.
+	"github.com/fabricscope/fabricscope/controlplane/flow"
+)
+
+// aside is what few slots need: generations besides the newest, those that were freed before the
+// chain reached them, and those that were given up before it was past them.
 type aside struct {
 	older []waiting
 	done  []uint16
+	lost  []generation // with what was known: their reports may only have been held up
 }
 
 // waiting is a generation that a newer one follows, and whose last report is on its way.
@@ -37,6 +42,33 @@ func (l *ledger) done(s *slot, index uint32, number uint16) bool {
 	return s.is(markAside) && slices.Contains(l.aside[index].done, number)
 }
 
+// found gives what was known of a generation that had been given up, and was not lost after all.
+func (l *ledger) found(s *slot, index uint32, number uint16) (known flow.Counters, ok bool) {
+	if !s.is(markAside) {
+		return known, false
+	}
+	a := l.aside[index]
+	i := slices.IndexFunc(a.lost, func(g generation) bool { return g.number == number })
+	if i < 0 {
+		return known, false
+	}
+	known = a.lost[i].known
+	a.lost = slices.Delete(a.lost, i, i+1)
+	l.stats.unfinished--
+	l.tidy(s, index)
+	return known, true
+}
+
+// reopen is open for what was given up, or never heard of; nil when it says nothing new.
+func (l *ledger) reopen(s *slot, r *Report, yield func(*delta)) *generation {
+	known, lost := l.found(s, r.Slot, r.Generation)
+	if !lost && (l.done(s, r.Slot, r.Generation) || s.is(markChained) && later(r.Generation, s.chain) <= 0) {
+		l.stats.duplicates++
+		return nil
+	}
+	return l.open(s, r, r.Generation, &r.Old, known, yield)
+}
+
 // seen is how many generations behind the chain and before number are known by read-outs.
 func (l *ledger) seen(s *slot, index uint32, number uint16) (n int) {
 	between := func(o uint16) bool { return later(o, s.chain) > 0 && later(o, number) < 0 }
@@ -54,6 +86,11 @@ func (l *ledger) seen(s *slot, index uint32, number uint16) (n int) {
 	}
 	for _, o := range a.done {
 		if between(o) {
+			n++
+		}
+	}
+	for i := range a.lost {
+		if between(a.lost[i].number) {
 			n++
 		}
 	}
@@ -100,7 +137,7 @@ func (l *ledger) besides(s *slot, index uint32) *aside {
 
 // tidy removes what is aside when it is empty.
 func (l *ledger) tidy(s *slot, index uint32) {
-	if a := l.aside[index]; len(a.older) == 0 && len(a.done) == 0 {
+	if a := l.aside[index]; len(a.older)+len(a.done)+len(a.lost) == 0 {
 		delete(l.aside, index)
 		s.mark(markAside, false)
 	}
@@ -108,13 +145,14 @@ func (l *ledger) tidy(s *slot, index uint32) {
 
 // reap gives up on generations that a newer one followed and whose last report does not come any
 // more. Digests come in the order in which they were raised, so the next one of the switch says
-// it; a switch that has none to send is given grace, in microseconds.
+// it. When none comes at all, there may be none to send: that is given grace, in microseconds. While
+// older ones still come, it may be behind them.
 func (l *ledger) reap(now, grace uint64, yield func(*delta)) {
 	for index, a := range l.aside {
 		s := &l.slots[index]
 		for i := len(a.older) - 1; i >= 0; i-- {
 			switch w := &a.older[i]; {
-			case l.told <= w.since+1 && coarse(now) <= w.since+coarse(grace)+1: // it may still come
+			case l.told <= w.since+1 && coarse(now) <= max(w.since, l.came)+coarse(grace)+1: // it may still come
 			case w.freed:
 				l.finish(s, index, &w.generation, yield)
 			default:

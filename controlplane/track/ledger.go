@@ -14,6 +14,7 @@ type ledger struct {
 	total map[uint32]*flow.Counters // by ingress port: everything accounted for
 	live  int                       // generations
 	told  uint32                    // switch time of the newest digest, coarse
+	came  uint32                    // switch time when the last digest came here, coarse
 	stats ledgerStats
 	lost  func(gap) // is told of generations whose reports did not come; may be nil
 	delta delta     // what is yielded, for its memory
@@ -110,24 +111,21 @@ func (l *ledger) begin(s *slot, r *Report, number uint16, yield func(*delta)) {
 		l.stats.duplicates++
 		return
 	}
-	known := l.find(s, r.Slot, number) != nil || l.done(s, r.Slot, number)
+	heard := l.find(s, r.Slot, number) != nil || l.done(s, r.Slot, number)
+	known, _ := l.found(s, r.Slot, number)
 	l.advance(s, r, number)
-	if !known {
-		l.open(s, r, number, &r.New, yield)
+	if !heard {
+		l.open(s, r, number, &r.New, known, yield)
 	}
 }
 
 // digested takes what a digest says of the generation that it reports.
 func (l *ledger) digested(s *slot, r *Report, final bool, yield func(*delta)) {
 	g := l.find(s, r.Slot, r.Generation)
-	switch {
-	case g != nil:
+	if g != nil {
 		l.raise(s, g, r, yield)
-	case l.done(s, r.Slot, r.Generation) || (s.is(markChained) && later(r.Generation, s.chain) <= 0):
-		l.stats.duplicates++
+	} else if g = l.reopen(s, r, yield); g == nil {
 		return
-	default:
-		g = l.open(s, r, r.Generation, &r.Old, yield)
 	}
 	if !s.is(markChained) || later(r.Generation, s.chain) > 0 {
 		l.advance(s, r, r.Generation)
@@ -140,8 +138,7 @@ func (l *ledger) digested(s *slot, r *Report, final bool, yield func(*delta)) {
 // read takes the answer to a read-out.
 func (l *ledger) read(s *slot, r *Report, yield func(*delta)) {
 	g := l.find(s, r.Slot, r.Generation)
-	switch {
-	case r.Old.Counters.Packets == 0:
+	if r.Old.Counters.Packets == 0 {
 		// Empty, and nothing said so: the answer that freed it was lost. Nothing else was if we
 		// asked for it: a switch gives up only what it is told.
 		switch {
@@ -151,13 +148,11 @@ func (l *ledger) read(s *slot, r *Report, yield func(*delta)) {
 			l.lose(s, r.Slot, g, r.Now, yield)
 		}
 		return
-	case g != nil:
+	}
+	if g != nil {
 		l.raise(s, g, r, yield)
-	case l.done(s, r.Slot, r.Generation) || (s.is(markChained) && later(r.Generation, s.chain) <= 0):
-		l.stats.duplicates++
+	} else if g = l.reopen(s, r, yield); g == nil {
 		return
-	default:
-		g = l.open(s, r, r.Generation, &r.Old, yield)
 	}
 	if r.Cause == flow.CauseFreed {
 		l.close(s, r.Slot, g, &r.Old, yield)
@@ -181,18 +176,24 @@ func (l *ledger) advance(s *slot, r *Report, number uint16) {
 	if s.is(markAside) {
 		a := l.aside[r.Slot]
 		a.done = slices.DeleteFunc(a.done, func(n uint16) bool { return later(n, number) <= 0 })
+		a.lost = slices.DeleteFunc(a.lost, func(g generation) bool { return later(g.number, number) < 0 })
 		l.tidy(s, r.Slot)
 	}
 }
 
-// open makes a generation live with all that h, of the report r, has counted.
-func (l *ledger) open(s *slot, r *Report, number uint16, h *Half, yield func(*delta)) *generation {
+// open makes a generation live with all that h, of the report r, has counted, but for what was known
+// before it was given up.
+func (l *ledger) open(s *slot, r *Report, number uint16, h *Half, known flow.Counters, yield func(*delta)) *generation {
+	var add flow.Counters
+	if h.Counters.Packets > known.Packets {
+		add, known = h.Counters.Sub(known), h.Counters
+	}
 	g := l.room(s, r.Slot, number, coarse(r.Now))
-	*g = generation{number: number, known: h.Counters}
+	*g = generation{number: number, known: known}
 	s.heard = max(s.heard, coarse(r.Now))
 	l.live++
-	l.account(h)
-	l.delta = delta{slot: r.Slot, add: h.Counters, half: h, first: h.First, last: h.Last,
+	l.port(h.Key.IngressPort).Add(add)
+	l.delta = delta{slot: r.Slot, add: add, half: h, first: h.First, last: h.Last,
 		now: r.Now, epoch: r.Epoch, active: r.Cause == flow.CauseActive, began: true}
 	yield(&l.delta)
 	g.flow = l.delta.flow
@@ -258,17 +259,18 @@ func (l *ledger) restore(index uint32, number uint16, known flow.Counters, flow 
 	return true
 }
 
-// lose ends a generation whose last report did not come.
+// lose ends a generation whose last report did not come. It may yet, if the chain is not past it.
 func (l *ledger) lose(s *slot, index uint32, g *generation, now uint64, yield func(*delta)) {
 	l.stats.unfinished++
+	if !s.is(markChained) || later(g.number, s.chain) >= 0 {
+		a := l.besides(s, index)
+		a.lost = append(a.lost, *g)
+	}
 	l.tell(gap{slot: index, first: g.number, last: g.number, generations: 1, flow: g.flow, at: now})
 	l.delta = delta{flow: g.flow, ended: true, lost: true}
 	l.drop(s, index, g)
 	yield(&l.delta)
 }
-
-// account adds what a new generation has counted.
-func (l *ledger) account(h *Half) { l.port(h.Key.IngressPort).Add(h.Counters) }
 
 func (l *ledger) port(number uint32) *flow.Counters {
 	t := l.total[number]

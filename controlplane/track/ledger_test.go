@@ -101,6 +101,8 @@ func TestLedgerIsExact(t *testing.T) {
 			switch n := random.IntN(100); {
 			case n < 80:
 				m.packet(keyOf(random.IntN(20)), uint64(60+random.IntN(1400)))
+			case n < 82: // digests are held up for so long that they are given up
+				l.reap(m.now+1<<40, 1, take)
 			case n < 90:
 				r := m.read(uint32(random.IntN(8)), random.IntN(2) == 0)
 				l.apply(&r, take)
@@ -129,6 +131,41 @@ func TestLedgerIsExact(t *testing.T) {
 		if len(got) != len(m.truth) || live != 0 || l.live != 0 || len(l.aside) != 0 || l.stats.gaps != 0 || l.stats.unfinished != 0 {
 			t.Fatalf("seed %d: %d flows of %d, %d live, %+v", seed, len(got), len(m.truth), live, l.stats)
 		}
+	}
+}
+
+// While older digests come, those behind them may; when none comes any more, what is awaited is lost. If it
+// comes after all, nothing counts twice.
+func TestDigestsThatAreHeldUp(t *testing.T) {
+	m := &model{slots: make([]modelSlot, 1), truth: map[flow.Key]flow.Counters{}, now: 1 << 30}
+	l := newLedger(1)
+	ignore := func(*delta) {}
+	m.packet(keyOf(1), 100)
+	m.packet(keyOf(2), 100) // takes the slot
+	l.apply(&m.reports[0], ignore)
+	r := m.read(0, false) // and is read before that is heard
+	l.apply(&r, ignore)
+	const grace = 30_000_000
+	for range 10 {
+		m.now += grace / 2
+		l.came = coarse(m.now) // of before
+		l.reap(m.now, grace, ignore)
+	}
+	if l.stats.unfinished != 0 {
+		t.Fatalf("given up while digests come: %+v", l.stats)
+	}
+	m.now += 2 * grace
+	l.reap(m.now, grace, ignore)
+	if l.stats.unfinished != 1 || l.live != 1 {
+		t.Fatalf("%d live, %+v, want one that is given up", l.live, l.stats)
+	}
+	l.apply(&m.reports[1], ignore)
+	var total flow.Counters
+	for _, c := range l.total {
+		total.Add(*c)
+	}
+	if total.Packets != 2 || l.stats.unfinished != 0 || l.stats.gaps != 0 || l.live != 1 {
+		t.Errorf("%d packets, %d live, %+v, want 2 packets and nothing lost", total.Packets, l.live, l.stats)
 	}
 }
 

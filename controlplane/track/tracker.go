@@ -193,12 +193,15 @@ func (b *books) stop() {
 }
 
 func (b *books) reports(name string, reports []Report, received time.Time) {
-	a := b.account(name)
+	a, now := b.account(name), time.Now()
 	for i := range reports {
 		r := &reports[i]
 		a.received(r, received)
 		if b.identify(a, r, received) {
 			a.apply(b.t, r, received)
+		}
+		if !r.answer() {
+			a.ledger.came = coarse(a.clock.micros(now))
 		}
 	}
 	a.next(b.t, received)
