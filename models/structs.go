@@ -1613,6 +1613,7 @@ type Flows_Conversation_Hop struct {
 	PortNumber       *uint32                          `path:"state/port-number" module:"fabricscope-flows/fabricscope-flows"`
 	Switch           *string                          `path:"state/switch" module:"fabricscope-flows/fabricscope-flows"`
 	Syns             *uint8                           `path:"state/syns" module:"fabricscope-flows/fabricscope-flows"`
+	TcpFlags         *uint8                           `path:"state/tcp-flags" module:"fabricscope-flows/fabricscope-flows"`
 	Vni              *uint32                          `path:"state/vni" module:"fabricscope-flows/fabricscope-flows"`
 }
 

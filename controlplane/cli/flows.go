@@ -114,6 +114,7 @@ type hop struct {
 	First   time.Time `json:"first-seen,omitzero"`
 	Last    time.Time `json:"last-seen,omitzero"`
 
+	TCPFlags   uint64    `json:"tcp-flags,omitempty"`
 	SYNs       uint64    `json:"syns,omitempty"`
 	LastSYN    time.Time `json:"last-syn,omitzero"`
 	FirstACK   time.Time `json:"first-ack,omitzero"`
@@ -255,7 +256,7 @@ func readDirection(b *branch, name string) direction {
 			Outer:   outer{Kind: word(s.text("encapsulation")), Src: s.text("outer-source"), Dst: s.text("outer-destination")},
 			Packets: h.in("counters").number("pkts"), Bytes: h.in("counters").number("octets"),
 			First: s.instant("first-seen"), Last: h.in("counters").instant("last-seen"),
-			SYNs: s.number("syns"), LastSYN: s.instant("last-syn"), FirstACK: s.instant("first-ack"), Incomplete: s.truth("incomplete"),
+			TCPFlags: s.number("tcp-flags"), SYNs: s.number("syns"), LastSYN: s.instant("last-syn"), FirstACK: s.instant("first-ack"), Incomplete: s.truth("incomplete"),
 		}
 		for name, id := range map[string]**uint64{"vni": &one.Outer.VNI, "gre-key": &one.Outer.GREKey} {
 			if s.has(name) {
@@ -399,7 +400,7 @@ func flowColumnsWide() []column[conversation] {
 		column[conversation]{"HOPS→", func(c conversation) string { return c.over(func(c conversation) string { return c.Forward.route() }) }},
 		column[conversation]{"HOPS←", func(c conversation) string { return c.over(func(c conversation) string { return c.Reverse.route() }) }},
 		column[conversation]{"LOST", conversation.lostWhere},
-		column[conversation]{"HANDSHAKE", func(c conversation) string { return c.Handshake.String() }},
+		column[conversation]{"HANDSHAKE", conversation.handshakes},
 		column[conversation]{"OVERLAY", func(c conversation) string { return c.over(conversation.overlay) }},
 		column[conversation]{"CLIENT-ADDRESS", func(c conversation) string { return c.Client.Address }},
 		column[conversation]{"SERVER-ADDRESS", func(c conversation) string { return c.Server.Address }},

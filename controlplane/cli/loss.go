@@ -167,7 +167,31 @@ func (h *handshake) short() string {
 	return milliseconds(h.ServerRTT + h.ClientRTT)
 }
 
-// String gives everything.
+// handshakes gives everything: of SYNs that were repeated how many each hop saw, and of a refusal
+// where it began.
+func (c conversation) handshakes() string {
+	h := c.Handshake
+	text := h.String()
+	if h == nil {
+		return text
+	}
+	if h.SYNs > 1 {
+		var seen []string
+		for _, hop := range c.Forward.Hops {
+			seen = append(seen, fmt.Sprintf("%d@%s/%s", hop.SYNs, hop.Switch, hop.Port))
+		}
+		text += ",syns=" + strings.Join(seen, ">")
+	}
+	if i := slices.IndexFunc(c.Reverse.Hops, func(h hop) bool { return h.TCPFlags&flagRST != 0 }); h.Status == "refused" && i >= 0 {
+		text += fmt.Sprintf(",rst@%s/%s", c.Reverse.Hops[i].Switch, c.Reverse.Hops[i].Port)
+	}
+	return text
+}
+
+// flagRST is the bit of TCP's flags that refuses (RFC 9293, section 3.1).
+const flagRST = 0x04
+
+// String gives the state and the round trips.
 func (h *handshake) String() string {
 	if h == nil {
 		return ""
@@ -178,9 +202,6 @@ func (h *handshake) String() string {
 	}
 	if h.ClientRTT > 0 {
 		text += ",client=" + milliseconds(h.ClientRTT)
-	}
-	if h.SYNs > 1 {
-		text += fmt.Sprintf(",syns=%d", h.SYNs)
 	}
 	return text
 }

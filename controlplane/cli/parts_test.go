@@ -105,3 +105,21 @@ func TestParseMoment(t *testing.T) {
 		}
 	}
 }
+
+func TestHandshakesSayWhereTheyFailed(t *testing.T) {
+	at := func(sw string, syns, flags uint64) hop {
+		return hop{Switch: sw, Port: "swp1", SYNs: syns, TCPFlags: flags}
+	}
+	for want, c := range map[string]conversation{
+		"":                                       {},
+		"established,server=0.4ms,client=0.15ms": {Handshake: &handshake{Status: "established", SYNs: 1, SYNACKs: 1, ServerRTT: 400_000, ClientRTT: 150_000}},
+		"unanswered,syns=3@leaf1/swp1>1@spine1/swp1": {Handshake: &handshake{Status: "unanswered", SYNs: 3},
+			Forward: direction{Hops: []hop{at("leaf1", 3, 2), at("spine1", 1, 2)}}},
+		"refused,rst@leaf2/swp1": {Handshake: &handshake{Status: "refused", SYNs: 1},
+			Forward: direction{Hops: []hop{at("leaf1", 1, 2)}}, Reverse: direction{Hops: []hop{at("leaf2", 0, 0x14), at("leaf1", 0, 0x14)}}},
+	} {
+		if got := c.handshakes(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

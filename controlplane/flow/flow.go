@@ -202,8 +202,9 @@ type Hop struct {
 	Began    uint32    `json:"began,omitempty"` // First by the switch's clock, in microseconds modulo 2^32
 	Last     time.Time `json:"last"`
 
-	SYNs     uint8     `json:"syns,omitempty"`    // TCP packets with SYN, 255 for more
-	SynSeq   uint32    `json:"syn-seq,omitempty"` // sequence number of the newest connection's SYN; without meaning without one
+	Flags    uint8     `json:"tcp-flags,omitempty"` // all that were seen here
+	SYNs     uint8     `json:"syns,omitempty"`      // TCP packets with SYN, 255 for more
+	SynSeq   uint32    `json:"syn-seq,omitempty"`   // sequence number of the newest connection's SYN; without meaning without one
 	LastSYN  time.Time `json:"last-syn,omitzero"`
 	FirstACK time.Time `json:"first-ack,omitzero"` // of packets with ACK and neither SYN nor RST
 

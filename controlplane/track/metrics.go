@@ -23,6 +23,7 @@ type metrics struct {
 	missing       *prometheus.GaugeVec
 	unsettled     *prometheus.GaugeVec
 	clockError    *prometheus.GaugeVec
+	clockZero     *prometheus.GaugeVec
 	misplaced     *prometheus.GaugeVec
 	conversations prometheus.Gauge
 	flows         prometheus.Gauge
@@ -61,6 +62,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		missing:       gauge("missing_packets", "Packets of the residue of which it is certain that their reports were lost.", "switch", "port"),
 		unsettled:     gauge("suspected_generations", "Slot generations of which no report came, and may have held packets of the port that are not settled yet.", "switch", "port"),
 		clockError:    gauge("clock_error_seconds", "By how much the time of a switch may be off from ours.", "switch"),
+		clockZero:     gauge("clock_zero_seconds", "Our time when the clock of a switch was zero, in seconds since 1970, by the round trips of read-outs.", "switch"),
 		misplaced:     gauge("misplaced_reports", "Reports of slots that the flow cache does not have.", "switch"),
 		conversations: gauge("conversations", "Conversations in memory.").WithLabelValues(),
 		flows:         gauge("flows", "Directions of conversations in memory, by ingress port.").WithLabelValues(),
@@ -82,7 +84,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	}
 	var errs []error
 	for _, c := range []prometheus.Collector{m.reports, m.requestErrors, m.counterErrors, m.unanswered,
-		m.duplicates, m.gaps, m.unfinished, m.slots, m.residue, m.residueBytes, m.missing, m.unsettled, m.clockError, m.misplaced, m.conversations, m.flows, m.waiting, m.queued, m.underWay, m.forgotten, m.refused,
+		m.duplicates, m.gaps, m.unfinished, m.slots, m.residue, m.residueBytes, m.missing, m.unsettled, m.clockError, m.clockZero, m.misplaced, m.conversations, m.flows, m.waiting, m.queued, m.underWay, m.forgotten, m.refused,
 		m.dropped, m.incarnations, m.lost, m.slotsRead, m.readOuts, m.readOutTime, m.publications} {
 		errs = append(errs, r.Register(c))
 	}

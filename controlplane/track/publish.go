@@ -26,6 +26,7 @@ func (b *books) publish(now time.Time) {
 		m.ledger(a)
 		if a.clock.probed {
 			m.clockError.WithLabelValues(a.name).Set(a.clock.error(now).Seconds())
+			m.clockZero.WithLabelValues(a.name).Set(float64(a.clock.epoch.UnixMicro()) / 1e6)
 		}
 		b.pending = append(b.pending, inventory.Became(a.flowCache(now), now))
 		a.dirty = true

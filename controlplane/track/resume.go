@@ -102,7 +102,7 @@ func (b *books) resumeHop(number uint32, f *flow.Hop, flags uint8, reversed bool
 	}
 	n := j.enter(number, place, f.Outer, reversed)
 	h := j.hops.at(n)
-	h.counters, h.flags, h.syns, h.synSeq = f.Counters, flags, f.SYNs, f.SynSeq
+	h.counters, h.flags, h.syns, h.synSeq = f.Counters, cmp.Or(f.Flags, flags), f.SYNs, f.SynSeq
 	h.marks |= markAgain // how many generations have counted it is not recorded
 	h.first, h.began, h.last = nanos(f.First), f.Began, nanos(f.Last)
 	j.setLastSYN(n, h, nanos(f.LastSYN))

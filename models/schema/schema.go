@@ -259,6 +259,7 @@ func Root() []Node {
 								{Name: "port-number", Module: "fabricscope-flows", OnChange: true},
 								{Name: "switch", Module: "fabricscope-flows", OnChange: true},
 								{Name: "syns", Module: "fabricscope-flows", OnChange: true},
+								{Name: "tcp-flags", Module: "fabricscope-flows", OnChange: true},
 								{Name: "vni", Module: "fabricscope-flows", OnChange: true},
 							}},
 						}},

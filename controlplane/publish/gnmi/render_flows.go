@@ -127,6 +127,9 @@ func hopStateLeaves(h flow.Hop, w *writer) {
 	w.leaf("outer-source", address(h.Outer.Src))
 	w.leaf("outer-destination", address(h.Outer.Dst))
 	w.leaf("first-seen", instant(h.First))
+	if h.Flags != 0 {
+		w.leaf("tcp-flags", num(h.Flags))
+	}
 	if h.SYNs > 0 {
 		w.leaf("syns", num(h.SYNs))
 		w.leaf("last-syn", instant(h.LastSYN))

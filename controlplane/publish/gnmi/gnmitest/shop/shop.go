@@ -181,7 +181,7 @@ func conversations() []flow.Conversation {
 			First: Epoch(), Last: Epoch().Add(2 * time.Minute)}
 	}
 	shaken := func(h flow.Hop) flow.Hop {
-		h.SYNs, h.LastSYN, h.FirstACK, h.Incomplete = 1, Epoch(), Epoch().Add(550*time.Microsecond), true
+		h.Flags, h.SYNs, h.LastSYN, h.FirstACK, h.Incomplete = flow.SYN|flow.ACK, 1, Epoch(), Epoch().Add(550*time.Microsecond), true
 		return h
 	}
 	there, back := tunnel("172.16.1.11", "172.16.2.12"), tunnel("172.16.2.12", "172.16.1.11")
