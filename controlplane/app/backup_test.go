@@ -143,14 +143,12 @@ func TestBackupWithoutADaemon(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	stop := runBehind(d.store.Run, d.records.Close)
 	observe(d, 0, 50)
 	if err := d.recorder.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.records.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := d.store.Close(); err != nil {
+	if err := stop(); err != nil {
 		t.Fatal(err)
 	}
 	saved := filepath.Join(t.TempDir(), "saved")
