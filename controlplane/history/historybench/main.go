@@ -88,7 +88,12 @@ func profile(path string) (stop func(), err error) {
 func report(format string, args ...any) { fmt.Printf(format+"\n", args...) }
 
 // measured prints a number beside its aim.
-func measured(what, value, aim string) { report("%-64s %12s   aim: %s", what, value, aim) }
+func measured(what, value, aim string) {
+	if aim != "" {
+		aim = "   aim: " + aim
+	}
+	report("%-64s %12s%s", what, value, aim)
+}
 
 // cpu gives the processor time that this process has used.
 func cpu() time.Duration {

@@ -90,7 +90,6 @@ func (r *Recorder) flush(ctx context.Context, end time.Time) error {
 		r.putBack(taken)
 		return err
 	}
-	in := newInterner()
 	var batch []Record
 	var of []string
 	send := func() error {
@@ -105,7 +104,7 @@ func (r *Recorder) flush(ctx context.Context, end time.Time) error {
 	}
 	for _, id := range slices.Sorted(maps.Keys(taken)) {
 		c := taken[id]
-		if rec, ok := r.store.next(&c, end, in); ok {
+		if rec, ok := r.store.next(&c, end); ok {
 			batch = append(batch, rec)
 		}
 		if of = append(of, id); len(batch) < flushAtOnce {
@@ -153,9 +152,10 @@ func (r *Recorder) putBack(taken map[string]flow.Conversation) {
 }
 
 // next makes the record of what a conversation counted beyond its records; none if that is nothing.
-func (s *Store) next(c *flow.Conversation, end time.Time, in *interner) (Record, bool) {
+func (s *Store) next(c *flow.Conversation, end time.Time) (Record, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	in := s.known
 	client, server := End{c.Client.Address, c.Client.Port, in.identity(c.Client.Identity)}, End{c.Server.Address, c.Server.Port, in.identity(c.Server.Identity)}
 	before := totals{}
 	if t := s.totals[c.ID]; t != nil {

@@ -119,6 +119,7 @@ func newRowWriter(w io.Writer, more ...parquet.WriterOption) *parquet.GenericWri
 	}
 	return parquet.NewGenericWriter[row](w, append(more,
 		parquet.Compression(&zstd.Codec{Level: zstd.SpeedDefault}), parquet.PageBufferSize(pageBytes),
+		parquet.DataPageStatistics(false), // they are in the index of pages
 		parquet.MaxRowsPerRowGroup(1<<40), parquet.CreatedBy("fabricscope", "", ""))...)
 }
 

@@ -45,6 +45,7 @@ type Store struct {
 	segments []*segment         // guarded by mu; by batch
 	room     chan struct{}      // guarded by mu; closed and replaced when sealed becomes nil, or the store closes
 	totals   map[string]*totals // guarded by mu; by conversation
+	known    *interner          // guarded by mu; who and where recorded conversations were
 	failures map[activity]error // guarded by mu; why something does not work just now
 	isolated []string           // guarded by mu; files in quarantine
 	phase    Phase              // guarded by mu
@@ -115,7 +116,7 @@ func New(cfg Config, deps Deps) (*Store, error) {
 	}
 	s := &Store{cfg: cfg, log: deps.Log, now: deps.Now, wake: make(chan struct{}, 1),
 		writing: make(chan struct{}, 1), batches: newBatchEncoder(), room: make(chan struct{}),
-		totals: map[string]*totals{}, failures: map[activity]error{}, phase: Opened}
+		totals: map[string]*totals{}, known: newInterner(), failures: map[activity]error{}, phase: Opened}
 	s.writing <- struct{}{}
 	if err := s.open(); err != nil {
 		return nil, fmt.Errorf("records: open %s: %w", cfg.Dir, errors.Join(err, s.releaseDisk()))
