@@ -7,7 +7,7 @@ GO_PACKAGES := ./...
 SWITCH ?= $(CURDIR)/build/softswitch
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build kubernetes p4 models lab lab-check verify-flows verify-bmv2 test unit lint conformance conformance-programs diff-bmv2 bench bench-switch bench-loss bench-track yang-bundle bench-gnmi restarts bench-history bench-kube clean
+.PHONY: help deps build kubernetes p4 models lab lab-check verify-flows verify-bmv2 test unit lint conformance conformance-programs diff-bmv2 bench bench-program bench-switch bench-loss bench-track yang-bundle bench-gnmi restarts bench-history bench-kube clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ conformance-programs: ## compile the programs of the conformance cases with p4c-
 	cd bmv2-lab/conformance/programs && for f in $$(ls *.p4 | grep -v '^frame.p4$$'); do \
 		p4c-bm2-ss --std p4-16 --p4runtime-files $${f%.p4}.p4info.txtpb -o $${f%.p4}.json $$f || exit 1; done
 	cd bmv2-lab/conformance/programs && sha256sum *.p4 > sources.sha256
+
+bench-program: ## compile the program of bench-switch's tables with p4c-bm2-ss
+	cd bmv2-lab/switchbench && p4c-bm2-ss --std p4-16 --p4runtime-files tables.p4info.txtpb -o tables.json tables.p4
 
 diff-bmv2: build ## random entries and packets through softswitch and simple_switch_grpc: PROGRAM=FILE.p4|.json [N=packets] [SEED=n] (root)
 	go build -o build/ ./bmv2-lab/diffbmv2

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	p4config "github.com/p4lang/p4runtime/go/p4/config/v1"
@@ -21,12 +22,19 @@ type controller struct {
 	info   *p4config.P4Info
 }
 
+// program is what a switch runs, and the entries that make it forward.
+type program struct {
+	info    *p4config.P4Info
+	config  []byte
+	entries func(c *controller) []*p4.TableEntry
+}
+
 const deviceID = 1
 
 var electionID = &p4.Uint128{Low: 1}
 
-// control becomes primary and installs our program and the entries that forward the frames.
-func control(ctx context.Context, addr string) (*controller, error) {
+// control becomes primary and installs a program and its entries.
+func control(ctx context.Context, addr string, p *program) (*controller, error) {
 	// The server is not there yet: try again at once, and not after gRPC's second.
 	often := grpc.ConnectParams{Backoff: backoff.Config{BaseDelay: 5 * time.Millisecond, Multiplier: 1, MaxDelay: 5 * time.Millisecond},
 		MinConnectTimeout: time.Second}
@@ -34,15 +42,15 @@ func control(ctx context.Context, addr string) (*controller, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &controller{conn: conn, client: p4.NewP4RuntimeClient(conn)}
-	if err := c.start(ctx); err != nil {
+	c := &controller{conn: conn, client: p4.NewP4RuntimeClient(conn), info: p.info}
+	if err := c.start(ctx, p); err != nil {
 		conn.Close()
 		return nil, err
 	}
 	return c, nil
 }
 
-func (c *controller) start(ctx context.Context) error {
+func (c *controller) start(ctx context.Context, p *program) error {
 	stream, err := c.client.StreamChannel(ctx, grpc.WaitForReady(true))
 	if err != nil {
 		return err
@@ -59,18 +67,26 @@ func (c *controller) start(ctx context.Context) error {
 		for _, err := stream.Recv(); err == nil; _, err = stream.Recv() {
 		}
 	}()
-	if c.info, err = p4src.P4Info(); err != nil {
-		return err
-	}
 	_, err = c.client.SetForwardingPipelineConfig(ctx, &p4.SetForwardingPipelineConfigRequest{
 		DeviceId: deviceID, ElectionId: electionID,
 		Action: p4.SetForwardingPipelineConfigRequest_VERIFY_AND_COMMIT,
-		Config: &p4.ForwardingPipelineConfig{P4Info: c.info, P4DeviceConfig: p4src.DeviceConfig()},
+		Config: &p4.ForwardingPipelineConfig{P4Info: p.info, P4DeviceConfig: p.config},
 	})
 	if err != nil {
 		return fmt.Errorf("pipeline: %w", err)
 	}
-	return c.write(ctx, p4.Update_INSERT, c.forwarding()...)
+	for some := range slices.Chunk(p.entries(c), writeChunk) {
+		if err := c.write(ctx, p4.Update_INSERT, some...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ourProgram is ours, forwarding the VXLAN frames.
+func ourProgram() (*program, error) {
+	info, err := p4src.P4Info()
+	return &program{info, p4src.DeviceConfig(), (*controller).forwarding}, err
 }
 
 // forwarding are the entries that send the frames from port 1 to port 2.

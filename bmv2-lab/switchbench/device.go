@@ -18,6 +18,8 @@ type device struct {
 	rate int      // frames/s that are offered to it; 0: all that there are
 	args []string // its command
 	addr string   // of its P4Runtime server; empty: it has none
+
+	program *program // nil: ours
 }
 
 // adminAddr is where softswitch serves the counts of its ports.
@@ -84,8 +86,14 @@ func (d device) start(ctx context.Context) (*running, error) {
 	}
 	limited, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer context.AfterFunc(ctx, cancel)()
-	var err error
-	if r.controller, err = control(limited, d.addr); err != nil {
+	p, err := d.program, error(nil)
+	if p == nil {
+		p, err = ourProgram()
+	}
+	if err == nil {
+		r.controller, err = control(limited, d.addr, p)
+	}
+	if err != nil {
 		r.stop()
 		return nil, fmt.Errorf("%s: %w: %s", d.name, err, r.output)
 	}

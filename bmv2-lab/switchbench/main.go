@@ -74,7 +74,7 @@ func run(ctx context.Context, s settings) error {
 		return err
 	}
 	b := &bench{settings: s}
-	steps := []func(context.Context) error{b.throughput, b.cores, b.startup, b.writes, b.memory}
+	steps := []func(context.Context) error{b.throughput, b.tables, b.cores, b.startup, b.writes, b.memory}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			return err

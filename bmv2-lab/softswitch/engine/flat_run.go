@@ -5,7 +5,9 @@ import "encoding/binary"
 // runFlat runs flat code from pc on. For the parser it returns the parser error, else 0. It
 // is one function, since a call for each instruction would cost more than the instruction.
 // What it calls is given pc and yields where to go on: a pc that outlived the call would be
-// stored at every instruction. For the same reason lists are gone through in functions.
+// stored at every instruction. For the same reason lists are gone through in functions, and the
+// function is as long as the instructions that are common are many: those that are rare, or take long
+// anyway, are in functions behind it.
 func (p *packet) runFlat(pc int) int {
 	code, w := p.prog.flat.code, (*flatWords)(p.words)
 	for {
