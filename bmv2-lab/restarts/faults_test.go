@@ -198,12 +198,12 @@ func (w *world) flooded() {
 		return
 	}
 	w.note("a storm of flows, and digests get lost")
-	own.mu.Lock()
+	own.Mu.Lock()
 	own.deaf = 1000 + w.random.IntN(2000)
-	own.mu.Unlock()
+	own.Mu.Unlock()
 	w.storm(w.t, 6000)
-	own.mu.Lock()
+	own.Mu.Lock()
 	own.deaf = 0
-	own.mu.Unlock()
+	own.Mu.Unlock()
 	w.traffic()
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/engine"
 	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/p4rtserver"
+	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/p4rtserver/inprocess"
 	"github.com/fabricscope/fabricscope/p4src"
 )
 
@@ -38,12 +39,10 @@ type inProcess struct {
 	addr     string
 	shutdown func()
 
-	mu      sync.Mutex // held while a packet runs; guards the fields below
-	started time.Time
-	sw      *engine.Switch
-	events  p4rtserver.Events
-	deaf    int // digests that get lost before anybody hears of them
-	evicted int // digests with the last report of a flow
+	inprocess.Plane // its Mu guards the fields below too
+	started         time.Time
+	deaf            int // digests that get lost before anybody hears of them
+	evicted         int // digests with the last report of a flow
 }
 
 // smallQueue is how many digests wait, and how many messages for a client: few enough to lose some.
@@ -67,16 +66,16 @@ func (s *inProcess) start(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.mu.Lock()
-	s.started, s.sw = time.Now(), nil
-	s.mu.Unlock()
+	s.Mu.Lock()
+	s.started, s.Switch = time.Now(), nil
+	s.Mu.Unlock()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- server.Run(ctx) }()
 	s.shutdown = sync.OnceFunc(func() {
-		s.mu.Lock()
-		s.sw = nil // a switch without power sends no last words
-		s.mu.Unlock()
+		s.Mu.Lock()
+		s.Switch = nil // a switch without power sends no last words
+		s.Mu.Unlock()
 		cancel()
 		if err := <-done; err != nil {
 			t.Errorf("switch: %v", err)
@@ -89,36 +88,18 @@ func (s *inProcess) stop() { s.shutdown() }
 func (s *inProcess) address() string { return s.addr }
 
 func (s *inProcess) send(port uint32, frame []byte) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.sw == nil {
+	s.Mu.Lock()
+	defer s.Mu.Unlock()
+	if s.Switch == nil {
 		return false
 	}
-	s.sw.Process(s.micros(), port, frame, s)
+	s.Switch.Process(s.micros(), port, frame, s)
 	return true
 }
 
 func (s *inProcess) micros() uint64 { return uint64(time.Since(s.started).Microseconds()) }
 
-// Install implements p4rtserver.Dataplane, as do the next ones.
-func (s *inProcess) Install(_ context.Context, build func(*engine.Switch) (*engine.Switch, error), events p4rtserver.Events) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	sw, err := build(s.sw)
-	if err == nil {
-		s.sw, s.events = sw, events
-	}
-	return err
-}
-
-func (s *inProcess) Between(_ context.Context, do func() error) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return do()
-}
-
-func (s *inProcess) HasPort(uint32) bool { return true }
-
+// PacketOut implements p4rtserver.Dataplane, with what Plane has and Micros.
 func (s *inProcess) PacketOut(frame []byte) error {
 	if !s.send(p4src.CPUPort, slices.Clone(frame)) {
 		return errors.New("no pipeline")
@@ -127,15 +108,15 @@ func (s *inProcess) PacketOut(frame []byte) error {
 }
 
 func (s *inProcess) Micros() uint64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.Mu.Lock()
+	defer s.Mu.Unlock()
 	return s.micros()
 }
 
 // Transmit implements engine.Output, under mu.
 func (s *inProcess) Transmit(port uint32, frame []byte) {
 	if port == p4src.CPUPort {
-		s.events.PacketIn(frame)
+		s.Events.PacketIn(frame)
 	}
 }
 
@@ -149,5 +130,5 @@ func (s *inProcess) Digest(d engine.Digest) {
 		s.deaf--
 		return
 	}
-	s.events.Digest(d)
+	s.Events.Digest(d)
 }

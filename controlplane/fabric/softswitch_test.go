@@ -14,6 +14,7 @@ import (
 
 	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/engine"
 	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/p4rtserver"
+	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/p4rtserver/inprocess"
 	"github.com/fabricscope/fabricscope/p4src"
 )
 
@@ -25,10 +26,8 @@ type softSwitch struct {
 	address string
 	stop    func()
 
-	mu     sync.Mutex // held while a packet runs; guards the fields below
-	sw     *engine.Switch
-	events p4rtserver.Events
-	wires  map[uint32]func(frame []byte)
+	inprocess.Plane // its Mu guards wires too
+	wires           map[uint32]func(frame []byte)
 }
 
 type portFrame struct {
@@ -72,11 +71,11 @@ func (s *softSwitch) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case f := <-s.frames:
-			s.mu.Lock()
-			if s.sw != nil {
-				s.sw.Process(s.Micros(), f.port, f.frame, s)
+			s.Mu.Lock()
+			if s.Switch != nil {
+				s.Switch.Process(s.Micros(), f.port, f.frame, s)
 			}
-			s.mu.Unlock()
+			s.Mu.Unlock()
 		}
 	}
 }
@@ -89,25 +88,7 @@ func (s *softSwitch) receive(port uint32, frame []byte) {
 	}
 }
 
-// Install implements p4rtserver.Dataplane, as do the next four.
-func (s *softSwitch) Install(_ context.Context, build func(*engine.Switch) (*engine.Switch, error), events p4rtserver.Events) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	sw, err := build(s.sw)
-	if err == nil {
-		s.sw, s.events = sw, events
-	}
-	return err
-}
-
-func (s *softSwitch) Between(_ context.Context, do func() error) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return do()
-}
-
-func (s *softSwitch) HasPort(uint32) bool { return true }
-
+// PacketOut implements p4rtserver.Dataplane, with what Plane has and Micros.
 func (s *softSwitch) PacketOut(frame []byte) error {
 	select {
 	case s.frames <- portFrame{p4src.CPUPort, slices.Clone(frame)}:
@@ -122,19 +103,19 @@ func (s *softSwitch) Micros() uint64 { return uint64(time.Since(s.start).Microse
 // Transmit implements engine.Output, under mu.
 func (s *softSwitch) Transmit(port uint32, frame []byte) {
 	if port == p4src.CPUPort {
-		s.events.PacketIn(frame)
+		s.Events.PacketIn(frame)
 	} else if wire := s.wires[port]; wire != nil {
 		wire(frame)
 	}
 }
 
 // Digest implements engine.Output.
-func (s *softSwitch) Digest(d engine.Digest) { s.events.Digest(d) }
+func (s *softSwitch) Digest(d engine.Digest) { s.Events.Digest(d) }
 
 // plug puts a wire into a port.
 func (s *softSwitch) plug(port uint32, wire func(frame []byte)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.Mu.Lock()
+	defer s.Mu.Unlock()
 	s.wires[port] = wire
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/engine"
 	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/p4rtserver"
+	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/p4rtserver/inprocess"
 	"github.com/fabricscope/fabricscope/controlplane/flow"
 	"github.com/fabricscope/fabricscope/controlplane/inventory"
 	"github.com/fabricscope/fabricscope/controlplane/p4rt"
@@ -28,30 +29,10 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type dataplane struct {
 	start time.Time
 
-	mu      sync.Mutex // guards the fields below
-	sw      *engine.Switch
-	events  p4rtserver.Events
+	inprocess.Plane
 	digests atomic.Int64 // raised
-	lose    func() bool  // says of a digest that it gets lost; nil: none does
+	lose    func() bool  // says of a digest that it gets lost; nil: none does. Guarded by Mu
 }
-
-func (d *dataplane) Install(_ context.Context, build func(*engine.Switch) (*engine.Switch, error), events p4rtserver.Events) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	sw, err := build(d.sw)
-	if err == nil {
-		d.sw, d.events = sw, events
-	}
-	return err
-}
-
-func (d *dataplane) Between(_ context.Context, do func() error) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return do()
-}
-
-func (d *dataplane) HasPort(uint32) bool { return true }
 
 func (d *dataplane) PacketOut(frame []byte) error {
 	d.receive(p4src.CPUPort, frame)
@@ -62,22 +43,22 @@ func (d *dataplane) Micros() uint64 { return uint64(time.Since(d.start).Microsec
 
 // receive takes a frame in at a port.
 func (d *dataplane) receive(port uint32, frame []byte) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.sw.Process(d.Micros(), port, frame, d)
+	d.Mu.Lock()
+	defer d.Mu.Unlock()
+	d.Switch.Process(d.Micros(), port, frame, d)
 }
 
 // loses lets digests get lost from now on, or not any more.
 func (d *dataplane) loses(lose func() bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	d.Mu.Lock()
+	defer d.Mu.Unlock()
 	d.lose = lose
 }
 
 // Transmit implements engine.Output: what leaves by other ports than the controller's is gone.
 func (d *dataplane) Transmit(port uint32, frame []byte) {
 	if port == p4src.CPUPort {
-		d.events.PacketIn(frame)
+		d.Events.PacketIn(frame)
 	}
 }
 
@@ -87,7 +68,7 @@ func (d *dataplane) Digest(digest engine.Digest) {
 		return
 	}
 	d.digests.Add(1)
-	d.events.Digest(digest)
+	d.Events.Digest(digest)
 }
 
 // books are what a tracker recorded last.

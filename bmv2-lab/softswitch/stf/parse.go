@@ -3,6 +3,7 @@ package stf
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 )
 
@@ -82,6 +83,14 @@ func withoutComment(line string) string {
 
 // keywords leads from each command's name to what reads the rest of its line.
 func keywords() map[string]func(*scanner) command {
+	all := basicKeywords()
+	maps.Copy(all, profileKeywords())
+	maps.Copy(all, targetKeywords())
+	return all
+}
+
+// basicKeywords are of packets, tables, counters, registers and meters.
+func basicKeywords() map[string]func(*scanner) command {
 	return map[string]func(*scanner) command{
 		"packet":        parsePacket,
 		"expect":        parseExpect,
@@ -112,7 +121,12 @@ func keywords() map[string]func(*scanner) command {
 		"meter_array_set_rates": parseMeterArraySetRates,
 		"meter_set_rates":       parseMeterSetRates,
 		"meter_get_rates":       parseMeterGetRates,
+	}
+}
 
+// profileKeywords are of action profiles and the tables that use them.
+func profileKeywords() map[string]func(*scanner) command {
+	return map[string]func(*scanner) command{
 		"act_prof_create_member":            ofProfile(parseMemberCreate),
 		"act_prof_modify_member":            ofProfile(parseMemberModify),
 		"act_prof_delete_member":            ofProfile(parseMemberDelete),
@@ -133,7 +147,12 @@ func keywords() map[string]func(*scanner) command {
 		"table_indirect_add_with_group":           parseIndirectAddGroup,
 		"table_indirect_set_default":              parseIndirectDefault,
 		"table_indirect_set_default_with_group":   parseIndirectDefaultGroup,
+	}
+}
 
+// targetKeywords are of value sets and packet replication.
+func targetKeywords() map[string]func(*scanner) command {
+	return map[string]func(*scanner) command{
 		"pvs_add":    parseValueSetAdd,
 		"pvs_remove": parseValueSetRemove,
 		"pvs_clear":  parseValueSetClear,
