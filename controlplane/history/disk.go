@@ -30,19 +30,15 @@ type disk struct {
 	writer       *sql.DB // one connection
 	reader       *sql.DB
 	flowInterval time.Duration
-	inserts      statements
+	statements   statements
+
+	vocabulary vocabulary // never changed after openDisk
 
 	// What follows is the writer's own.
-	rows         map[inventory.Ref]row // open intervals
-	nextInterval int64
-	nextObject   int64
-}
-
-// row is an open interval in the file.
-type row struct {
-	id, object    int64
-	event, commit int64 // when it began
-	sum           sum
+	words    words
+	rows     map[inventory.Ref]row   // open intervals
+	services map[inventory.Ref]int64 // lives of services that were asked for
+	nextLife int64
 }
 
 // progress is how far the file is, of the table of that name.
@@ -57,7 +53,7 @@ func openDisk(cfg Config, log *slog.Logger) (*disk, error) {
 	}
 	d := &disk{
 		path: filepath.Join(cfg.Dir, fileName), flowInterval: cfg.FlowInterval,
-		rows: map[inventory.Ref]row{},
+		rows: map[inventory.Ref]row{}, services: map[inventory.Ref]int64{},
 	}
 	var err error
 	if d.lock, err = lockFile(filepath.Join(cfg.Dir, lockName)); err != nil {
@@ -96,17 +92,20 @@ func (d *disk) connect() error {
 		return u.String()
 	}
 	var err error
-	if d.writer, err = sql.Open("sqlite", dsn("auto_vacuum(incremental)", "journal_mode(wal)", "synchronous(full)")); err != nil {
+	if d.writer, err = sql.Open("sqlite", dsn("auto_vacuum(incremental)", "journal_mode(wal)", "synchronous(full)", "cache_size(-65536)", "wal_autocheckpoint(4000)")); err != nil {
 		return err
 	}
 	d.writer.SetMaxOpenConns(1)
 	if err := d.prepareSchema(errors.Is(missing, fs.ErrNotExist)); err != nil {
 		return err
 	}
-	if err := d.inserts.prepare(d.writer); err != nil {
+	if err := d.statements.prepare(d.writer); err != nil {
 		return err
 	}
-	if d.reader, err = sql.Open("sqlite", dsn("query_only(1)")); err != nil {
+	if d.vocabulary, d.words, err = readWords(context.Background(), d.writer); err != nil {
+		return err
+	}
+	if d.reader, err = sql.Open("sqlite", dsn("query_only(1)", "cache_size(-16384)")); err != nil {
 		return err
 	}
 	d.reader.SetMaxOpenConns(readers)
@@ -150,6 +149,9 @@ func (d *disk) create() error {
 	if _, err := tx.Exec(schema + header); err != nil {
 		return err
 	}
+	if _, err := tx.Exec(`INSERT INTO vocabulary VALUES (1, ?)`, firstWords()); err != nil {
+		return err
+	}
 	return tx.Commit()
 }
 
@@ -189,7 +191,7 @@ func (d *disk) close() error {
 		errs = append(errs, d.reader.Close())
 	}
 	if d.writer != nil {
-		errs = append(errs, d.inserts.close(), d.writer.Close())
+		errs = append(errs, d.statements.close(), d.writer.Close())
 	}
 	return errors.Join(append(errs, d.lock.Close())...)
 }
@@ -230,18 +232,19 @@ func (d *disk) load(now time.Time, linger time.Duration, each func(inventory.Ent
 	if p.commit = moment(commit); commit == 0 {
 		p.commit = time.Time{}
 	}
-	if err := d.writer.QueryRow(`SELECT (SELECT coalesce(max(id), 0) + 1 FROM interval), (SELECT coalesce(max(id), 0) + 1 FROM object)`).
-		Scan(&d.nextInterval, &d.nextObject); err != nil {
+	if err := d.writer.QueryRow(`SELECT next_life FROM numbering`).Scan(&d.nextLife); err != nil {
 		return p, 0, classify(err)
 	}
-	err = readIntervals(ctx, d.writer, openIntervals, nil, func(r inventory.Ref, e inventory.Entry, at row) {
-		d.rows[r] = at
-		if e.Fact.Ref() == r {
-			each(e, at.sum)
-		} else {
-			renamed++
-		}
-	})
+	err = d.scan(ctx, d.writer, question{placesAt, []any{list(scopesOf(nil)), list([]int64{unended}), int64(open - 1)}}.read(partsOf),
+		func(_ inventory.Ref, s *state) bool { return !s.ended() }, func(f found) {
+			at := row{place: f.place, index: f.index, event: f.event, commit: f.commit, sum: f.sum}
+			d.rows[f.ref] = at
+			if f.fact.Ref() == f.ref {
+				each(f.entry(), at.sum)
+			} else {
+				renamed++
+			}
+		})
 	if err == nil {
 		err = readLatest(ctx, d.writer, each)
 	}

@@ -170,7 +170,10 @@ func TestRetention(t *testing.T) {
 
 	c.add(time.Hour)
 	s, stop = start(t, cfg, d)
-	eventually(t, func() bool { return history.Rows(t, s, "interval") == 2 && history.Rows(t, s, "object") == 2 })
+	eventually(t, func() bool {
+		return history.Rows(t, s, "life") == 2 && history.Rows(t, s, "owner") == 2 &&
+			history.Rows(t, s, "span") == 2 && history.Rows(t, s, "ended") == 0
+	})
 	if _, err := s.At(context.Background(), epoch.Add(30*time.Second), history.ByCommit); !errors.Is(err, history.ErrBeforeRetention) {
 		t.Errorf("what is deleted: %v", err)
 	}

@@ -1,14 +1,18 @@
 package history
 
 import (
+	"context"
 	"database/sql"
+	"errors"
 	"fmt"
-	"math"
 
 	"github.com/fabricscope/fabricscope/controlplane/inventory"
 )
 
-// migrate brings a file of an earlier schema up to date, all or nothing.
+// migrateAtOnce is how many parts of lives are kept in memory while a file is brought up to date.
+const migrateAtOnce = 20_000
+
+// migrate brings a file of an earlier schema up to date, all or nothing. Those of 1 and 2 had a row for each interval.
 func (d *disk) migrate(from int64) error {
 	if from == schemaVersion {
 		return nil
@@ -18,7 +22,7 @@ func (d *disk) migrate(from int64) error {
 		return err
 	}
 	defer func() { _ = tx.Rollback() }()
-	if err := indexInstants(tx); err != nil {
+	if err := d.intervalsToLives(tx); err != nil {
 		return fmt.Errorf("bring schema %d up to %d: %w", from, schemaVersion, err)
 	}
 	if _, err := tx.Exec(fmt.Sprintf("PRAGMA user_version = %d", schemaVersion)); err != nil {
@@ -27,82 +31,72 @@ func (d *disk) migrate(from int64) error {
 	return tx.Commit()
 }
 
-// indexInstants makes schema 2 of 1: intervals know until when they hold by event time, at which nodes they are, and the
-// service of a member.
-func indexInstants(tx *sql.Tx) error {
-	if _, err := tx.Exec(`DROP INDEX interval_by_object; DROP INDEX interval_by_event; DROP INDEX interval_by_commit;
-		ALTER TABLE interval ADD COLUMN until_ns INTEGER NOT NULL DEFAULT 9223372036854775807;
-		ALTER TABLE interval ADD COLUMN event_node INTEGER;
-		ALTER TABLE interval ADD COLUMN commit_node INTEGER;
-		ALTER TABLE interval ADD COLUMN service INTEGER;` + intervalIndexes); err != nil {
+// intervalsToLives makes schema 3 of 1 or 2. What these two have of when an interval holds follows from its times and those
+// recorded later, as it does here.
+func (d *disk) intervalsToLives(tx *sql.Tx) (err error) {
+	if _, err := tx.Exec(lifeTables + `DROP VIEW fact_history;`); err != nil {
 		return err
 	}
-	rows, err := tx.Query(`SELECT id, object, event_ns, commit_ns, end_event_ns, end_commit_ns FROM interval ORDER BY object, id DESC`)
+	first := firstWords()
+	if _, err := tx.Exec(`INSERT INTO vocabulary VALUES (1, ?)`, first); err != nil {
+		return err
+	}
+	var old disk // of this transaction alone
+	if old.vocabulary, old.words, err = readWords(context.Background(), tx); err != nil {
+		return err
+	}
+	old.nextLife = 1
+	if err := old.statements.prepare(tx); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, old.statements.close()) }()
+	rows, err := tx.Query(`SELECT o.kind, o.cluster, o.name, i.event_ns, i.commit_ns, i.end_event_ns, i.end_commit_ns, i.end_known, i.fact
+		FROM interval i CROSS JOIN object o ON o.id = i.object ORDER BY i.id`)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = rows.Close() }()
-	type instants struct{ id, object, event, commit, endEvent, endCommit, until int64 }
-	var all []instants
-	until, of := int64(math.MaxInt64), int64(0)
+	lives := old.lives(tx)
 	for rows.Next() {
-		var i instants
-		if err := rows.Scan(&i.id, &i.object, &i.event, &i.commit, &i.endEvent, &i.endCommit); err != nil {
+		var r inventory.Ref
+		var s state
+		if err := rows.Scan(&r.Kind, &r.Cluster, &r.ID, &s.event, &s.commit, &s.endEvent, &s.endCommit, &s.endKnown, &s.text); err != nil {
 			return err
 		}
-		if i.object != of {
-			of, until = i.object, math.MaxInt64
+		if err := lives.take(r, s); err != nil {
+			return fmt.Errorf("interval of %v: %w", r, err)
 		}
-		i.until = min(until, i.endEvent)
-		until = min(i.until, i.event)
-		all = append(all, i)
+		if len(lives.parts) < migrateAtOnce {
+			continue
+		}
+		if err := lives.save(); err != nil {
+			return err
+		}
+		old.learn(&lives)
+		lives = old.lives(tx)
 	}
 	if err := rows.Err(); err != nil {
 		return err
 	}
-	for _, i := range all {
-		if _, err := tx.Exec(`UPDATE interval SET until_ns = ?, event_node = ?, commit_node = ? WHERE id = ?`,
-			i.until, fork(i.event, i.until), fork(i.commit, i.endCommit), i.id); err != nil {
-			return err
-		}
+	if err := lives.save(); err != nil {
+		return err
 	}
-	return nameServices(tx)
+	_, err = tx.Exec(`DROP TABLE interval; DROP TABLE object;`)
+	return err
 }
 
-// nameServices gives the intervals of members their service.
-func nameServices(tx *sql.Tx) error {
-	rows, err := tx.Query(`SELECT i.id, i.fact FROM interval i JOIN object o ON o.id = i.object WHERE o.kind = ?`, string(inventory.KindMember))
+// take adds an interval that was recorded after all that the life has.
+func (l *lives) take(r inventory.Ref, s state) error {
+	life, known, err := l.ownerOf(r)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = rows.Close() }()
-	services := map[inventory.Ref][]int64{}
-	for rows.Next() {
-		var id int64
-		var text sql.RawBytes
-		if err := rows.Scan(&id, &text); err != nil {
+	if known {
+		if err := l.overruleAll(r, life, s.event); err != nil {
 			return err
 		}
-		fact, err := decodeAs[inventory.Member](text)
-		if err != nil {
-			return fmt.Errorf("interval %d: %w", id, err)
-		}
-		r := serviceOf(fact.(inventory.Member))
-		services[r] = append(services[r], id)
 	}
-	if err := rows.Err(); err != nil {
-		return err
-	}
-	for r, intervals := range services {
-		if _, err := tx.Exec(`INSERT INTO object (kind, cluster, name) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`, string(r.Kind), r.Cluster, r.ID); err != nil {
-			return err
-		}
-		for _, id := range intervals {
-			if _, err := tx.Exec(`UPDATE interval SET service = (SELECT id FROM object WHERE kind = ? AND cluster = ? AND name = ?) WHERE id = ?`,
-				string(r.Kind), r.Cluster, r.ID, id); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	s.until = s.endEvent
+	_, err = l.add(life, r, s)
+	return err
 }

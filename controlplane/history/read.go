@@ -3,7 +3,6 @@ package history
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -13,20 +12,8 @@ import (
 	"github.com/fabricscope/fabricscope/controlplane/inventory"
 )
 
-// The queries of the past. An interval holds from its beginning until just before its end.
+// The queries of the past's flows.
 const (
-	intervalColumns = `SELECT o.kind, o.cluster, o.name, i.id, i.object, i.event_ns, i.commit_ns, i.fact `
-	selectInterval  = intervalColumns + `FROM interval i JOIN object o ON o.id = i.object `
-	selectAtNodes   = intervalColumns + `FROM json_each(?2) w CROSS JOIN `
-
-	openIntervals = selectInterval + `WHERE i.end_commit_ns = 9223372036854775807`
-
-	// Those that hold at an instant, ?1, are at nodes on the way to it, ?2.
-	intervalsByCommit = selectAtNodes + `interval i INDEXED BY interval_at_commit ON i.commit_node = w.value JOIN object o ON o.id = i.object
-		WHERE i.commit_ns <= ?1 AND i.end_commit_ns > ?1`
-	intervalsByEvent = selectAtNodes + `interval i INDEXED BY interval_at_event ON i.event_node = w.value JOIN object o ON o.id = i.object
-		WHERE i.event_ns <= ?1 AND i.until_ns > ?1`
-
 	selectFlow = `SELECT event_ns, commit_ns, last_ns, fact FROM flow_record `
 
 	recentFlows   = selectFlow + `WHERE last_ns >= ?1 ORDER BY id DESC`
@@ -37,31 +24,6 @@ const (
 // querier is a handle or a transaction.
 type querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-}
-
-func readIntervals(ctx context.Context, q querier, query string, args []any,
-	each func(inventory.Ref, inventory.Entry, row)) error {
-	rows, err := q.QueryContext(ctx, query, args...)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		var r inventory.Ref
-		var at row
-		var event, commit int64
-		var text sql.RawBytes
-		if err := rows.Scan(&r.Kind, &r.Cluster, &r.ID, &at.id, &at.object, &event, &commit, &text); err != nil {
-			return err
-		}
-		fact, err := decode(r.Kind, text)
-		if err != nil {
-			return fmt.Errorf("interval %d of %v: %w", at.id, r, err)
-		}
-		at.sum, at.event, at.commit = sumOf(text), event, commit
-		each(r, inventory.Entry{Fact: fact, Event: moment(event), Commit: moment(commit)}, at)
-	}
-	return rows.Err()
 }
 
 // readLatest gives the facts of which there is only the newest state.
@@ -138,24 +100,19 @@ func (d *disk) at(ctx context.Context, t time.Time, axis Axis, kinds []inventory
 		return nil, err
 	}
 	defer func() { _ = tx.Rollback() }()
-	intervals, flows := intervalsByEvent, flowsByEvent
-	if axis == ByCommit {
-		intervals, flows = intervalsByCommit, flowsByCommit
-	}
-	args := []any{nanos(t), wayTo(nanos(t))}
-	if len(kinds) > 0 {
-		text, err := json.Marshal(kinds)
-		if err != nil {
-			return nil, err
-		}
-		intervals, args = intervals+` AND o.kind IN (SELECT value FROM json_each(?3))`, append(args, string(text))
-	}
 	var past []node
-	err = readIntervals(ctx, tx, intervals, args, func(r inventory.Ref, e inventory.Entry, _ row) {
-		past = append(past, node{ref: r, rec: record{Entry: e}})
+	wanted := func(ref inventory.Ref, s *state) bool {
+		return s.holds(nanos(t), axis) && (len(kinds) == 0 || slices.Contains(kinds, ref.Kind))
+	}
+	err = d.scan(ctx, tx, coverAt(scopesOf(kinds), second(nanos(t))).read(partsOf), wanted, func(f found) {
+		past = append(past, node{ref: f.ref, rec: record{Entry: f.entry()}})
 	})
 	if err != nil {
 		return nil, err
+	}
+	flows := flowsByEvent
+	if axis == ByCommit {
+		flows = flowsByCommit
 	}
 	if nanos(t) < flowHorizon || len(kinds) > 0 && !slices.Contains(kinds, inventory.KindConversation) {
 		return grown(past), nil

@@ -1,6 +1,7 @@
 package history
 
 import (
+	"cmp"
 	"container/heap"
 	"context"
 	"database/sql"
@@ -13,48 +14,80 @@ import (
 	"github.com/fabricscope/fabricscope/controlplane/inventory"
 )
 
-// selectChanges gives what was recorded from ?1 until just before ?2, in the order of recording. An end has no
-// fact; where the object only changed, its beginning comes after it with the same commit time. That an interval cannot
-// end before it begins is said for the index.
-const selectChanges = `
-	SELECT o.kind, o.cluster, o.name, i.commit_ns AS at, 1 AS phase, i.id, i.event_ns, i.fact
-		FROM interval i JOIN object o ON o.id = i.object WHERE i.end_commit_ns >= ?1 AND i.commit_ns >= ?1 AND i.commit_ns < ?2
-	UNION ALL SELECT o.kind, o.cluster, o.name, i.end_commit_ns, 0, i.id, i.end_event_ns, NULL
-		FROM interval i JOIN object o ON o.id = i.object WHERE i.end_commit_ns >= ?1 AND i.end_commit_ns < ?2
-	UNION ALL SELECT 'conversation', '', conversation, commit_ns, 2, id, event_ns, fact
-		FROM flow_record WHERE commit_ns >= ?1 AND commit_ns < ?2
-	ORDER BY at, phase, id`
+// flowChanges are the flow records that were written from ?1 until just before ?2.
+const flowChanges = `SELECT commit_ns, event_ns, fact FROM flow_record WHERE commit_ns >= ?1 AND commit_ns < ?2 ORDER BY commit_ns, id`
+
+// The intervals that begin in a stretch of a replay are read at once: in firstStretch seconds, and then in as many as give
+// between fewBegun and manyBegun parts.
+const (
+	firstStretch = 60
+	fewBegun     = 1000
+	manyBegun    = 20_000
+)
 
 // Replay is the past from one moment to another, change by change in the order in which they became known. Conversations
 // leave it as they leave the live state, when they were quiet for the linger time. It is for one goroutine.
 type Replay struct {
 	tx      *sql.Tx
-	rows    *sql.Rows
+	ctx     context.Context // of the replay's queries
+	disk    *disk
+	flows   *sql.Rows
+	flow    *change // read from flows and not given out yet
 	linger  time.Duration
 	until   time.Time
+	stretch int64 // seconds to read at once
+	read    int64 // up to this second, all parts that begin are in due
+	due     changeHeap
 	state   tree
 	version uint64 // of the last update, counted from the beginning of the replay
 	quiet   quietHeap
-	ahead   *change // read from rows and not given out yet
 	done    bool
 }
 
-// change is a row of selectChanges.
+// change is the beginning or the end of an interval, or a flow record.
 type change struct {
 	ref    inventory.Ref
-	fact   inventory.Fact // nil for an end
+	text   []byte // the fact; nil for an end
 	event  time.Time
 	commit time.Time
+	began  bool
+	place
+	index int // of the part's states
+}
+
+// compare orders changes as they were recorded: of one commit, the ends come first.
+func (c *change) compare(o *change) int {
+	rank := func(c *change) int {
+		if c.began {
+			return 1
+		}
+		return 0
+	}
+	return cmp.Or(c.commit.Compare(o.commit), cmp.Compare(rank(c), rank(o)), c.place.compare(o.place), cmp.Compare(c.index, o.index))
+}
+
+// changeHeap has the earliest change first.
+type changeHeap []*change
+
+func (h changeHeap) Len() int           { return len(h) }
+func (h changeHeap) Less(i, j int) bool { return h[i].compare(h[j]) < 0 }
+func (h changeHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *changeHeap) Push(x any)        { *h = append(*h, x.(*change)) }
+func (h *changeHeap) Pop() any {
+	old := *h
+	last := old[len(old)-1]
+	*h = old[:len(old)-1]
+	return last
 }
 
 // Replay opens the past from from until just before until, by commit time. View gives the state that from begins
 // with, and Next what became known then. It fails as At does. The caller closes the replay.
 func (s *Store) Replay(ctx context.Context, from, until time.Time) (*Replay, error) {
-	r := &Replay{linger: s.cfg.Linger, until: until}
+	r := &Replay{ctx: ctx, disk: s.disk, linger: s.cfg.Linger, until: until, stretch: firstStretch}
 	root, err := s.at(ctx, from.Add(-1), ByCommit, nil)
 	if err == nil {
 		r.state.root = root
-		err = r.open(ctx, s.disk, from)
+		err = classify(r.open(from))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("history: replay from %s: %w", from.Format(time.RFC3339Nano), errors.Join(err, r.Close()))
@@ -65,20 +98,57 @@ func (s *Store) Replay(ctx context.Context, from, until time.Time) (*Replay, err
 	return r, nil
 }
 
-func (r *Replay) open(ctx context.Context, d *disk, from time.Time) error {
+func (r *Replay) open(from time.Time) error {
 	var err error
-	if r.tx, err = d.reader.BeginTx(ctx, &sql.TxOptions{ReadOnly: true}); err != nil {
+	if r.tx, _, err = r.disk.beginPast(r.ctx, from); err != nil {
 		return err
 	}
-	var horizon int64
-	if err := r.tx.QueryRowContext(ctx, `SELECT horizon_ns FROM progress`).Scan(&horizon); err != nil {
-		return classify(err)
+	if r.flows, err = r.tx.QueryContext(r.ctx, flowChanges, nanos(from), nanos(r.until)); err != nil {
+		return err
 	}
-	if nanos(from) < horizon {
-		return fmt.Errorf("%w: it begins at %s", ErrBeforeRetention, moment(horizon).Format(time.RFC3339))
+	r.read = second(nanos(from))
+	return r.collect(coverAt(scopesOf(nil), r.read), from)
+}
+
+// collect makes the changes from from on, in the parts at some places, due.
+func (r *Replay) collect(where question, from time.Time) error {
+	parts := 0
+	err := readParts(r.ctx, r.tx, where.read(partsOf), func(some []packed) error {
+		parts += len(some)
+		for _, each := range some {
+			p, err := unpack(each.data, r.disk.vocabulary)
+			if err != nil {
+				return fmt.Errorf("part %d of life %d: %w", each.part, each.life, err)
+			}
+			r.expect(p, each.place, nanos(from))
+		}
+		return nil
+	})
+	switch {
+	case parts < fewBegun:
+		r.stretch *= 2
+	case parts > manyBegun:
+		r.stretch = max(r.stretch/2, 1)
 	}
-	r.rows, err = r.tx.QueryContext(ctx, selectChanges, nanos(from), nanos(r.until))
-	return classify(err)
+	return err
+}
+
+// expect makes the changes in a part due that are of the replay's time.
+func (r *Replay) expect(p *part, at place, from int64) {
+	within := func(commit int64) bool { return from <= commit && commit < nanos(r.until) }
+	for i := range p.states {
+		s := &p.states[i]
+		c := change{ref: p.objects[s.object], place: at, index: i}
+		if within(s.commit) {
+			begin := c
+			begin.event, begin.commit, begin.text, begin.began = moment(s.event), moment(s.commit), s.text, true
+			heap.Push(&r.due, &begin)
+		}
+		if within(s.endCommit) {
+			c.event, c.commit = moment(s.endEvent), moment(s.endCommit)
+			heap.Push(&r.due, &c)
+		}
+	}
 }
 
 // View gives the state after what Next gave last.
@@ -89,25 +159,28 @@ func (r *Replay) Next() ([]inventory.Update, error) {
 	if r.done {
 		return nil, io.EOF
 	}
-	if err := r.fetch(); err != nil {
+	next, err := r.peek()
+	if err != nil {
 		return nil, err
 	}
-	if r.ahead == nil {
+	if next == nil {
 		r.done = true
 		if updates := r.expire(r.until.Add(-1)); len(updates) > 0 {
 			return updates, nil
 		}
 		return nil, io.EOF
 	}
-	commit := r.ahead.commit
+	commit := next.commit
 	if updates := r.expire(commit); len(updates) > 0 {
 		return updates, nil
 	}
 	var updates []inventory.Update
-	for r.ahead != nil && r.ahead.commit.Equal(commit) {
-		updates = r.add(updates, *r.ahead)
-		r.ahead = nil
-		if err := r.fetch(); err != nil {
+	for next != nil && next.commit.Equal(commit) {
+		if updates, err = r.add(updates, next); err != nil {
+			return nil, err
+		}
+		r.drop(next)
+		if next, err = r.peek(); err != nil {
 			return nil, err
 		}
 	}
@@ -118,17 +191,25 @@ func (r *Replay) Next() ([]inventory.Update, error) {
 }
 
 // add puts a change behind the others of its commit, or in the place of the end that it follows.
-func (r *Replay) add(updates []inventory.Update, c change) []inventory.Update {
-	u := inventory.Update{Ref: c.ref, Entry: inventory.Entry{Fact: c.fact, Event: c.event, Commit: c.commit}}
-	if c.fact != nil {
-		for i := range updates {
-			if updates[i].Ref == c.ref && updates[i].Fact == nil {
-				updates[i] = u
-				return updates
-			}
+func (r *Replay) add(updates []inventory.Update, c *change) ([]inventory.Update, error) {
+	u := inventory.Update{Ref: c.ref, Entry: inventory.Entry{Event: c.event, Commit: c.commit}}
+	if !c.began {
+		return append(updates, u), nil
+	}
+	var err error
+	if u.Fact, err = decode(c.ref.Kind, c.text); err != nil {
+		return nil, fmt.Errorf("what %v became at %s: %w", c.ref, c.commit.Format(time.RFC3339Nano), err)
+	}
+	if c.ref.Kind == inventory.KindConversation {
+		u.Ref = u.Fact.Ref()
+	}
+	for i := range updates {
+		if updates[i].Ref == u.Ref && updates[i].Fact == nil {
+			updates[i] = u
+			return updates, nil
 		}
 	}
-	return append(updates, u)
+	return append(updates, u), nil
 }
 
 // apply makes an update part of the state, and tells it what was before.
@@ -146,29 +227,43 @@ func (r *Replay) apply(u *inventory.Update) {
 	}
 }
 
-// fetch reads one row ahead.
-func (r *Replay) fetch() error {
-	if r.ahead != nil {
-		return nil
-	}
-	if !r.rows.Next() {
-		return classify(r.rows.Err())
-	}
-	var ref inventory.Ref
-	var phase, id, event, commit int64
-	var text sql.RawBytes
-	if err := r.rows.Scan(&ref.Kind, &ref.Cluster, &ref.ID, &commit, &phase, &id, &event, &text); err != nil {
-		return classify(err)
-	}
-	c := &change{ref: ref, event: moment(event), commit: moment(commit)}
-	if text != nil {
-		var err error
-		if c.fact, err = decode(ref.Kind, text); err != nil {
-			return fmt.Errorf("row %d of %v: %w", id, ref, err)
+// peek gives the next change without taking it: an interval's before a flow's of the same commit. It gives nil at the end.
+func (r *Replay) peek() (*change, error) {
+	if r.flow == nil && r.flows.Next() {
+		var event, commit int64
+		c := &change{ref: inventory.Ref{Kind: inventory.KindConversation}, began: true}
+		if err := r.flows.Scan(&commit, &event, &c.text); err != nil {
+			return nil, classify(err)
 		}
+		c.event, c.commit = moment(event), moment(commit)
+		r.flow = c
 	}
-	r.ahead = c
-	return nil
+	if err := r.flows.Err(); err != nil {
+		return nil, classify(err)
+	}
+	for last := second(nanos(r.until)); r.read < last && (len(r.due) == 0 || second(nanos(r.due[0].commit)) > r.read); {
+		to := min(r.read+r.stretch, last)
+		if err := r.collect(begunIn(scopesOf(nil), r.read, to), time.Time{}); err != nil {
+			return nil, classify(err)
+		}
+		r.read = to
+	}
+	switch {
+	case len(r.due) == 0:
+		return r.flow, nil
+	case r.flow != nil && r.flow.commit.Before(r.due[0].commit):
+		return r.flow, nil
+	}
+	return r.due[0], nil
+}
+
+// drop takes what peek gave.
+func (r *Replay) drop(c *change) {
+	if c == r.flow {
+		r.flow = nil
+		return
+	}
+	heap.Pop(&r.due)
 }
 
 // expire ends the conversations that are quiet for the linger time at t, oldest first.
@@ -206,8 +301,8 @@ func seen(e inventory.Entry) time.Time {
 // Close ends the replay.
 func (r *Replay) Close() error {
 	var errs []error
-	if r.rows != nil {
-		errs = append(errs, r.rows.Close())
+	if r.flows != nil {
+		errs = append(errs, r.flows.Close())
 	}
 	if r.tx != nil {
 		errs = append(errs, r.tx.Rollback())

@@ -1,8 +1,9 @@
 package history
 
 import (
-	"database/sql"
 	"time"
+
+	"github.com/fabricscope/fabricscope/controlplane/inventory"
 )
 
 // portion is how many rows are deleted at once, so that writing is not held up.
@@ -33,7 +34,8 @@ func (d *disk) sweep(intervals, flows time.Time) (more bool, err error) {
 		return false, err
 	}
 	defer func() { _ = tx.Rollback() }()
-	objects, err := deleteIntervals(tx, nanos(intervals))
+	lives := d.lives(tx)
+	parts, err := lives.expire(second(nanos(intervals)))
 	if err != nil {
 		return false, err
 	}
@@ -46,7 +48,7 @@ func (d *disk) sweep(intervals, flows time.Time) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if len(objects) > 0 {
+	if parts > 0 {
 		if _, err := tx.Exec(`UPDATE progress SET horizon_ns = max(horizon_ns, ?)`, nanos(intervals)); err != nil {
 			return false, err
 		}
@@ -56,42 +58,92 @@ func (d *disk) sweep(intervals, flows time.Time) (more bool, err error) {
 			return false, err
 		}
 	}
-	if len(objects) == 0 && flowRows == 0 {
+	if parts == 0 && flowRows == 0 {
 		return false, nil
+	}
+	if err := lives.save(); err != nil {
+		return false, err
 	}
 	if err := tx.Commit(); err != nil {
 		return false, err
 	}
+	d.learn(&lives)
+	for _, r := range lives.forgotten {
+		delete(d.services, r)
+	}
 	if _, err := d.writer.Exec(`PRAGMA incremental_vacuum(1000)`); err != nil {
 		return false, err
 	}
-	return len(objects) == portion || flowRows == portion, nil
+	return parts == portion || flowRows == portion, nil
 }
 
-// deleteIntervals deletes a portion and gives the object of each row; an object without
-// intervals goes too.
-func deleteIntervals(tx *sql.Tx, before int64) (objects []int64, err error) {
-	rows, err := tx.Query(`DELETE FROM interval WHERE id IN
-		(SELECT id FROM interval WHERE end_commit_ns < ? LIMIT ?) RETURNING object`, before, portion)
+// expire deletes a portion of the parts in which everything ended by a second, and says how many.
+func (l *lives) expire(by int64) (int, error) {
+	places, err := l.expired(by)
+	if err != nil {
+		return 0, err
+	}
+	for _, at := range places {
+		p, err := l.load(at)
+		if err != nil {
+			return 0, err
+		}
+		for _, s := range p.stored {
+			if _, err := l.sql.deleteSpan.Exec(s.scope, s.node, s.begin, s.until, at.life, at.part); err != nil {
+				return 0, err
+			}
+		}
+		if _, err := l.sql.deletePart.Exec(at.life, at.part); err != nil {
+			return 0, err
+		}
+		if _, err := l.sql.deleteEnded.Exec(p.sealed, at.life, at.part); err != nil {
+			return 0, err
+		}
+		if err := l.forget(p.objects); err != nil {
+			return 0, err
+		}
+	}
+	return len(places), nil
+}
+
+// expired gives a portion of the parts in which everything ended by a second.
+func (l *lives) expired(by int64) (places []place, err error) {
+	rows, err := l.sql.expired.Query(by, portion)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = rows.Close() }()
 	for rows.Next() {
-		var object int64
-		if err := rows.Scan(&object); err != nil {
+		var at place
+		if err := rows.Scan(&at.life, &at.part); err != nil {
 			return nil, err
 		}
-		objects = append(objects, object)
+		places = append(places, at)
 	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	for _, object := range objects {
-		if _, err := tx.Exec(`DELETE FROM object WHERE id = ?1 AND NOT EXISTS
-			(SELECT 1 FROM interval WHERE object = ?1 OR service = ?1)`, object); err != nil {
-			return nil, err
+	return places, rows.Err()
+}
+
+// forget deletes what the owners of objects, and the services that they are members of, are found by, where nothing of them is left.
+func (l *lives) forget(objects []inventory.Ref) error {
+	owners := map[inventory.Ref]struct{}{}
+	for _, r := range objects {
+		owners[ownerOf(r)] = struct{}{}
+		if r.Kind == inventory.KindMember {
+			owners[serviceOf(r)] = struct{}{}
 		}
 	}
-	return objects, nil
+	for r := range owners {
+		result, err := l.sql.forget.Exec(keyOf(r))
+		if err != nil {
+			return err
+		}
+		gone, err := result.RowsAffected()
+		if err != nil {
+			return err
+		}
+		if gone > 0 {
+			l.forgotten = append(l.forgotten, r)
+		}
+	}
+	return nil
 }

@@ -9,7 +9,7 @@ const (
 	quarantineName = "quarantine" // directory of files that were found damaged
 
 	applicationID = 0x46534331 // "FSC1", in the file's header
-	schemaVersion = 2          // PRAGMA user_version
+	schemaVersion = 3          // PRAGMA user_version
 )
 
 // open is the end of an interval that has not ended.
@@ -26,29 +26,7 @@ CREATE TABLE progress (
 ) STRICT;
 INSERT INTO progress VALUES (1, 0, 0, 0, 0);
 
-CREATE TABLE object (
-	id      INTEGER PRIMARY KEY,
-	kind    TEXT NOT NULL,
-	cluster TEXT NOT NULL,
-	name    TEXT NOT NULL,
-	UNIQUE (kind, cluster, name)
-) STRICT;
-
-CREATE TABLE interval (
-	id            INTEGER PRIMARY KEY,
-	object        INTEGER NOT NULL REFERENCES object (id),
-	event_ns      INTEGER NOT NULL,
-	commit_ns     INTEGER NOT NULL,
-	end_event_ns  INTEGER NOT NULL,
-	end_commit_ns INTEGER NOT NULL,
-	end_known     INTEGER NOT NULL,
-	fact          TEXT NOT NULL,
-	until_ns      INTEGER NOT NULL,
-	event_node    INTEGER,
-	commit_node   INTEGER,
-	service       INTEGER
-) STRICT;
-` + intervalIndexes + `
+` + lifeTables + `
 
 CREATE TABLE flow_record (
 	id               INTEGER PRIMARY KEY,
@@ -82,15 +60,7 @@ CREATE INDEX flow_record_by_event ON flow_record (event_ns);
 CREATE INDEX flow_record_by_commit ON flow_record (commit_ns);
 CREATE INDEX flow_record_by_last ON flow_record (last_ns);
 
-` + latestTable + `
-CREATE VIEW fact_history AS SELECT
-	o.kind, o.cluster, o.name,
-	strftime('%Y-%m-%dT%H:%M:%fZ', i.event_ns / 1e9, 'unixepoch') AS began,
-	CASE WHEN i.end_commit_ns < 9223372036854775807
-		THEN strftime('%Y-%m-%dT%H:%M:%fZ', i.end_event_ns / 1e9, 'unixepoch') END AS ended,
-	i.end_known, i.fact, i.id AS interval
-FROM interval i JOIN object o ON o.id = i.object;
-`
+` + latestTable
 
 // latestTable has what only its newest state matters of. Files of before it get it when they
 // are opened; whoever does not know it does not miss it.
@@ -104,12 +74,46 @@ const latestTable = `CREATE TABLE IF NOT EXISTS latest (
 ) STRICT;
 `
 
-// intervalIndexes find intervals: by their object, by their end for what is past its retention, and those
-// that hold at an instant, of everything or of one service.
-const intervalIndexes = `
-CREATE INDEX interval_by_object ON interval (object, id);
-CREATE INDEX interval_by_commit ON interval (end_commit_ns, commit_ns);
-CREATE INDEX interval_at_event ON interval (event_node, event_ns, until_ns) WHERE event_node IS NOT NULL;
-CREATE INDEX interval_at_commit ON interval (commit_node, commit_ns, end_commit_ns) WHERE commit_node IS NOT NULL;
-CREATE INDEX interval_of_service ON interval (service, event_node, event_ns, until_ns) WHERE service IS NOT NULL;
+// lifeTables have the intervals: lives in parts, by what a life is found, where the parts are in the time's tree, and when
+// those ended in which everything has.
+const lifeTables = `
+CREATE TABLE vocabulary (
+	number INTEGER PRIMARY KEY,
+	words  BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE numbering (
+	one       INTEGER PRIMARY KEY CHECK (one = 1),
+	next_life INTEGER NOT NULL
+) STRICT;
+INSERT INTO numbering VALUES (1, 1);
+
+CREATE TABLE owner (
+	key  INTEGER PRIMARY KEY,
+	life INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE life (
+	life   INTEGER NOT NULL,
+	part   INTEGER NOT NULL,
+	states BLOB NOT NULL,
+	PRIMARY KEY (life, part)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE span (
+	scope INTEGER NOT NULL,
+	node  INTEGER NOT NULL,
+	begin INTEGER NOT NULL,
+	until INTEGER NOT NULL,
+	life  INTEGER NOT NULL,
+	part  INTEGER NOT NULL,
+	PRIMARY KEY (scope, node, begin, until, life, part)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE ended (
+	at   INTEGER NOT NULL,
+	life INTEGER NOT NULL,
+	part INTEGER NOT NULL,
+	PRIMARY KEY (at, life, part)
+) STRICT, WITHOUT ROWID;
 `

@@ -157,7 +157,7 @@ func checkTimeline(t *testing.T, s *history.Store, service inventory.Ref, spans 
 	}
 }
 
-// asSchema1 makes a file what version 1 of the schema would have written.
+// asSchema1 makes a file of schema 2 what version 1 would have written.
 const asSchema1 = `
 DROP INDEX interval_by_object; DROP INDEX interval_by_commit; DROP INDEX interval_at_event;
 DROP INDEX interval_at_commit; DROP INDEX interval_of_service;
@@ -168,7 +168,14 @@ CREATE INDEX interval_by_event ON interval (end_event_ns, event_ns);
 CREATE INDEX interval_by_commit ON interval (end_commit_ns, commit_ns);
 PRAGMA user_version = 1;`
 
-func TestFilesOfSchema1(t *testing.T) {
+func TestFilesOfEarlierSchemas(t *testing.T) {
+	for version, older := range map[string]string{"1": asSchema1, "2": ""} {
+		t.Run(version, func(t *testing.T) { checkEarlierSchema(t, older) })
+	}
+}
+
+// checkEarlierSchema records, rewrites the file as schema 2 and then as older makes it, and asks again.
+func checkEarlierSchema(t *testing.T, older string) {
 	r := rand.New(rand.NewPCG(5, 1))
 	c := &clock{t: epoch}
 	d := deps(t)
@@ -189,7 +196,9 @@ func TestFilesOfSchema1(t *testing.T) {
 		answers[q] = all(at(t, s, q.when, q.axis))
 	}
 	stop()
-	execute(t, filepath.Join(cfg.Dir, "history.db"), asSchema1)
+	file := filepath.Join(cfg.Dir, "history.db")
+	history.AsSchema2(t, file)
+	execute(t, file, older)
 	s, _ = start(t, cfg, d)
 	for q, want := range answers {
 		if diff := cmp.Diff(want, all(at(t, s, q.when, q.axis)), equal...); diff != "" {

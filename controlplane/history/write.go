@@ -10,54 +10,84 @@ import (
 	"github.com/fabricscope/fabricscope/controlplane/inventory"
 )
 
-// statements are those of every batch, compiled once.
-type statements struct {
-	object, insertObject, insert, end, flow, latest, progress,
-	newestFirst, overrule *sql.Stmt
+// statement is one of statements, and its SQL.
+type statement struct {
+	stmt **sql.Stmt
+	text string
 }
 
-func (s *statements) prepare(db *sql.DB) error {
-	for target, text := range map[**sql.Stmt]string{
-		&s.object:       `SELECT id FROM object WHERE kind = ? AND cluster = ? AND name = ?`,
-		&s.insertObject: `INSERT INTO object VALUES (?, ?, ?, ?)`,
-		&s.insert: `INSERT INTO interval VALUES
-			(?, ?, ?, ?, 9223372036854775807, 9223372036854775807, 1, ?, 9223372036854775807, ?, ?, ?)`,
-		&s.end: `UPDATE interval SET end_event_ns = ?, end_commit_ns = ?, end_known = ?,
-			until_ns = ?1, event_node = ?5, commit_node = ?6 WHERE id = ?4`,
-		&s.newestFirst: `SELECT id, event_ns, until_ns FROM interval WHERE object = ? AND id < ? ORDER BY id DESC`,
-		&s.overrule:    `UPDATE interval SET until_ns = ?, event_node = ? WHERE id = ?`,
-		&s.flow: `INSERT OR REPLACE INTO flow_record VALUES
-			(NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		&s.latest:   `INSERT OR REPLACE INTO latest VALUES (?, ?, ?, ?, ?)`,
-		&s.progress: `UPDATE progress SET version = ?, commit_ns = ?`,
-	} {
-		stmt, err := db.Prepare(text)
-		if err != nil {
+// statements are those of every batch, compiled once.
+type statements struct {
+	newOwner, owner, lastPart, part, insertPart, updatePart, deletePart,
+	insertSpan, deleteSpan, insertEnded, deleteEnded, expired, forget, numbering, flow, latest, progress *sql.Stmt
+}
+
+// texts gives each statement its SQL.
+func (s *statements) texts() []statement {
+	return []statement{
+		{&s.newOwner, `INSERT OR IGNORE INTO owner VALUES (?, ?)`},
+		{&s.owner, `SELECT life FROM owner WHERE key = ?`},
+		{&s.lastPart, `SELECT max(part) FROM life WHERE life = ?`},
+		{&s.part, `SELECT states FROM life WHERE life = ? AND part = ?`},
+		{&s.insertPart, `INSERT INTO life VALUES (?, ?, ?)`},
+		{&s.updatePart, `UPDATE life SET states = ?3 WHERE life = ?1 AND part = ?2`},
+		{&s.deletePart, `DELETE FROM life WHERE life = ? AND part = ?`},
+		{&s.insertSpan, `INSERT INTO span VALUES (?, ?, ?, ?, ?, ?)`},
+		{&s.deleteSpan, `DELETE FROM span WHERE scope = ? AND node = ? AND begin = ? AND until = ? AND life = ? AND part = ?`},
+		{&s.insertEnded, `INSERT INTO ended VALUES (?, ?, ?)`},
+		{&s.deleteEnded, `DELETE FROM ended WHERE at = ? AND life = ? AND part = ?`},
+		{&s.expired, `SELECT life, part FROM ended WHERE at <= ? LIMIT ?`},
+		{&s.forget, `DELETE FROM owner WHERE key = ?1 AND NOT EXISTS (SELECT 1 FROM life l WHERE l.life = owner.life)
+			AND NOT EXISTS (SELECT 1 FROM span s WHERE s.scope = 64 + owner.life)`},
+		{&s.numbering, `UPDATE numbering SET next_life = ?`},
+		{&s.flow, `INSERT OR REPLACE INTO flow_record VALUES
+			(NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`},
+		{&s.latest, `INSERT OR REPLACE INTO latest VALUES (?, ?, ?, ?, ?)`},
+		{&s.progress, `UPDATE progress SET version = ?, commit_ns = ?`},
+	}
+}
+
+// preparer is a handle or a transaction.
+type preparer interface {
+	Prepare(query string) (*sql.Stmt, error)
+}
+
+func (s *statements) prepare(by preparer) error {
+	for _, each := range s.texts() {
+		var err error
+		if *each.stmt, err = by.Prepare(each.text); err != nil {
 			return err
 		}
-		*target = stmt
 	}
 	return nil
 }
 
 func (s *statements) close() error {
 	var errs []error
-	for _, stmt := range []*sql.Stmt{s.object, s.insertObject, s.insert, s.end, s.flow, s.latest, s.progress, s.newestFirst, s.overrule} {
-		if stmt != nil {
-			errs = append(errs, stmt.Close())
+	for _, each := range s.texts() {
+		if *each.stmt != nil {
+			errs = append(errs, (*each.stmt).Close())
 		}
 	}
 	return errors.Join(errs...)
 }
 
+// in gives the statements as those of a transaction: taken once a batch, as each taking costs.
+func (s *statements) in(tx *sql.Tx) *statements {
+	var own statements
+	to := own.texts()
+	for i, each := range s.texts() {
+		*to[i].stmt = tx.Stmt(*each.stmt)
+	}
+	return &own
+}
+
 // batch is one transaction. What it does to the open intervals counts once it committed.
 type batch struct {
-	d      *disk
-	tx     *sql.Tx
-	staged map[inventory.Ref]row // id 0: ended in this batch
-	flows  map[string]item       // the newest of each conversation, where only that is kept
-	nextInterval,
-	nextObject int64
+	lives
+	d                   *disk
+	staged              map[inventory.Ref]row
+	flows               map[string]item // the newest of each conversation, where only that is kept
 	intervals, flowRows int
 }
 
@@ -65,6 +95,15 @@ type batch struct {
 type live struct {
 	view
 	failedFrom time.Time // no change before was dropped
+}
+
+// row is where an interval that has not ended is in the file.
+type row struct {
+	place
+	index         int // of the part's states
+	closed        bool
+	event, commit int64 // when it began
+	sum           sum
 }
 
 // write makes items durable, and after that, when level is not nil, makes the open
@@ -75,8 +114,7 @@ func (d *disk) write(items []item, level *live, p progress) (intervals, flowRows
 		return 0, 0, err
 	}
 	defer func() { _ = tx.Rollback() }()
-	b := &batch{d: d, tx: tx, staged: map[inventory.Ref]row{}, flows: map[string]item{},
-		nextInterval: d.nextInterval, nextObject: d.nextObject}
+	b := &batch{lives: d.lives(tx), d: d, staged: map[inventory.Ref]row{}, flows: map[string]item{}}
 	for _, it := range items {
 		if err := b.put(it); err != nil {
 			return 0, 0, fmt.Errorf("write %v: %w", it.Ref, err)
@@ -92,7 +130,10 @@ func (d *disk) write(items []item, level *live, p progress) (intervals, flowRows
 			return 0, 0, fmt.Errorf("write %v: %w", it.Ref, err)
 		}
 	}
-	if _, err := tx.Stmt(d.inserts.progress).Exec(int64(p.version), nanos(p.commit)); err != nil {
+	if err := b.save(); err != nil {
+		return 0, 0, fmt.Errorf("write lives: %w", err)
+	}
+	if _, err := b.sql.progress.Exec(int64(p.version), nanos(p.commit)); err != nil {
 		return 0, 0, err
 	}
 	if err := tx.Commit(); err != nil {
@@ -105,13 +146,13 @@ func (d *disk) write(items []item, level *live, p progress) (intervals, flowRows
 // settle takes over what the committed batch did to the open intervals.
 func (b *batch) settle() {
 	for r, at := range b.staged {
-		if at.id == 0 {
+		if at.closed {
 			delete(b.d.rows, r)
 		} else {
 			b.d.rows[r] = at
 		}
 	}
-	b.d.nextInterval, b.d.nextObject = b.nextInterval, b.nextObject
+	b.d.learn(&b.lives)
 }
 
 func (b *batch) put(it item) error {
@@ -122,7 +163,7 @@ func (b *batch) put(it item) error {
 		if it.Fact == nil {
 			return nil
 		}
-		_, err := b.tx.Stmt(b.d.inserts.latest).Exec(string(it.Ref.Kind), it.Ref.ID, nanos(it.Event), nanos(it.Commit), string(it.text))
+		_, err := b.sql.latest.Exec(string(it.Ref.Kind), it.Ref.ID, nanos(it.Event), nanos(it.Commit), string(it.text))
 		return err
 	case inventory.KindConversation:
 		switch {
@@ -143,112 +184,55 @@ func (b *batch) put(it item) error {
 	if it.Fact == nil {
 		return nil
 	}
-	return b.begin(it, at.object, !opened)
+	return b.begin(it, at.life, !opened)
 }
 
 func (b *batch) find(r inventory.Ref) (row, bool) {
 	if at, ok := b.staged[r]; ok {
-		return at, at.id != 0
+		return at, !at.closed
 	}
 	at, ok := b.d.rows[r]
 	return at, ok
 }
 
 func (b *batch) end(r inventory.Ref, at row, by item) error {
-	known := 0
-	if by.Fact != nil || by.endKnown {
-		known = 1
-	}
-	b.staged[r] = row{object: at.object}
-	event, commit := nanos(by.Event), nanos(by.Commit)
-	if _, err := b.tx.Stmt(b.d.inserts.end).Exec(event, commit, known, at.id,
-		fork(at.event, event), fork(at.commit, commit)); err != nil {
-		return err
-	}
-	if event >= at.event { // what was before ended when this began, or earlier
-		return nil
-	}
-	return b.overrule(at.object, at.id, event)
-}
-
-// begin writes a new open interval; object is 0 when it is not known. Anew says that no interval ended with it.
-func (b *batch) begin(it item, object int64, anew bool) error {
-	var service sql.NullInt64
-	if m, ok := it.Fact.(inventory.Member); ok {
-		id, err := b.object(serviceOf(m))
-		if err != nil {
-			return err
-		}
-		service = sql.NullInt64{Int64: id, Valid: true}
-	}
-	id, event, commit := b.nextInterval, nanos(it.Event), nanos(it.Commit)
-	if object == 0 {
-		var err error
-		if object, err = b.object(it.Ref); err != nil {
-			return err
-		}
-	}
-	if anew {
-		if err := b.overrule(object, id, event); err != nil {
-			return err
-		}
-	}
-	b.staged[it.Ref] = row{id: id, object: object, event: event, commit: commit, sum: it.sum}
-	b.nextInterval++
-	b.intervals++
-	_, err := b.tx.Stmt(b.d.inserts.insert).Exec(id, object, event, commit, string(it.text), fork(event, open), fork(commit, open), service)
-	return err
-}
-
-// serviceOf is the service that a member is of.
-func serviceOf(m inventory.Member) inventory.Ref {
-	return inventory.Service{Cluster: m.Cluster, Namespace: m.Namespace, Name: m.Service}.Ref()
-}
-
-// overrule makes the intervals of an object that were recorded before one hold by event time until just before event at
-// most: what was recorded later knows better. An interval holds until the next one begins or earlier, so those
-// before one that begins earlier need no look.
-func (b *batch) overrule(object, before, event int64) error {
-	type late struct{ id, event int64 }
-	var found []late
-	rows, err := b.tx.Stmt(b.d.inserts.newestFirst).Query(object, before)
+	p, err := b.load(at.place)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		var l late
-		var until int64
-		if err := rows.Scan(&l.id, &l.event, &until); err != nil {
-			return err
-		}
-		if until > event {
-			found = append(found, l)
-		}
-		if l.event <= event {
-			break
-		}
+	s := &p.states[at.index]
+	s.endEvent, s.endCommit, s.endKnown = nanos(by.Event), nanos(by.Commit), by.Fact != nil || by.endKnown
+	s.until, p.changed = s.endEvent, true
+	b.staged[r] = row{place: at.place, closed: true}
+	if s.endEvent >= s.event { // what was before ended when this began, or earlier
+		return nil
 	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-		return err
-	}
-	for _, l := range found {
-		if _, err := b.tx.Stmt(b.d.inserts.overrule).Exec(event, fork(l.event, event), l.id); err != nil {
-			return err
-		}
-	}
-	return nil
+	return b.overrule(r, at.place, at.index, s.endEvent)
 }
 
-func (b *batch) object(r inventory.Ref) (id int64, err error) {
-	err = b.tx.Stmt(b.d.inserts.object).QueryRow(string(r.Kind), r.Cluster, r.ID).Scan(&id)
-	if !errors.Is(err, sql.ErrNoRows) {
-		return id, err
+// begin writes a new open interval; life is 0 when it is not known. Anew says that no interval ended with it.
+func (b *batch) begin(it item, life int64, anew bool) error {
+	known := life != 0
+	if !known {
+		var err error
+		if life, known, err = b.ownerOf(it.Ref); err != nil {
+			return err
+		}
 	}
-	id = b.nextObject
-	b.nextObject++
-	_, err = b.tx.Stmt(b.d.inserts.insertObject).Exec(id, string(r.Kind), r.Cluster, r.ID)
-	return id, err
+	event, commit := nanos(it.Event), nanos(it.Commit)
+	if anew && known {
+		if err := b.overruleAll(it.Ref, life, event); err != nil {
+			return err
+		}
+	}
+	at, err := b.add(life, it.Ref, state{event: event, commit: commit, endEvent: open, endCommit: open, endKnown: true, until: open, text: it.text})
+	if err != nil {
+		return err
+	}
+	at.event, at.commit, at.sum = event, commit, it.sum
+	b.staged[it.Ref] = at
+	b.intervals++
+	return nil
 }
 
 func (b *batch) putFlow(it item) error {
@@ -258,7 +242,7 @@ func (b *batch) putFlow(it item) error {
 	if every := int64(b.d.flowInterval); every > 0 {
 		slot -= commit % every
 	}
-	_, err := b.tx.Stmt(b.d.inserts.flow).Exec(c.ID, slot, nanos(it.Event), commit, nanos(c.First), nanos(c.Last), int64(c.Protocol),
+	_, err := b.sql.flow.Exec(c.ID, slot, nanos(it.Event), commit, nanos(c.First), nanos(c.Last), int64(c.Protocol),
 		c.Client.Address.String(), int64(c.Client.Port), c.Client.Identity.Cluster, c.Client.Identity.Namespace,
 		c.Client.Identity.Pod, c.Client.Identity.Service,
 		c.Server.Address.String(), int64(c.Server.Port), c.Server.Identity.Cluster, c.Server.Identity.Namespace,

@@ -1,0 +1,338 @@
+package history
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/klauspost/compress/s2"
+
+	"github.com/fabricscope/fabricscope/controlplane/inventory"
+)
+
+// The file keeps together what is asked for together: a pod, its memberships and its attachments are states of one life,
+// and so are all states of any other object. A life is written in parts, in the order of recording; one row of the file is a
+// part, compressed against the facts that every file begins with. docs/formats/history.md draws its bytes.
+
+// A part is full with fullStates or fullBytes of facts: what is recorded later goes to the next.
+const (
+	fullStates = 32
+	fullBytes  = 24 << 10
+)
+
+// place is where a part is: of which life it is, and which of its parts, from 0.
+type place struct{ life, part int64 }
+
+// part is a stretch of a life.
+type part struct {
+	objects []inventory.Ref
+	states  []state
+	stored  []span // that the file has of it; nil while it has no part
+	sealed  int64  // what the file has of its expiry
+	changed bool
+}
+
+// state is an interval: what one object was from a time until another.
+type state struct {
+	object    int // of the part's
+	event     int64
+	commit    int64
+	endEvent  int64 // open while it has not ended
+	endCommit int64
+	endKnown  bool
+	until     int64 // when it ended to hold by event time: at endEvent, or when something recorded later says otherwise
+	text      []byte
+}
+
+func (s *state) ended() bool { return s.endCommit < open }
+
+// holds says whether the object was so at t.
+func (s *state) holds(t int64, axis Axis) bool {
+	if axis == ByCommit {
+		return s.commit <= t && t < s.endCommit
+	}
+	return s.event <= t && t < s.until
+}
+
+// kindCodes are the numbers of kinds in the file, which stay as they are.
+var kindCodes = [...]inventory.Kind{1: inventory.KindCluster, 2: inventory.KindGap, 3: inventory.KindNamespace, 4: inventory.KindNode,
+	5: inventory.KindPod, 6: inventory.KindService, 7: inventory.KindMember, 8: inventory.KindEntrance, 9: inventory.KindEvent,
+	10: inventory.KindAttachment, 11: inventory.KindSwitch, 12: inventory.KindPort, 13: inventory.KindLink, 14: inventory.KindEndpoint}
+
+func codeOf(k inventory.Kind) int {
+	code := slices.Index(kindCodes[:], k)
+	if code < 1 {
+		panic(fmt.Sprintf("history: a fact of kind %q is not kept", k))
+	}
+	return code
+}
+
+// ownerOf is the object whose life a fact belongs to: the pod of a membership or an attachment, and itself of all else.
+func ownerOf(r inventory.Ref) inventory.Ref {
+	uid := ""
+	switch r.Kind {
+	case inventory.KindMember:
+		uid = r.ID[strings.LastIndexByte(r.ID, '/')+1:]
+	case inventory.KindAttachment:
+		uid, _, _ = strings.Cut(r.ID, "/")
+	}
+	if uid == "" {
+		return r
+	}
+	return inventory.Ref{Kind: inventory.KindPod, Cluster: r.Cluster, ID: uid}
+}
+
+// serviceOf is the service that a member is of.
+func serviceOf(member inventory.Ref) inventory.Ref {
+	namespace, rest, _ := strings.Cut(member.ID, "/")
+	name, _, _ := strings.Cut(rest, "/")
+	return inventory.Ref{Kind: inventory.KindService, Cluster: member.Cluster, ID: namespace + "/" + name}
+}
+
+// keyOf is what a life is found by. Two lives of one key, which chance makes of one pair in 2^64, are kept as one.
+func keyOf(owner inventory.Ref) int64 {
+	whole := sha256.Sum256([]byte(string(owner.Kind) + "\x00" + owner.Cluster + "\x00" + owner.ID))
+	return int64(binary.BigEndian.Uint64(whole[:]))
+}
+
+func (p *part) full() bool {
+	size := 0
+	for _, s := range p.states {
+		size += len(s.text)
+	}
+	return len(p.states) >= fullStates || size >= fullBytes
+}
+
+// add puts a state behind the others and gives its index.
+func (p *part) add(r inventory.Ref, s state) int {
+	s.object = slices.Index(p.objects, r)
+	if s.object < 0 {
+		s.object = len(p.objects)
+		p.objects = append(p.objects, r)
+	}
+	p.states = append(p.states, s)
+	p.changed = true
+	return len(p.states) - 1
+}
+
+// expiry is the second by which the end of every state was written down; 0 while there is one that has not ended.
+func (p *part) expiry() int64 {
+	last := int64(0)
+	for i := range p.states {
+		if !p.states[i].ended() {
+			return 0
+		}
+		last = max(last, p.states[i].endCommit)
+	}
+	return second(last) + 1
+}
+
+// Flags of a state.
+const (
+	flagEnded     = 1 << iota // it has an end
+	flagKnown                 // the end's time is when it happened
+	flagFollowed              // the end is the beginning of the object's next state in this part, and not written
+	flagOverruled             // until is written: it is not when the end happened
+)
+
+// pack appends the bytes of a part.
+func (p *part) pack(out []byte, w words) []byte {
+	out = binary.AppendUvarint(out, w.number)
+	out = binary.AppendUvarint(out, uint64(len(p.states)))
+	var event, commit, endCommit int64
+	for i := range p.states {
+		s := &p.states[i]
+		flags, follower := byte(0), p.follower(i)
+		if s.ended() {
+			flags |= flagEnded
+			if follower != nil && s.endEvent == follower.event && s.endCommit == follower.commit && s.endKnown {
+				flags |= flagFollowed
+			}
+		}
+		if s.endKnown {
+			flags |= flagKnown
+		}
+		if s.until != s.endEvent {
+			flags |= flagOverruled
+		}
+		out = binary.AppendUvarint(append(out, flags), uint64(s.object))
+		out = binary.AppendVarint(out, s.event-event)
+		out = binary.AppendVarint(out, s.commit-commit)
+		if flags&(flagEnded|flagFollowed) == flagEnded {
+			out = binary.AppendVarint(out, s.endCommit-endCommit)
+			out = binary.AppendVarint(out, s.endEvent-s.endCommit)
+			endCommit = s.endCommit
+		}
+		if flags&flagOverruled != 0 {
+			out = binary.AppendVarint(out, s.until-s.event)
+		}
+		out = binary.AppendUvarint(out, uint64(len(s.text)))
+		event, commit = s.event, s.commit
+	}
+	return append(out, w.dict.Encode(nil, p.body())...)
+}
+
+// body is what is compressed of a part: the names of its objects, and the facts.
+func (p *part) body() []byte {
+	body := binary.AppendUvarint(make([]byte, 0, 4096), uint64(len(p.objects)))
+	for _, r := range p.objects {
+		body = append(body, byte(codeOf(r.Kind)))
+		for _, s := range []string{r.Cluster, r.ID} {
+			body = append(binary.AppendUvarint(body, uint64(len(s))), s...)
+		}
+	}
+	for i := range p.states {
+		body = append(body, p.states[i].text...)
+	}
+	return body
+}
+
+// follower is the next state of the same object.
+func (p *part) follower(i int) *state {
+	for n := i + 1; n < len(p.states); n++ {
+		if p.states[n].object == p.states[i].object {
+			return &p.states[n]
+		}
+	}
+	return nil
+}
+
+// unpacker reads parts one after the other; what it gives is overwritten by the next.
+type unpacker struct {
+	vocabulary vocabulary
+	p          part
+	lengths    []int
+	packed     []byte // the rest of the part, its body
+	dict       *s2.Dict
+	plain      []byte
+}
+
+// times reads when a part's states were, without the objects and facts.
+func (u *unpacker) times(data []byte) error {
+	in := input{rest: data}
+	number, count := in.uvarint(), in.uvarint()
+	if u.dict = u.vocabulary[number]; u.dict == nil {
+		return fmt.Errorf("%w: part with the words %d, which are not there", ErrCorrupt, number)
+	}
+	if in.bad || count > uint64(len(in.rest)) {
+		return fmt.Errorf("%w: part of %d states in %d bytes", ErrCorrupt, count, len(data))
+	}
+	u.p.states, u.lengths = u.p.states[:0], u.lengths[:0]
+	var flags [4 * fullStates]byte
+	all := flags[:0]
+	var event, commit, endCommit int64
+	for range count {
+		f := in.octet()
+		s := state{object: int(in.uvarint()), event: event + in.varint(), commit: commit + in.varint(),
+			endEvent: open, endCommit: open, endKnown: f&flagKnown != 0}
+		if f&(flagEnded|flagFollowed) == flagEnded {
+			s.endCommit = endCommit + in.varint()
+			s.endEvent, endCommit = s.endCommit+in.varint(), s.endCommit
+		}
+		if s.until = s.endEvent; f&flagOverruled != 0 {
+			s.until = s.event + in.varint()
+		}
+		event, commit = s.event, s.commit
+		u.p.states, all, u.lengths = append(u.p.states, s), append(all, f), append(u.lengths, int(in.uvarint()))
+	}
+	for i := range u.p.states {
+		if all[i]&flagFollowed == 0 {
+			continue
+		}
+		s, next := &u.p.states[i], u.p.follower(i)
+		if next == nil {
+			in.bad = true
+			break
+		}
+		if s.endEvent, s.endCommit = next.event, next.commit; all[i]&flagOverruled == 0 {
+			s.until = next.event
+		}
+	}
+	if in.bad {
+		return fmt.Errorf("%w: part with impossible times", ErrCorrupt)
+	}
+	u.packed = in.rest
+	return nil
+}
+
+// facts completes what times read.
+func (u *unpacker) facts() (*part, error) {
+	var err error
+	if u.plain, err = u.dict.Decode(u.plain, u.packed); err != nil {
+		return nil, fmt.Errorf("%w: part: %w", ErrCorrupt, err)
+	}
+	in := input{rest: u.plain}
+	u.p.objects = u.p.objects[:0]
+	for range in.uvarint() {
+		code := int(in.octet())
+		if code < 1 || code >= len(kindCodes) || in.bad {
+			return nil, fmt.Errorf("%w: part with an object of kind %d", ErrCorrupt, code)
+		}
+		u.p.objects = append(u.p.objects, inventory.Ref{Kind: kindCodes[code], Cluster: string(in.take(in.uvarint())), ID: string(in.take(in.uvarint()))})
+	}
+	for i := range u.p.states {
+		s := &u.p.states[i]
+		if s.text = in.take(uint64(u.lengths[i])); s.object >= len(u.p.objects) {
+			in.bad = true
+		}
+	}
+	if in.bad || len(in.rest) > 0 {
+		return nil, fmt.Errorf("%w: part with facts of another length than it says", ErrCorrupt)
+	}
+	return &u.p, nil
+}
+
+// part reads a part, which is good until the next is read.
+func (u *unpacker) part(data []byte) (*part, error) {
+	if err := u.times(data); err != nil {
+		return nil, err
+	}
+	return u.facts()
+}
+
+// unpack reads a part that is the caller's own.
+func unpack(data []byte, v vocabulary) (*part, error) {
+	u := unpacker{vocabulary: v}
+	return u.part(data)
+}
+
+// input reads bytes; it gives nothing and is bad after their end.
+type input struct {
+	rest []byte
+	bad  bool
+}
+
+func (in *input) octet() byte {
+	if b := in.take(1); len(b) == 1 {
+		return b[0]
+	}
+	return 0
+}
+
+func (in *input) take(n uint64) []byte {
+	if n > uint64(len(in.rest)) {
+		in.bad, in.rest = true, nil
+		return nil
+	}
+	taken := in.rest[:n:n]
+	in.rest = in.rest[n:]
+	return taken
+}
+
+func (in *input) uvarint() uint64 {
+	v, n := binary.Uvarint(in.rest)
+	if in.take(uint64(max(n, 1))); n <= 0 {
+		in.bad = true
+	}
+	return v
+}
+
+func (in *input) varint() int64 {
+	v, n := binary.Varint(in.rest)
+	if in.take(uint64(max(n, 1))); n <= 0 {
+		in.bad = true
+	}
+	return v
+}

@@ -1,0 +1,124 @@
+package history
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/fabricscope/fabricscope/controlplane/inventory"
+)
+
+// scanned is how many parts are decoded in one piece of work.
+const scanned = 256
+
+// found is a state that was looked for.
+type found struct {
+	state
+	place
+	index int
+	ref   inventory.Ref
+	fact  inventory.Fact
+	sum   sum
+}
+
+func (f *found) entry() inventory.Entry {
+	return inventory.Entry{Fact: f.fact, Event: moment(f.event), Commit: moment(f.commit)}
+}
+
+// packed is a part as it was read.
+type packed struct {
+	place
+	data []byte
+}
+
+// scan reads the parts that a question finds, decodes on all processors the states of them that are wanted, and gives them
+// one by one, in no certain order. The text of a state is not kept.
+func (d *disk) scan(ctx context.Context, q querier, what question, wanted func(inventory.Ref, *state) bool, each func(found)) error {
+	group, ctx := errgroup.WithContext(ctx)
+	work := make(chan []packed, runtime.GOMAXPROCS(0))
+	var mu sync.Mutex // guards each
+	for range runtime.GOMAXPROCS(0) {
+		group.Go(func() error {
+			u := unpacker{vocabulary: d.vocabulary}
+			var some []found
+			for parts := range work {
+				var err error
+				if some, err = u.decode(parts, wanted, some[:0]); err != nil {
+					return err
+				}
+				mu.Lock()
+				for _, f := range some {
+					each(f)
+				}
+				mu.Unlock()
+			}
+			return nil
+		})
+	}
+	group.Go(func() error {
+		defer close(work)
+		return readParts(ctx, q, what, func(parts []packed) error {
+			select {
+			case work <- parts:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		})
+	})
+	return group.Wait()
+}
+
+// readParts gives the parts that a question finds, some at a time.
+func readParts(ctx context.Context, q querier, what question, give func([]packed) error) error {
+	rows, err := q.QueryContext(ctx, what.text, what.args...)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	var some []packed
+	for rows.Next() {
+		var p packed
+		if err := rows.Scan(&p.life, &p.part, &p.data); err != nil {
+			return err
+		}
+		if some = append(some, p); len(some) == scanned {
+			if err := give(some); err != nil {
+				return err
+			}
+			some = nil
+		}
+	}
+	if err := rows.Err(); err != nil || len(some) == 0 {
+		return err
+	}
+	return give(some)
+}
+
+// decode appends the states of parts that are wanted.
+func (u *unpacker) decode(parts []packed, wanted func(inventory.Ref, *state) bool, to []found) ([]found, error) {
+	for _, each := range parts {
+		p, err := u.part(each.data)
+		if err != nil {
+			return nil, fmt.Errorf("part %d of life %d: %w", each.part, each.life, err)
+		}
+		for i := range p.states {
+			s := &p.states[i]
+			ref := p.objects[s.object]
+			if !wanted(ref, s) {
+				continue
+			}
+			fact, err := decode(ref.Kind, s.text)
+			if err != nil {
+				return nil, fmt.Errorf("state %d of %v: %w", i, ref, err)
+			}
+			f := found{state: *s, place: each.place, index: i, ref: ref, fact: fact, sum: sumOf(s.text)}
+			f.text = nil
+			to = append(to, f)
+		}
+	}
+	return to, nil
+}
