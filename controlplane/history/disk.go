@@ -235,7 +235,8 @@ func (d *disk) load(now time.Time, linger time.Duration, each func(inventory.Ent
 	if err := d.writer.QueryRow(`SELECT next_life FROM numbering`).Scan(&d.nextLife); err != nil {
 		return p, 0, classify(err)
 	}
-	err = d.scan(ctx, d.writer, question{placesAt, []any{list(scopesOf(nil)), list([]int64{unended}), int64(open - 1)}}.read(partsOf),
+	notEnded := question{text: placesAt, args: []any{list(scopesOf(nil)), list([]int64{unended}), int64(open - 1)}, sums: true}
+	err = d.scan(ctx, d.writer, notEnded.read(partsOf),
 		func(_ inventory.Ref, s *state) bool { return !s.ended() }, func(f found) {
 			at := row{place: f.place, index: f.index, event: f.event, commit: f.commit, sum: f.sum}
 			d.rows[f.ref] = at

@@ -87,20 +87,24 @@ const (
 type question struct {
 	text string
 	args []any
+	sums bool // of the facts are wanted
 }
 
 // coverAt asks for the places of what covers a second.
 func coverAt(scopes []int64, at int64) question {
-	return question{placesAt, []any{list(scopes), list(wayTo(at)), at}}
+	return question{text: placesAt, args: []any{list(scopes), list(wayTo(at)), at}}
 }
 
 // begunIn asks for the places of what begins after a second and until another.
 func begunIn(scopes []int64, after, to int64) question {
-	return question{placesBegun, []any{list(scopes), list(wayTo(to)), after, to}}
+	return question{text: placesBegun, args: []any{list(scopes), list(wayTo(to)), after, to}}
 }
 
 // read asks for the parts, or for the whole lives, at the places.
-func (q question) read(how string) question { return question{fmt.Sprintf(how, q.text), q.args} }
+func (q question) read(how string) question {
+	q.text = fmt.Sprintf(how, q.text)
+	return q
+}
 
 // list is how an argument has several numbers.
 func list(numbers []int64) string {

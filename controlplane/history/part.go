@@ -202,6 +202,7 @@ func (p *part) follower(i int) *state {
 // unpacker reads parts one after the other; what it gives is overwritten by the next.
 type unpacker struct {
 	vocabulary vocabulary
+	sums       bool // decode gives the sums of facts too
 	p          part
 	lengths    []int
 	packed     []byte // the rest of the part, its body

@@ -21,7 +21,7 @@ type found struct {
 	index int
 	ref   inventory.Ref
 	fact  inventory.Fact
-	sum   sum
+	sum   sum // where the scan is for sums
 }
 
 func (f *found) entry() inventory.Entry {
@@ -42,7 +42,7 @@ func (d *disk) scan(ctx context.Context, q querier, what question, wanted func(i
 	var mu sync.Mutex // guards each
 	for range runtime.GOMAXPROCS(0) {
 		group.Go(func() error {
-			u := unpacker{vocabulary: d.vocabulary}
+			u := unpacker{vocabulary: d.vocabulary, sums: what.sums}
 			var some []found
 			for parts := range work {
 				var err error
@@ -115,8 +115,10 @@ func (u *unpacker) decode(parts []packed, wanted func(inventory.Ref, *state) boo
 			if err != nil {
 				return nil, fmt.Errorf("state %d of %v: %w", i, ref, err)
 			}
-			f := found{state: *s, place: each.place, index: i, ref: ref, fact: fact, sum: sumOf(s.text)}
-			f.text = nil
+			f := found{state: *s, place: each.place, index: i, ref: ref, fact: fact}
+			if f.text = nil; u.sums {
+				f.sum = sumOf(s.text)
+			}
 			to = append(to, f)
 		}
 	}

@@ -73,7 +73,7 @@ func (d *disk) serviceSpans(ctx context.Context, service inventory.Ref, from, to
 	}
 	within := func(s *state) bool { return s.event < nanos(to) && s.until > nanos(from) }
 	var own, others []found
-	err = d.scan(ctx, tx, question{`SELECT life, part, states FROM life WHERE life = ?`, []any{life}},
+	err = d.scan(ctx, tx, question{text: `SELECT life, part, states FROM life WHERE life = ?`, args: []any{life}},
 		func(r inventory.Ref, s *state) bool { return r == service && within(s) }, func(f found) { own = append(own, f) })
 	if err != nil {
 		return nil, err

@@ -64,16 +64,20 @@ func (t *tree) insert(n *node, r inventory.Ref, rec record) *node {
 
 // grown makes a tree of nodes with different references, all at once. The slice is the tree's then.
 func grown(nodes []node) *node {
-	slices.SortFunc(nodes, func(a, b node) int { return a.ref.Compare(b.ref) })
-	return balanced(nodes, math.MaxUint32)
+	sorted := make([]*node, len(nodes)) // a node is too large to be moved often
+	for i := range nodes {
+		sorted[i] = &nodes[i]
+	}
+	slices.SortFunc(sorted, func(a, b *node) int { return a.ref.Compare(b.ref) })
+	return balanced(sorted, math.MaxUint32)
 }
 
-func balanced(nodes []node, priority uint32) *node {
+func balanced(nodes []*node, priority uint32) *node {
 	if len(nodes) == 0 {
 		return nil
 	}
 	middle := len(nodes) / 2
-	n := &nodes[middle]
+	n := nodes[middle]
 	n.priority = priority
 	n.left, n.right = balanced(nodes[:middle], priority/2), balanced(nodes[middle+1:], priority/2)
 	return n

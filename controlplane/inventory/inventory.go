@@ -46,7 +46,13 @@ type Ref struct {
 
 // Compare orders references by kind, cluster and ID.
 func (r Ref) Compare(o Ref) int {
-	return cmp.Or(cmp.Compare(r.Kind, o.Kind), cmp.Compare(r.Cluster, o.Cluster), cmp.Compare(r.ID, o.ID))
+	if r.Kind != o.Kind {
+		return cmp.Compare(r.Kind, o.Kind)
+	}
+	if r.Cluster != o.Cluster {
+		return cmp.Compare(r.Cluster, o.Cluster)
+	}
+	return cmp.Compare(r.ID, o.ID)
 }
 
 // String gives the reference as kind:cluster/id, for messages.
