@@ -1,6 +1,7 @@
 package correlate
 
 import (
+	"hash/maphash"
 	"maps"
 	"slices"
 	"time"
@@ -53,7 +54,8 @@ type cables struct {
 	links      map[portKey]inventory.Link // that there are, by their ends
 	expired    map[inventory.Ref]expired  // by the accounting of a port
 	ofSwitch   map[string]uint64          // expired packets of all its ports
-	young, old map[string][]crossing      // by conversation; what is not asked for in a span is forgotten
+	young, old map[uint64][]crossing      // by conversation; what is not asked for in a span is forgotten
+	seed       maphash.Seed
 	span       time.Duration
 	turned     time.Time
 	ticked     time.Time
@@ -67,7 +69,7 @@ type expired struct {
 
 func newCables(span time.Duration, m *cableMetrics) *cables {
 	return &cables{byEnd: map[portKey]*cable{}, links: map[portKey]inventory.Link{}, expired: map[inventory.Ref]expired{},
-		ofSwitch: map[string]uint64{}, young: map[string][]crossing{}, span: span, metrics: m}
+		ofSwitch: map[string]uint64{}, young: map[uint64][]crossing{}, seed: maphash.MakeSeed(), span: span, metrics: m}
 }
 
 // load takes what a conversation had counted when it was recorded last: of that nothing is new.
@@ -84,7 +86,7 @@ func (t *cables) load(conv *flow.Conversation) {
 		}
 	}
 	if list != nil {
-		t.young[conv.ID] = list
+		t.young[number(t.seed, conv.ID)] = list
 	}
 }
 
@@ -145,13 +147,14 @@ func (t *cables) at(end portKey) *cable {
 // count adds what is new in the balances of a conversation to the cables. Those of its reverse direction
 // begin at index reverse.
 func (t *cables) count(conv *flow.Conversation, balances []balance, reverse int, now time.Time) {
-	before, again := t.young[conv.ID]
+	id := number(t.seed, conv.ID)
+	before, again := t.young[id]
 	if !again {
-		before, again = t.old[conv.ID]
+		before, again = t.old[id]
 	}
 	if len(balances) == 0 {
 		if again {
-			t.young[conv.ID] = before
+			t.young[id] = before
 		}
 		return
 	}
@@ -176,7 +179,7 @@ func (t *cables) count(conv *flow.Conversation, balances []balance, reverse int,
 		before[k].packets, before[k].lost, before[k].generations = b.packets, b.lost, b.generations
 	}
 	if len(before) > 0 {
-		t.young[conv.ID] = before
+		t.young[id] = before
 	}
 }
 
@@ -192,7 +195,7 @@ func (t *cables) judge(now time.Time) []inventory.Change {
 		c.judge(now)
 	}
 	if now.Sub(t.turned) >= t.span {
-		t.old, t.young, t.turned = t.young, map[string][]crossing{}, now
+		t.old, t.young, t.turned = t.young, map[uint64][]crossing{}, now
 	}
 	seconds := int(now.Sub(t.ticked) / time.Second)
 	if t.ticked.IsZero() || seconds > lossWindow {

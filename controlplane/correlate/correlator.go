@@ -264,7 +264,7 @@ func (c *Correlator) identify(conv *flow.Conversation, there, back *path) []inve
 	asked := c.memory.hash(question{client: client.party, server: server.party,
 		clientVersion: c.index.touched[client.address], serverVersion: c.index.touched[server.address],
 		version: c.index.version, hops: [2]int{len(there.hops), len(back.hops)}})
-	if before.question == asked {
+	if before.answers(asked) {
 		conv.Client.Identity, conv.Server.Identity = before.client.Value(), before.server.Value()
 		return nil
 	}

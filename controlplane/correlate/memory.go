@@ -13,7 +13,7 @@ import (
 type memory struct {
 	span       time.Duration
 	seed       maphash.Seed
-	young, old map[string]known // by conversation
+	young, old map[uint64]known // by conversation
 	turned     time.Time        // when young became what it is
 }
 
@@ -21,9 +21,11 @@ type memory struct {
 // identities are shared.
 type known struct {
 	client, server unique.Handle[flow.Identity] // zero if nothing is known
-	question       uint64                       // what they answer; 0 if they have to be asked for again
-	lesser         bool                         // the client's address is the lesser one
+	question       uint64                       // what they answer, 0 if they have to be asked for again; and markLesser
 }
+
+// markLesser says in known.question that the client's address is the lesser one.
+const markLesser = 1
 
 // question is everything that the answer to who the ends are depends on.
 type question struct {
@@ -35,8 +37,10 @@ type question struct {
 
 // knownOf keeps what is said of the ends of a conversation.
 func knownOf(conv *flow.Conversation, question uint64) known {
-	return known{client: unique.Make(conv.Client.Identity), server: unique.Make(conv.Server.Identity),
-		question: question, lesser: lesser(conv)}
+	if lesser(conv) {
+		question |= markLesser
+	}
+	return known{client: unique.Make(conv.Client.Identity), server: unique.Make(conv.Server.Identity), question: question}
 }
 
 func lesser(conv *flow.Conversation) bool { return conv.Client.Address.Less(conv.Server.Address) }
@@ -46,36 +50,43 @@ func (k *known) ends(conv *flow.Conversation) (client, server flow.Identity) {
 	if k.client == (unique.Handle[flow.Identity]{}) {
 		return flow.Identity{}, flow.Identity{}
 	}
-	if k.lesser != lesser(conv) { // who began is known better by now
+	if (k.question&markLesser != 0) != lesser(conv) { // who began is known better by now
 		return k.server.Value(), k.client.Value()
 	}
 	return k.client.Value(), k.server.Value()
 }
 
 func newMemory(span time.Duration) *memory {
-	return &memory{span: span, seed: maphash.MakeSeed(), young: map[string]known{}}
+	return &memory{span: span, seed: maphash.MakeSeed(), young: map[uint64]known{}}
 }
 
-// hash is the question in short; never 0.
-func (m *memory) hash(q question) uint64 { return maphash.Comparable(m.seed, q) | 1 }
+// hash is the question in short; never 0, and without markLesser.
+func (m *memory) hash(q question) uint64 { return (maphash.Comparable(m.seed, q) | 2) &^ markLesser }
+
+// answers says that what is known is the answer to a question.
+func (k *known) answers(asked uint64) bool { return k.question&^markLesser == asked }
+
+// number is a conversation's identifier in short: there are a million, and the text would be kept of each.
+func number(seed maphash.Seed, id string) uint64 { return maphash.String(seed, id) }
 
 // get gives what is known of a conversation, zero if nothing is. It counts as asked for.
 func (m *memory) get(id string) known {
-	k, ok := m.young[id]
+	n := number(m.seed, id)
+	k, ok := m.young[n]
 	if ok {
 		return k
 	}
-	if k, ok = m.old[id]; ok {
-		m.young[id] = k
+	if k, ok = m.old[n]; ok {
+		m.young[n] = k
 	}
 	return k
 }
 
-func (m *memory) put(id string, k known) { m.young[id] = k }
+func (m *memory) put(id string, k known) { m.young[number(m.seed, id)] = k }
 
 // turn lets time pass.
 func (m *memory) turn(now time.Time) {
 	if now.Sub(m.turned) >= m.span {
-		m.old, m.young, m.turned = m.young, map[string]known{}, now
+		m.old, m.young, m.turned = m.young, map[uint64]known{}, now
 	}
 }
