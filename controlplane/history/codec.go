@@ -111,13 +111,13 @@ func decode(k inventory.Kind, text []byte) (inventory.Fact, error) {
 	case inventory.KindEndpoint:
 		return decodeAs[inventory.Endpoint](text)
 	case inventory.KindAccounting:
-		return decodeAs[inventory.Accounting](text)
+		return decodeRest[inventory.Accounting](text)
 	case inventory.KindFlowCache:
-		return decodeAs[inventory.FlowCache](text)
+		return decodeRest[inventory.FlowCache](text)
 	case inventory.KindLedger:
-		return decodeAs[inventory.Ledger](text)
+		return decodeRest[inventory.Ledger](text)
 	case inventory.KindConversation:
-		return decodeAs[flow.Conversation](text)
+		return decodeRest[flow.Conversation](text)
 	}
 	return nil, fmt.Errorf("%w: unknown kind %q", ErrCorrupt, k)
 }
@@ -125,6 +125,15 @@ func decode(k inventory.Kind, text []byte) (inventory.Fact, error) {
 func decodeAs[F inventory.Fact](text []byte) (inventory.Fact, error) {
 	var f F
 	if err := fastjson.Unmarshal(text, &f); err != nil {
+		return nil, fmt.Errorf("%w: %T: %w", ErrCorrupt, f, err)
+	}
+	return f, nil
+}
+
+// decodeRest is decodeAs of facts that have durations, which encoding/json alone reads as it wrote them, or that no life keeps.
+func decodeRest[F inventory.Fact](text []byte) (inventory.Fact, error) {
+	var f F
+	if err := json.Unmarshal(text, &f); err != nil {
 		return nil, fmt.Errorf("%w: %T: %w", ErrCorrupt, f, err)
 	}
 	return f, nil

@@ -95,7 +95,8 @@ func conversation(n int, packets uint64, last time.Time) flow.Conversation {
 		ForwardHops: []flow.Hop{{Switch: "leaf1", Port: "w1", Number: 1,
 			Outer:    flow.Outer{Kind: flow.VXLAN, VNI: 1, Src: netip.MustParseAddr("10.0.1.1"), Dst: netip.MustParseAddr("10.0.2.1")},
 			Counters: flow.Counters{Packets: packets, Bytes: 100 * packets}, First: epoch, Last: last}},
-		First: epoch, Last: last,
+		Handshake: &flow.Handshake{State: flow.Established, ServerRTT: time.Millisecond},
+		First:     epoch, Last: last,
 	}
 }
 

@@ -63,7 +63,7 @@ func readFlows(ctx context.Context, q querier, query string, args []any, each fu
 		if err := rows.Scan(&event, &commit, &last, &text); err != nil {
 			return err
 		}
-		fact, err := decodeAs[flow.Conversation](text)
+		fact, err := decodeRest[flow.Conversation](text)
 		if err != nil {
 			return fmt.Errorf("flow record committed at %v: %w", moment(commit), err)
 		}
