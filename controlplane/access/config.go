@@ -26,6 +26,14 @@ type Config struct {
 	// ClientCertificates is Off, Optional or Required; ClientCA is the PEM file of their authorities.
 	ClientCertificates string
 	ClientCA           string
+	// Users is a file of users with hashes of their passwords, as htpasswd -B writes it; empty: nobody logs in.
+	Users string
+	// Policy is a file with a policy of RPCs in the JSON form of gRPC A43; empty: all are allowed.
+	Policy string
+	// Readers say who sees what; empty: everybody sees everything.
+	Readers []Reader
+	// Audit is the file of the audit log; empty for none.
+	Audit string
 	// Refresh is how often the files are looked at.
 	Refresh time.Duration
 }
@@ -51,7 +59,10 @@ func (c Config) Validate() error {
 	if c.Refresh <= 0 {
 		add("refresh", "%v is not positive", c.Refresh)
 	}
-	return errors.Join(errs...)
+	if len(c.Readers) > 0 && c.Users == "" && c.ClientCertificates == Off {
+		add("readers", "nobody can be known without a users-file or client-certificates")
+	}
+	return errors.Join(append(errs, c.validateReaders())...)
 }
 
 // Deps is what a guard uses of its surroundings. All may be left out.

@@ -20,6 +20,9 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/fabricscope/fabricscope/controlplane/access"
+	"github.com/fabricscope/fabricscope/controlplane/history/records"
+	"github.com/fabricscope/fabricscope/controlplane/inventory"
+	"github.com/fabricscope/fabricscope/controlplane/publish/export"
 	"github.com/fabricscope/fabricscope/controlplane/publish/gnmi"
 	"github.com/fabricscope/fabricscope/controlplane/publish/gnmi/gnmitest"
 	"github.com/fabricscope/fabricscope/controlplane/publish/gnmi/gnmitest/shop"
@@ -40,6 +43,7 @@ type guarded struct {
 	clients   *authority
 	registry  *prometheus.Registry
 	cfg       access.Config
+	facts     []inventory.Fact // besides the shop's
 	guard     *access.Guard
 	authority *x509.CertPool // of the server
 }
@@ -74,8 +78,22 @@ func (g *guarded) start(t *testing.T) *guarded {
 		}
 	})
 	t.Cleanup(func() { cancel(); running.Wait() })
-	g.Lab = gnmitest.StartWith(t, shop.Facts(), func(d *gnmi.Deps) { d.TLS = g.guard.TLS() })
+	g.Lab = gnmitest.StartWith(t, append(shop.Facts(), g.facts...), func(d *gnmi.Deps, flows *records.Store) {
+		d.Services = []gnmi.Service{export.New(flows, g.guard.ShowRecords)}
+		d.TLS, d.Options, d.Access = g.guard.TLS(), g.guard.Options(), reads{g.guard}
+	})
 	return g
+}
+
+// reads is the guard as the gNMI server asks it.
+type reads struct{ *access.Guard }
+
+func (r reads) Reader(ctx context.Context, _ string) (gnmi.Reader, error) {
+	reader, err := r.ReaderOf(ctx)
+	if reader == nil {
+		return nil, err
+	}
+	return reader, err
 }
 
 // dial connects with certificates; each call is a connection of its own.

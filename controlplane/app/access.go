@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"log/slog"
 	"time"
 
@@ -17,7 +18,23 @@ func guardConfig(cfg config.Config) access.Config {
 	a := cfg.Access
 	c.Certificate, c.Key = cfg.GNMI.CertFile, cfg.GNMI.KeyFile
 	c.ClientCertificates, c.ClientCA, c.Refresh = a.ClientCertificates, a.ClientCAFile, a.Refresh
+	c.Users, c.Policy, c.Audit = a.UsersFile, a.PolicyFile, a.AuditFile
+	for _, r := range a.Readers {
+		c.Readers = append(c.Readers, access.Reader(r))
+	}
 	return c
+}
+
+// reads tells the gNMI server what callers see.
+type reads struct{ *access.Guard }
+
+// Reader implements gnmi.Access.
+func (r reads) Reader(ctx context.Context, _ string) (gnmi.Reader, error) {
+	reader, err := r.ReaderOf(ctx)
+	if reader == nil {
+		return nil, err // a nil interface
+	}
+	return reader, err
 }
 
 func newGuard(cfg config.Config, log *slog.Logger, r prometheus.Registerer) (*access.Guard, error) {

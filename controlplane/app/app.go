@@ -188,7 +188,8 @@ func newGNMI(cfg config.Config, store *history.Store, flows *records.Store, guar
 	c.SampleDefault, c.SampleMinimum, c.SendTimeout, c.Keepalive = g.SampleDefault, g.SampleMinimum, g.SendTimeout, g.Keepalive
 	c.MaxSubscribers, c.MaxStreams, c.MaxPaths, c.MaxBehind = g.MaxSubscribers, g.MaxStreams, g.MaxPaths, g.MaxBehind
 	c.MaxRequestBytes, c.MaxGetBytes = g.MaxRequestBytes, g.MaxGetBytes
-	return gnmi.New(c, gnmi.Deps{Source: store, Log: log, Registerer: r, TLS: guard.TLS(), Services: []gnmi.Service{export.New(flows)}})
+	return gnmi.New(c, gnmi.Deps{Source: store, Log: log, Registerer: r, TLS: guard.TLS(), Options: guard.Options(), Access: reads{guard},
+		Services: []gnmi.Service{export.New(flows, guard.ShowRecords)}})
 }
 
 // Run runs the daemon until ctx ends. The stores stop last, when nobody records any more.

@@ -30,7 +30,7 @@ func rules() map[string][]string {
 		"controlplane/correlate": words,
 		"controlplane/history":   words,
 		"controlplane/publish":   append([]string{"controlplane/history", "models"}, words...),
-		"controlplane/access":    append([]string{"models"}, words...),
+		"controlplane/access":    append([]string{"controlplane/history", "models"}, words...),
 		"controlplane/cli":       {},
 		"controlplane/config":    {},
 		"bmv2-lab/softswitch":    {"p4src"},

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -25,7 +26,7 @@ usage: fabricscoped --config FILE [--check]
   backup          write history and flow records to the new directory DIR, also while the daemon runs
   restore         make a backup what the daemon has, while it does not run
 
-SIGHUP reads the configuration again: clusters come and go without a restart.
+SIGHUP reads the configuration again: clusters come and go without a restart. It opens the audit log anew, too.
 `
 
 // Main is the daemon's command. It gives the exit status: 0 after SIGTERM or SIGINT and for a
@@ -53,7 +54,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		return 1
 	}
 	if *check {
-		if err := kube.Check(clusters(cfg)); err != nil {
+		if err := errors.Join(kube.Check(clusters(cfg)), guardConfig(cfg).Validate()); err != nil {
 			fmt.Fprintf(stderr, "%s: %v\n", *path, err)
 			return 1
 		}

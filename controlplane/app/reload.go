@@ -38,6 +38,9 @@ func (d *Daemon) reloadOn(ctx context.Context, asked <-chan os.Signal, path stri
 			return
 		case <-asked:
 		}
+		if err := d.guard.Reopen(); err != nil {
+			d.log.Error("the audit log cannot be opened anew", "error", err)
+		}
 		cfg, err := config.Load(path)
 		var waiting []string
 		if err == nil {

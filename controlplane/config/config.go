@@ -55,7 +55,23 @@ type GNMI struct {
 type Access struct {
 	ClientCertificates string        `yaml:"client-certificates"` // off, optional or required
 	ClientCAFile       string        `yaml:"client-ca-file"`
-	Refresh            time.Duration `yaml:"refresh"` // how often files are looked at, the server's certificate among them
+	UsersFile          string        `yaml:"users-file"`  // users with hashes of their passwords, as htpasswd -B writes it
+	PolicyFile         string        `yaml:"policy-file"` // of RPCs, in the JSON form of gRPC A43
+	AuditFile          string        `yaml:"audit-file"`  // who read what, a JSON object a line
+	Readers            []Reader      `yaml:"readers"`     // who sees what; none: everybody sees everything
+	Refresh            time.Duration `yaml:"refresh"`     // how often files are looked at, the server's certificate among them
+}
+
+// Reader is what some callers see. Of several the first that names the caller counts.
+type Reader struct {
+	Name       string   `yaml:"name"`
+	Users      []string `yaml:"users"`
+	Principals []string `yaml:"principals"` // of client certificates
+	Clusters   []string `yaml:"clusters"`   // empty: all
+	Namespaces []string `yaml:"namespaces"` // empty: all
+	Paths      []string `yaml:"paths"`      // of the models; empty: all
+	Hidden     []string `yaml:"hidden"`     // paths without which
+	Shared     []string `yaml:"shared"`     // paths with what is of no cluster, or no namespace
 }
 
 // HTTP serves /metrics and /healthz; an empty address serves nothing.

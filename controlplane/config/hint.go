@@ -9,6 +9,7 @@ import (
 // sections are the types whose keys a hint can name, by their Go name as the decoder's errors have it.
 var sections = map[string]reflect.Type{
 	"Config": reflect.TypeFor[Config](), "GNMI": reflect.TypeFor[GNMI](), "HTTP": reflect.TypeFor[HTTP](), "Access": reflect.TypeFor[Access](),
+	"Reader":  reflect.TypeFor[Reader](),
 	"Cluster": reflect.TypeFor[Cluster](), "Switch": reflect.TypeFor[Switch](), "Port": reflect.TypeFor[Port](),
 	"Fabric": reflect.TypeFor[Fabric](), "Gateway": reflect.TypeFor[Gateway](), "Flows": reflect.TypeFor[Flows](),
 	"History": reflect.TypeFor[History](),

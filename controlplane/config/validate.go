@@ -55,6 +55,8 @@ func (c Config) Validate() error {
 	p.file("gnmi.key-file", c.GNMI.KeyFile)
 	p.limits(c.GNMI)
 	p.file("access.client-ca-file", c.Access.ClientCAFile)
+	p.file("access.users-file", c.Access.UsersFile)
+	p.file("access.policy-file", c.Access.PolicyFile)
 	p.positive("access.refresh", c.Access.Refresh)
 	p.clusters(c.Clusters)
 	p.switches(c.Switches)

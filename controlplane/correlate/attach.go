@@ -154,7 +154,7 @@ func (a *attachments) places(r inventory.Ref) []inventory.Attachment {
 		if conflict != "" {
 			confidence = confidenceConflict
 		}
-		out = append(out, inventory.Attachment{Cluster: p.Cluster, PodUID: p.UID, Switch: at.sw, Port: at.number,
+		out = append(out, inventory.Attachment{Cluster: p.Cluster, Namespace: p.Namespace, PodUID: p.UID, Switch: at.sw, Port: at.number,
 			PortName: at.port, Since: since.UTC(), How: how, Confidence: confidence, Conflict: conflict})
 	}
 	for at, since := range node {

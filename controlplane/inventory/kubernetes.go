@@ -220,6 +220,7 @@ const (
 // Attachment is where a pod sits on the fabric.
 type Attachment struct {
 	Cluster    string    `json:"cluster"`
+	Namespace  string    `json:"namespace,omitempty"` // the pod's
 	PodUID     string    `json:"pod-uid"`
 	Switch     string    `json:"switch"`
 	Port       uint32    `json:"port"`

@@ -28,8 +28,13 @@ type Query struct {
 	Verdict      Verdict
 	Conversation string
 
-	Permit func(*Record) bool // what whoever asks may see; nil is everything
+	// Permit leaves of a record what whoever asks may see, and says whether that is anything; nil is everything. What is
+	// asked for has to hold for what it leaves. It may change the record, not what its pointers lead to.
+	Permit func(*Record) bool
 }
+
+// permits says whether a record that is meant may be seen.
+func (q *Query) permits(r *Record) bool { return q.Permit == nil || q.Permit(r) && q.matches(r) }
 
 // Validate reports what cannot be meant.
 func (q Query) Validate() error {

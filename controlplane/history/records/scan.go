@@ -25,7 +25,7 @@ func (s *Store) Scan(ctx context.Context, q Query, each func(*Record) error) err
 		s.metrics.found.Add(float64(given))
 	}()
 	give := func(r *Record) error {
-		if q.Permit != nil && !q.Permit(r) {
+		if !q.permits(r) {
 			return nil
 		}
 		given++

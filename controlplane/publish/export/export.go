@@ -38,10 +38,14 @@ type Source interface {
 // Service answers calls.
 type Service struct {
 	source Source
+	view   func(context.Context) (show func(*records.Record) bool, err error)
 }
 
-// New makes a service of a source.
-func New(s Source) *Service { return &Service{source: s} }
+// New makes a service of a source. view says what the caller of an RPC may see of a record, with nil for everything; it
+// may be nil itself.
+func New(s Source, view func(context.Context) (show func(*records.Record) bool, err error)) *Service {
+	return &Service{source: s, view: view}
+}
 
 // Register adds the service to a server.
 func (s *Service) Register(to grpc.ServiceRegistrar) {
@@ -59,6 +63,11 @@ func (s *Service) export(_ any, stream grpc.ServerStream) error {
 	q, format, err := parse(&asked)
 	if err != nil {
 		return status.Error(codes.InvalidArgument, err.Error())
+	}
+	if s.view != nil {
+		if q.Permit, err = s.view(stream.Context()); err != nil {
+			return err
+		}
 	}
 	w := bufio.NewWriterSize(chunks{stream}, chunkBytes)
 	n, err := s.source.Export(stream.Context(), q, format, w)

@@ -17,8 +17,9 @@ type Access interface {
 type Reader interface {
 	// Key is equal for readers who see the same; what they subscribe to is encoded once for all of them.
 	Key() string
-	// Sees says whether a fact is shown: of a cluster or a namespace, say.
-	Sees(f inventory.Fact) bool
+	// Show gives a fact as the caller sees it, and whether that is anything: of a cluster or a namespace, say. path is
+	// where facts of its kind are in the schema, without keys, as /flows/conversations/conversation.
+	Show(path string, f inventory.Fact) (inventory.Fact, bool)
 	// Reads says whether a leaf is shown, by its path in the schema without keys, as
 	// /flows/conversations/conversation/client/state/address.
 	Reads(path string) bool

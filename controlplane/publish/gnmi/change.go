@@ -176,7 +176,7 @@ func gone(before, now []leaf) [][]elem {
 // tell gives the messages for a chain of updates of one object: the end of what was known, if it came to that, and
 // then the difference to the newest state. What came and went in between is not told.
 func (s *selector) tell(p *part, k *kind, chain []inventory.Update) [][]byte {
-	chain = p.shown(s, chain)
+	chain = p.shown(s, k, chain)
 	known := chain[0].Before
 	var end *inventory.Update
 	states := 0 // where those after the end begin
@@ -222,12 +222,16 @@ func (s *selector) tell(p *part, k *kind, chain []inventory.Update) [][]byte {
 }
 
 // shown is a chain as the reader of a part in a space sees it: a state that may not be seen is none.
-func (p *part) shown(s *selector, chain []inventory.Update) []inventory.Update {
+func (p *part) shown(s *selector, k *kind, chain []inventory.Update) []inventory.Update {
 	if !s.perSwitch && p.answer.reader == nil {
 		return chain
 	}
 	hide := func(e inventory.Entry) inventory.Entry {
-		if e.Fact != nil && (!s.has(e.Fact) || !p.answer.sees(e.Fact)) {
+		if e.Fact == nil {
+			return e
+		}
+		e, ok := p.answer.show(k, e)
+		if !ok || !s.has(e.Fact) {
 			e.Fact = nil
 		}
 		return e

@@ -130,6 +130,7 @@ type Deps struct {
 	Listener   net.Listener          // nil listens on Config.Address; Run closes it
 	TLS        *tls.Config           // nil serves Config.Certificate, or the lab's
 	Access     Access                // nil lets everybody see everything
+	Options    []grpc.ServerOption   // of the gRPC server, besides its own
 	Services   []Service             // served beside gNMI
 }
 

@@ -40,11 +40,11 @@ func (s *Server) get(ctx context.Context, req *gpb.GetRequest) (*gpb.GetResponse
 	if len(paths) == 0 {
 		paths = []*gpb.Path{{}}
 	}
-	a, err := s.answer(view, req.GetPrefix(), paths, req.GetEncoding(), req.GetUseModels())
+	a, err := s.answer(view, req.GetPrefix(), paths, req.GetEncoding(), req.GetUseModels(), reader)
 	if err != nil {
 		return nil, err
 	}
-	a.reader, a.levels = reader, ext.levels
+	a.levels = ext.levels
 	requests, err := s.parseAll(a, req.GetPrefix(), paths)
 	if err != nil {
 		return nil, err
@@ -130,7 +130,8 @@ func (g *getting) read(ctx context.Context, view inventory.View, r request) erro
 	for _, sel := range g.selectors {
 		var w writer
 		sel.each(view, func(k *kind, e inventory.Entry) bool {
-			if !g.answer.sees(e.Fact) {
+			e, ok := g.answer.show(k, e)
+			if !ok {
 				return true
 			}
 			if found, ok := sel.render(&w, k, e, g.filter); ok {

@@ -62,9 +62,9 @@ func (o onlyNamespace) Reader(_ context.Context, method string) (gnmi.Reader, er
 }
 
 func (o onlyNamespace) Key() string { return o.name }
-func (o onlyNamespace) Sees(f inventory.Fact) bool {
+func (o onlyNamespace) Show(_ string, f inventory.Fact) (inventory.Fact, bool) {
 	p, ok := f.(inventory.Pod)
-	return ok && p.Namespace == o.name
+	return f, ok && p.Namespace == o.name
 }
 func (o onlyNamespace) Reads(path string) bool { return !strings.HasSuffix(path, "/pod/state/ip") }
 

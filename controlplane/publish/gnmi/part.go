@@ -163,7 +163,8 @@ func (p *part) all(ctx context.Context, view inventory.View, yield func([]byte) 
 			if err = ctx.Err(); err != nil {
 				return false
 			}
-			if !p.answer.sees(e.Fact) {
+			e, ok := p.answer.show(k, e)
+			if !ok {
 				return true
 			}
 			if r, ok := s.render(&w, k, e, p.filter); ok {

@@ -62,8 +62,15 @@ func (a *answer) targetOf(s *space, f inventory.Fact) string {
 	return FabricTarget
 }
 
-// sees says whether a fact may be shown.
-func (a *answer) sees(f inventory.Fact) bool { return a.reader == nil || a.reader.Sees(f) }
+// show gives a fact as it may be shown. Everything that is sent goes through here.
+func (a *answer) show(k *kind, e inventory.Entry) (inventory.Entry, bool) {
+	if a.reader == nil {
+		return e, true
+	}
+	f, ok := a.reader.Show(k.node.path, e.Fact)
+	e.Fact = f
+	return e, ok
+}
 
 // filter says which leaves may be shown; nil for all.
 func (a *answer) filter() filter {
@@ -85,8 +92,8 @@ func (a *answer) key() string {
 }
 
 // answer resolves the target, the origin, the encoding and the models of a request.
-func (s *Server) answer(view inventory.View, prefix *gpb.Path, paths []*gpb.Path, enc gpb.Encoding, use []*gpb.ModelData) (*answer, error) {
-	a := &answer{target: prefix.GetTarget(), encoding: enc}
+func (s *Server) answer(view inventory.View, prefix *gpb.Path, paths []*gpb.Path, enc gpb.Encoding, use []*gpb.ModelData, reader Reader) (*answer, error) {
+	a := &answer{target: prefix.GetTarget(), encoding: enc, reader: reader}
 	if !slices.Contains(encodings(), enc) {
 		return nil, status.Errorf(codes.Unimplemented, "encoding %v is not supported; %v are", enc, encodings())
 	}
@@ -97,7 +104,7 @@ func (s *Server) answer(view inventory.View, prefix *gpb.Path, paths []*gpb.Path
 	if a.models, err = useModels(use); err != nil {
 		return nil, err
 	}
-	a.spaces, err = s.spaces(view, a.target)
+	a.spaces, err = s.spaces(view, a.target, reader)
 	return a, err
 }
 
@@ -107,7 +114,7 @@ func encodings() []gpb.Encoding {
 }
 
 // spaces gives the trees of a target.
-func (s *Server) spaces(view inventory.View, target string) ([]*space, error) {
+func (s *Server) spaces(view inventory.View, target string, reader Reader) ([]*space, error) {
 	fabric := &space{root: s.schema.fabric, table: s.fabricKinds}
 	switch target {
 	case "", FabricTarget:
@@ -115,7 +122,11 @@ func (s *Server) spaces(view inventory.View, target string) ([]*space, error) {
 	case anyTarget:
 		return []*space{fabric, {root: s.schema.device, table: s.deviceKinds, perSwitch: true}}, nil
 	}
-	if _, ok := view.Get(inventory.Switch{Name: target}.Ref()); !ok {
+	_, ok := view.Get(inventory.Switch{Name: target}.Ref())
+	if ok && reader != nil { // who sees none of its ports is not told that there is the switch
+		_, ok = reader.Show(s.deviceKinds[0].node.path, inventory.Port{Switch: target})
+	}
+	if !ok {
 		return nil, status.Errorf(codes.NotFound, "target %q: neither %s nor a switch", target, FabricTarget)
 	}
 	return []*space{{root: s.schema.device, table: s.deviceKinds, perSwitch: true, device: target}}, nil

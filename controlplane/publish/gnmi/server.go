@@ -43,6 +43,7 @@ type Server struct {
 	subscribers atomic.Int64
 	access      Access
 	tls         *tls.Config
+	more        []grpc.ServerOption
 	hub         *hub
 }
 
@@ -66,7 +67,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	}
 	s := &Server{
 		cfg: cfg, source: deps.Source, log: deps.Log, now: deps.Now, listener: deps.Listener, services: deps.Services,
-		access: deps.Access, tls: deps.TLS, schema: sch, fabricKinds: sch.kinds(false), deviceKinds: sch.kinds(true),
+		access: deps.Access, tls: deps.TLS, more: deps.Options, schema: sch, fabricKinds: sch.kinds(false), deviceKinds: sch.kinds(true),
 	}
 	if s.metrics, err = newMetrics(s, deps.Registerer); err != nil {
 		return nil, fmt.Errorf("gnmi: metrics: %w", err)
@@ -132,7 +133,7 @@ func (s *Server) transport() (*tls.Config, error) {
 
 // options are those of the gRPC server.
 func (s *Server) options(transport *tls.Config) []grpc.ServerOption {
-	return []grpc.ServerOption{
+	return append([]grpc.ServerOption{
 		grpc.Creds(credentials.NewTLS(transport)),
 		grpc.ForceServerCodecV2(newCodec()),
 		grpc.MaxRecvMsgSize(s.cfg.MaxRequestBytes),
@@ -141,7 +142,7 @@ func (s *Server) options(transport *tls.Config) []grpc.ServerOption {
 		grpc.MaxSendMsgSize(math.MaxInt32),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: s.cfg.Keepalive, Timeout: keepaliveTimeout}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
-	}
+	}, s.more...)
 }
 
 // Subscribers gives how many Subscribe calls are going on.

@@ -141,11 +141,11 @@ func (s *Server) newSubscription(stream gpb.GNMI_SubscribeServer, req *gpb.Subsc
 	if m != nil {
 		sub.past = view
 	}
-	a, err := s.answer(view, list.GetPrefix(), paths, list.GetEncoding(), list.GetUseModels())
+	a, err := s.answer(view, list.GetPrefix(), paths, list.GetEncoding(), list.GetUseModels(), reader)
 	if err != nil {
 		return nil, err
 	}
-	a.reader, a.levels = reader, ext.levels
+	a.levels = ext.levels
 	if sub.parts, err = s.newParts(a, list); err != nil {
 		return nil, err
 	}

@@ -42,11 +42,11 @@ type Option func(*history.Config, *gnmi.Config)
 // StartWithAccess is Start with a server that asks access what callers may see.
 func StartWithAccess(t testing.TB, facts []inventory.Fact, access gnmi.Access, options ...Option) *Lab {
 	t.Helper()
-	return start(t, facts, func(d *gnmi.Deps) { d.Access = access }, options)
+	return start(t, facts, func(d *gnmi.Deps, _ *records.Store) { d.Access = access }, options)
 }
 
 // StartWith is Start with what change makes of the server's surroundings.
-func StartWith(t testing.TB, facts []inventory.Fact, change func(*gnmi.Deps), options ...Option) *Lab {
+func StartWith(t testing.TB, facts []inventory.Fact, change func(d *gnmi.Deps, flows *records.Store), options ...Option) *Lab {
 	t.Helper()
 	return start(t, facts, change, options)
 }
@@ -55,10 +55,10 @@ func StartWith(t testing.TB, facts []inventory.Fact, change func(*gnmi.Deps), op
 // stands five minutes after that, and moves with SetNow.
 func Start(t testing.TB, facts []inventory.Fact, options ...Option) *Lab {
 	t.Helper()
-	return start(t, facts, func(*gnmi.Deps) {}, options)
+	return start(t, facts, func(*gnmi.Deps, *records.Store) {}, options)
 }
 
-func start(t testing.TB, facts []inventory.Fact, change func(*gnmi.Deps), options []Option) *Lab {
+func start(t testing.TB, facts []inventory.Fact, change func(*gnmi.Deps, *records.Store), options []Option) *Lab {
 	t.Helper()
 	dir := t.TempDir()
 	hcfg, gcfg := history.DefaultConfig(), gnmi.DefaultConfig()
@@ -110,8 +110,8 @@ func start(t testing.TB, facts []inventory.Fact, change func(*gnmi.Deps), option
 		t.Fatal(err)
 	}
 	l.Address = listener.Addr().String()
-	deps := gnmi.Deps{Source: store, Log: log, Listener: listener, Services: []gnmi.Service{export.New(recorded)}}
-	change(&deps)
+	deps := gnmi.Deps{Source: store, Log: log, Listener: listener, Services: []gnmi.Service{export.New(recorded, nil)}}
+	change(&deps, recorded)
 	l.Server, err = gnmi.New(gcfg, deps)
 	if err != nil {
 		t.Fatal(err)

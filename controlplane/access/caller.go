@@ -1,0 +1,95 @@
+package access
+
+import (
+	"context"
+	"crypto/x509"
+	"net"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
+)
+
+// UserHeader is the request header in which a policy finds the user who logged in. What a client sends under the name is dropped.
+const UserHeader = "fabricscope-user"
+
+// Metadata with which clients log in (gNMI authentication, section "Credentialed RPCs").
+const (
+	userMetadata     = "username"
+	passwordMetadata = "password"
+)
+
+// caller is who makes a call.
+type caller struct {
+	user       string   // who logged in; "" for nobody
+	principals []string // of the certificate, as gRPC A43 has them: URI SANs, DNS SANs, else the subject
+}
+
+type callerKey struct{}
+
+// authenticate finds out who calls, and gives what the call goes on with: without the password, and with UserHeader.
+func (g *Guard) authenticate(ctx context.Context) (context.Context, error) {
+	var c caller
+	var from net.Addr = &net.TCPAddr{}
+	if p, ok := peer.FromContext(ctx); ok {
+		from = p.Addr
+		if info, ok := p.AuthInfo.(credentials.TLSInfo); ok && len(info.State.VerifiedChains) > 0 {
+			c.principals = principalsOf(info.State.VerifiedChains[0][0])
+		}
+	}
+	md, _ := metadata.FromIncomingContext(ctx)
+	md = md.Copy()
+	names, passwords := md.Get(userMetadata), md.Get(passwordMetadata)
+	for _, key := range []string{userMetadata, passwordMetadata, UserHeader} {
+		md.Delete(key)
+	}
+	switch {
+	case g.users == nil: // nobody can log in
+	case len(names) == 1 && len(passwords) == 1:
+		if err := g.login(names[0], passwords[0], from); err != nil {
+			return ctx, err
+		}
+		c.user = names[0]
+		md.Set(UserHeader, c.user)
+	case len(names) > 0 || len(passwords) > 0:
+		return ctx, status.Error(codes.Unauthenticated, "metadata: username and password have to be there once each")
+	}
+	if c.user == "" && c.principals == nil && (g.users != nil || len(g.cfg.Readers) > 0) {
+		return ctx, status.Error(codes.Unauthenticated, "neither a username with a password in the metadata nor a client certificate")
+	}
+	return context.WithValue(metadata.NewIncomingContext(ctx, md), callerKey{}, c), nil
+}
+
+// login checks a password.
+func (g *Guard) login(name, password string, from net.Addr) error {
+	u := g.users.get()
+	if u.remembered(name, password) {
+		return nil
+	}
+	if !g.failures.allow(from) {
+		g.metrics.logins.WithLabelValues("limited").Inc()
+		return status.Error(codes.Unauthenticated, "too many failed logins from this address: try again later")
+	}
+	if !u.check(name, password) {
+		g.metrics.logins.WithLabelValues("failed").Inc()
+		g.log.Warn("login failed", "user", name, "peer", from.String())
+		return status.Error(codes.Unauthenticated, "the username or the password is wrong")
+	}
+	g.failures.refund(from)
+	return nil
+}
+
+// principalsOf gives the names of a certificate (gRPC A43, "Mapping to RBAC").
+func principalsOf(cert *x509.Certificate) []string {
+	var names []string
+	for _, u := range cert.URIs {
+		names = append(names, u.String())
+	}
+	names = append(names, cert.DNSNames...)
+	if names == nil {
+		names = []string{cert.Subject.String()}
+	}
+	return names
+}

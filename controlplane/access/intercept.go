@@ -1,0 +1,99 @@
+package access
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/authz"
+)
+
+// Options put the guard before every service of a server.
+func (g *Guard) Options() []grpc.ServerOption {
+	return []grpc.ServerOption{grpc.ChainUnaryInterceptor(g.unary), grpc.ChainStreamInterceptor(g.stream)}
+}
+
+func (g *Guard) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+	ctx, err := g.authenticate(ctx)
+	r := &record{began: time.Now(), method: info.FullMethod, asked: asked(req)}
+	defer func() { g.write(ctx, r, err) }()
+	if err != nil {
+		return nil, err
+	}
+	var resp any
+	if g.policy == nil {
+		resp, err = handle(ctx, req)
+	} else {
+		resp, err = g.policy.get().UnaryInterceptor(ctx, req, info, handle)
+	}
+	if err == nil {
+		r.sent = 1
+	}
+	return resp, err
+}
+
+func (g *Guard) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) (err error) {
+	ctx, err := g.authenticate(stream.Context())
+	known := &knownStream{ServerStream: stream, ctx: ctx, record: record{began: time.Now(), method: info.FullMethod}}
+	defer func() { g.write(ctx, known.done(), err) }()
+	if err != nil {
+		return err
+	}
+	if g.policy == nil {
+		return handle(srv, known)
+	}
+	return g.policy.get().StreamInterceptor(srv, known, info, handle)
+}
+
+// knownStream is a stream whose caller is known.
+type knownStream struct {
+	grpc.ServerStream
+	ctx context.Context
+
+	mu     sync.Mutex
+	record record // guarded by mu
+}
+
+// RecvMsg implements grpc.ServerStream.
+func (s *knownStream) RecvMsg(m any) error {
+	err := s.ServerStream.RecvMsg(m)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err == nil && s.record.asked == nil {
+		s.record.asked = asked(m)
+	}
+	return err
+}
+
+// SendMsg implements grpc.ServerStream.
+func (s *knownStream) SendMsg(m any) error {
+	err := s.ServerStream.SendMsg(m)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err == nil {
+		s.record.sent++
+	}
+	return err
+}
+
+// done gives the record of the whole call.
+func (s *knownStream) done() *record {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.record
+	return &r
+}
+
+// Context implements grpc.ServerStream.
+func (s *knownStream) Context() context.Context { return s.ctx }
+
+// parsePolicy reads a policy in the JSON form of gRPC A43.
+func (g *Guard) parsePolicy(contents [][]byte) (*authz.StaticInterceptor, error) {
+	p, err := authz.NewStatic(string(contents[0]))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", g.cfg.Policy, err)
+	}
+	return p, nil
+}

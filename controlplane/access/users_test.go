@@ -1,0 +1,235 @@
+package access_test
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+
+	gpb "github.com/openconfig/gnmi/proto/gnmi"
+	"github.com/openconfig/gnmic/pkg/api"
+	"golang.org/x/crypto/bcrypt"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+
+	"github.com/fabricscope/fabricscope/controlplane/access"
+)
+
+// user gives a line of a users file, as htpasswd -B makes it.
+func user(t testing.TB, name, password string) string {
+	t.Helper()
+	hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return name + ":$2y$" + strings.TrimPrefix(string(hash), "$2a$") + "\n"
+}
+
+// withUsers gives a guard users.
+func (g *guarded) withUsers(t *testing.T, lines ...string) *guarded {
+	t.Helper()
+	g.cfg.Users = g.path("users")
+	writeFile(t, g.cfg.Users, []byte(strings.Join(lines, "")))
+	return g
+}
+
+// login puts metadata into a call.
+func login(ctx context.Context, pairs ...string) context.Context {
+	return metadata.AppendToOutgoingContext(ctx, pairs...)
+}
+
+func (g *guarded) capabilities(t *testing.T, cert []tls.Certificate, pairs ...string) error {
+	t.Helper()
+	conn := g.dial(t, cert...)
+	defer conn.Close()
+	_, err := gpb.NewGNMIClient(conn).Capabilities(login(within(t), pairs...), &gpb.CapabilityRequest{})
+	return err
+}
+
+func TestUsers(t *testing.T) {
+	g := prepare(t, access.Optional).withUsers(t, "# operators\n", user(t, "alice", "correct horse"), "\n", user(t, "bob", "battery")).start(t)
+	wantCode(t, g.capabilities(t, nil, "username", "alice", "password", "correct horse"), codes.OK)
+	wantCode(t, g.capabilities(t, nil, "username", "alice", "password", "correct horse"), codes.OK)
+	wrong := g.capabilities(t, nil, "username", "alice", "password", "battery")
+	wantCode(t, wrong, codes.Unauthenticated)
+	unknown := g.capabilities(t, nil, "username", "carol", "password", "battery")
+	wantCode(t, unknown, codes.Unauthenticated)
+	if wrong.Error() != unknown.Error() {
+		t.Errorf("%q tells who is a user from %q", wrong, unknown)
+	}
+	wantCode(t, g.capabilities(t, nil), codes.Unauthenticated)
+	wantCode(t, g.capabilities(t, nil, "username", "alice"), codes.Unauthenticated)
+	wantCode(t, g.capabilities(t, nil, "password", "battery"), codes.Unauthenticated)
+	wantCode(t, g.capabilities(t, nil, "username", "alice", "username", "bob", "password", "battery"), codes.Unauthenticated)
+	wantCode(t, g.capabilities(t, nil, access.UserHeader, "alice"), codes.Unauthenticated)
+	// A certificate is enough, but not beside a wrong password.
+	mine := []tls.Certificate{g.clients.client(t, "spiffe://example.org/nms")}
+	wantCode(t, g.capabilities(t, mine), codes.OK)
+	wantCode(t, g.capabilities(t, mine, "username", "alice", "password", "battery"), codes.Unauthenticated)
+
+	// gnmic's library logs in as its command line does.
+	client, err := api.NewTarget(api.Name("lab"), api.Address(g.Address), api.TLSCA(g.servers.write(t, g.dir, "ca.crt")),
+		api.Username("bob"), api.Password("battery"), api.Timeout(patience))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := client.CreateGNMIClient(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if _, err := client.Capabilities(within(t)); err != nil {
+		t.Error(err)
+	}
+
+	writeFile(t, g.cfg.Users, []byte(user(t, "alice", "new one")))
+	until(t, "the new password counts", func() bool {
+		return g.capabilities(t, nil, "username", "alice", "password", "new one") == nil
+	})
+	wantCode(t, g.capabilities(t, nil, "username", "alice", "password", "correct horse"), codes.Unauthenticated)
+	wantCode(t, g.capabilities(t, nil, "username", "bob", "password", "battery"), codes.Unauthenticated)
+}
+
+func TestFailedLoginsAreLimited(t *testing.T) {
+	g := prepare(t, access.Off).withUsers(t, user(t, "alice", "right"), user(t, "bob", "right")).start(t)
+	wantCode(t, g.capabilities(t, nil, "username", "alice", "password", "right"), codes.OK)
+	limited := func() float64 { return g.counted(t, "fabricscope_access_failed_logins_total", "limited") }
+	until(t, "the limit is met", func() bool {
+		wantCode(t, g.capabilities(t, nil, "username", "bob", "password", "guess"), codes.Unauthenticated)
+		return limited() > 0
+	})
+	// Who logged in before is not locked out by others behind the same address.
+	wantCode(t, g.capabilities(t, nil, "username", "alice", "password", "right"), codes.OK)
+}
+
+const policy = `{"name": "operators", "allow_rules": [
+	{"name": "all may ask what there is", "request": {"paths": ["/gnmi.gNMI/Capabilities"]}},
+	{"name": "alice", "request": {"paths": ["/gnmi.gNMI/*"], "headers": [{"key": "fabricscope-user", "values": ["alice"]}]}},
+	{"name": "nms", "source": {"principals": ["spiffe://example.org/nms"]}, "request": {"paths": ["/gnmi.gNMI/Get"]}}]}`
+
+func TestPolicy(t *testing.T) {
+	g := prepare(t, access.Optional).withUsers(t, user(t, "alice", "right"), user(t, "bob", "right"))
+	g.cfg.Policy = g.path("policy.json")
+	writeFile(t, g.cfg.Policy, []byte(policy))
+	g.start(t)
+	get := func(cert []tls.Certificate, pairs ...string) error {
+		conn := g.dial(t, cert...)
+		defer conn.Close()
+		_, err := gpb.NewGNMIClient(conn).Get(login(within(t), pairs...), &gpb.GetRequest{})
+		return err
+	}
+	wantCode(t, g.capabilities(t, nil, "username", "bob", "password", "right"), codes.OK)
+	wantCode(t, get(nil, "username", "bob", "password", "right"), codes.PermissionDenied)
+	wantCode(t, get(nil, "username", "bob", "password", "right", access.UserHeader, "alice"), codes.PermissionDenied)
+	wantCode(t, get(nil, "username", "alice", "password", "right"), codes.OK)
+	wantCode(t, get([]tls.Certificate{g.clients.client(t, "spiffe://example.org/nms")}), codes.OK)
+	other := []tls.Certificate{g.clients.client(t, "spiffe://example.org/other")}
+	wantCode(t, get(other), codes.PermissionDenied)
+	wantCode(t, get(other, access.UserHeader, "alice"), codes.PermissionDenied)
+
+	// A wrong policy leaves the one before; the next good one counts.
+	writeFile(t, g.cfg.Policy, []byte(`{"name": "operators"}`))
+	until(t, "the wrong policy is refused", func() bool { return g.counted(t, reloads, "refused", "policy-file") == 1 })
+	wantCode(t, get(nil, "username", "bob", "password", "right"), codes.PermissionDenied)
+	writeFile(t, g.cfg.Policy, []byte(strings.ReplaceAll(policy, `"alice"]`, `"bob"]`)))
+	until(t, "the new policy counts", func() bool { return get(nil, "username", "bob", "password", "right") == nil })
+	wantCode(t, get(nil, "username", "alice", "password", "right"), codes.PermissionDenied)
+}
+
+func TestWrongFilesRefuseToStart(t *testing.T) {
+	reader := access.Reader{Name: "shop", Users: []string{"alice"}}
+	for words, change := range map[string]func(g *guarded){
+		"users-file line 1 NAME:HASH":     func(g *guarded) { g.withUsers(t, "alice\n") },
+		"users-file line 2 twice":         func(g *guarded) { g.withUsers(t, user(t, "alice", "x"), user(t, "alice", "x")) },
+		"users-file alice bcrypt":         func(g *guarded) { g.withUsers(t, "alice:$apr1$hash\n") },
+		"users-file no user":              func(g *guarded) { g.withUsers(t, "# none\n") },
+		"policy-file allow_rules":         func(g *guarded) { g.cfg.Policy = g.path("p"); writeFile(t, g.cfg.Policy, []byte(`{"name": "x"}`)) },
+		"policy-file nowhere":             func(g *guarded) { g.cfg.Policy = "nowhere" },
+		"audit-file":                      func(g *guarded) { g.cfg.Audit = g.dir },
+		"access.readers[0].users file":    func(g *guarded) { g.cfg.Readers = []access.Reader{reader} },
+		"access.readers[0].users neither": func(g *guarded) { g.cfg.Readers = []access.Reader{{Name: "x"}} },
+		"access.readers[0].name":          func(g *guarded) { g.cfg.Readers = []access.Reader{{Users: []string{"alice"}}} },
+		"access.readers[0].clusters a/b":  func(g *guarded) { r := reader; r.Clusters = []string{"a/b"}; g.cfg.Readers = []access.Reader{r} },
+		"access.readers[0].hidden podz": func(g *guarded) {
+			r := reader
+			r.Hidden = []string{"/kubernetes/podz"}
+			g.cfg.Readers = []access.Reader{r}
+		},
+		"access.readers[0].paths begin": func(g *guarded) { r := reader; r.Paths = []string{"kubernetes"}; g.cfg.Readers = []access.Reader{r} },
+		"access.readers[0].shared":      func(g *guarded) { r := reader; r.Shared = []string{"/fabric"}; g.cfg.Readers = []access.Reader{r} },
+	} {
+		g := prepare(t, access.Optional)
+		change(g)
+		_, err := access.New(g.cfg, access.Deps{})
+		for w := range strings.FieldsSeq(words) {
+			if err == nil || !strings.Contains(err.Error(), w) {
+				t.Errorf("error %v does not say %q", err, w)
+			}
+		}
+	}
+}
+
+// TestAudit reads back who asked for what.
+func TestAudit(t *testing.T) {
+	g := prepare(t, access.Off).withUsers(t, user(t, "alice", "hush-hush"))
+	g.cfg.Audit = g.path("audit")
+	g.start(t)
+	lines := func() (all []map[string]any) {
+		b, err := os.ReadFile(g.cfg.Audit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(b), "hush") {
+			t.Fatalf("a password is in the log: %s", b)
+		}
+		for line := range strings.Lines(string(b)) {
+			one := map[string]any{}
+			if err := json.Unmarshal([]byte(line), &one); err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, one)
+		}
+		return all
+	}
+	conn := g.dial(t)
+	client := gpb.NewGNMIClient(conn)
+	ctx := login(within(t), "username", "alice", "password", "hush-hush")
+	if _, err := client.Get(ctx, &gpb.GetRequest{Path: []*gpb.Path{{Elem: []*gpb.PathElem{{Name: "fabric"}}}}}); err != nil {
+		t.Fatal(err)
+	}
+	client.Get(login(within(t), "username", "alice", "password", "hush"), &gpb.GetRequest{})
+	stream, err := client.Subscribe(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream.Send(&gpb.SubscribeRequest{Request: &gpb.SubscribeRequest_Subscribe{Subscribe: &gpb.SubscriptionList{
+		Mode: gpb.SubscriptionList_ONCE, Subscription: []*gpb.Subscription{{Path: &gpb.Path{Elem: []*gpb.PathElem{{Name: "flows"}}}}}}}})
+	for err = nil; err == nil; _, err = stream.Recv() {
+	}
+	until(t, "three calls are in the log", func() bool { return len(lines()) == 3 })
+	for i, want := range []map[string]any{
+		{"user": "alice", "rpc": "/gnmi.gNMI/Get", "code": "OK", "messages": 1.0, "path": "/fabric"},
+		{"user": "", "rpc": "/gnmi.gNMI/Get", "code": "Unauthenticated", "messages": 0.0},
+		{"user": "alice", "rpc": "/gnmi.gNMI/Subscribe", "code": "OK", "mode": "ONCE", "path": "/flows"},
+	} {
+		got := lines()[i]
+		if paths, _ := got["paths"].([]any); len(paths) == 1 {
+			got["path"] = paths[0]
+		}
+		for k, v := range want {
+			if got[k] != v {
+				t.Errorf("line %d: %s is %v, not %v", i, k, got[k], v)
+			}
+		}
+	}
+	// The file is moved away, and opened anew.
+	if err := os.Rename(g.cfg.Audit, g.cfg.Audit+".1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.guard.Reopen(); err != nil {
+		t.Fatal(err)
+	}
+	client.Capabilities(ctx, &gpb.CapabilityRequest{})
+	until(t, "the new file has the call", func() bool { return len(lines()) == 1 })
+}
