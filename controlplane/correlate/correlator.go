@@ -18,10 +18,14 @@ import (
 type Config struct {
 	Memory  time.Duration // for how long the addresses of ended pods, and silent conversations, stay known
 	MaxLegs int           // conversations that are held to be joined across address translation
+
+	MaxEdges int // pairs of a client and a service's port that are counted
 }
 
 // DefaultConfig remembers addresses for as long as conversations linger.
-func DefaultConfig() Config { return Config{Memory: 6 * time.Minute, MaxLegs: 1 << 16} }
+func DefaultConfig() Config {
+	return Config{Memory: 6 * time.Minute, MaxLegs: 1 << 16, MaxEdges: 1 << 16}
+}
 
 // Validate names the first field that cannot be.
 func (c Config) Validate() error {
@@ -30,6 +34,9 @@ func (c Config) Validate() error {
 	}
 	if c.MaxLegs <= 0 {
 		return errors.New("correlate: MaxLegs must be positive")
+	}
+	if c.MaxEdges <= 0 {
+		return errors.New("correlate: MaxEdges must be positive")
 	}
 	return nil
 }
@@ -70,6 +77,7 @@ type Correlator struct {
 	memory      *memory
 	stitcher    *stitcher
 	cables      *cables
+	edges       *edges
 	balances    []balance // of one conversation; memory that is used again
 
 	unresolved prometheus.Counter
@@ -91,11 +99,16 @@ func New(cfg Config, deps Deps) (*Correlator, error) {
 	c.stitcher = newStitcher(cfg.MaxLegs, metrics)
 	cableMetrics := newCableMetrics()
 	c.cables = newCables(cfg.Memory, cableMetrics)
+	edgeMetrics := newEdgeMetrics()
+	c.edges = newEdges(cfg.MaxEdges, cfg.Memory, edgeMetrics)
 	if deps.Registerer != nil {
 		if err := metrics.register(deps.Registerer); err != nil {
 			return nil, err
 		}
 		if err := cableMetrics.register(deps.Registerer); err != nil {
+			return nil, err
+		}
+		if err := registerAll(deps.Registerer, edgeMetrics.edges, edgeMetrics.refused); err != nil {
 			return nil, err
 		}
 		if err := deps.Registerer.Register(c.unresolved); err != nil {
@@ -128,6 +141,9 @@ func (c *Correlator) Run(ctx context.Context) error {
 func (c *Correlator) load(view inventory.Lister) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	for e := range view.All(inventory.KindEdge) {
+		c.edges.load(e.Fact.(flow.Edge))
+	}
 	for e := range view.All(inventory.KindLink) {
 		c.cables.link(e.Fact.Ref(), e)
 	}
@@ -135,6 +151,7 @@ func (c *Correlator) load(view inventory.Lister) {
 		conv := e.Fact.(flow.Conversation)
 		c.memory.put(conv.ID, knownOf(&conv, 0))
 		c.cables.load(&conv)
+		c.edges.known(&conv)
 	}
 	for e := range view.All(inventory.KindAttachment) {
 		c.attachments.load(e.Fact.(inventory.Attachment))
@@ -223,12 +240,15 @@ func (c *Correlator) Record(changes ...inventory.Change) {
 			c.cables.name(conv.ForwardSegments)
 			c.cables.name(conv.ReverseSegments)
 			out[i].Fact = conv
+			c.edges.take(&conv)
 		}
 	}
 	out = append(out, losses...)
 	for _, conv := range c.stitcher.takeChanged() {
+		c.edges.take(&conv)
 		out = append(out, inventory.Became(conv, conv.Last))
 	}
+	out = append(out, c.edges.look(now)...)
 	c.record(out)
 }
 

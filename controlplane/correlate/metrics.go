@@ -43,7 +43,11 @@ func (m *stitchMetrics) joined(l flow.Leg) {
 }
 
 func (m *stitchMetrics) register(r prometheus.Registerer) error {
-	for _, c := range []prometheus.Collector{m.legs, m.found, m.alone, m.forgotten} {
+	return registerAll(r, m.legs, m.found, m.alone, m.forgotten)
+}
+
+func registerAll(r prometheus.Registerer, list ...prometheus.Collector) error {
+	for _, c := range list {
 		if err := r.Register(c); err != nil {
 			return fmt.Errorf("correlate: register metrics: %w", err)
 		}
@@ -89,10 +93,5 @@ func (m *cableMetrics) forget(c *cable) {
 }
 
 func (m *cableMetrics) register(r prometheus.Registerer) error {
-	for _, c := range []prometheus.Collector{m.packets, m.lost, m.lossy} {
-		if err := r.Register(c); err != nil {
-			return fmt.Errorf("correlate: register metrics: %w", err)
-		}
-	}
-	return nil
+	return registerAll(r, m.packets, m.lost, m.lossy)
 }

@@ -34,6 +34,7 @@ const (
 	KindFlowCache    Kind = "flow-cache"
 	KindLedger       Kind = "ledger"
 	KindConversation Kind = "conversation"
+	KindEdge         Kind = "edge"
 )
 
 // Ref identifies one object over its whole life. ID is unique within Kind and Cluster;

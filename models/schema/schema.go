@@ -354,6 +354,52 @@ func Root() []Node {
 					}},
 				}},
 			}},
+			{Name: "services", Module: "fabricscope-flows", Children: []Node{
+				{Name: "edge", Module: "fabricscope-flows", Keys: []string{"id"}, Children: []Node{
+					{Name: "counters", Module: "fabricscope-flows", Children: []Node{
+						{Name: "client-time", Module: "fabricscope-flows", Wide: true},
+						{Name: "connections", Module: "fabricscope-flows", Wide: true},
+						{Name: "forward", Module: "fabricscope-flows", Children: []Node{
+							{Name: "octets", Module: "fabricscope-flows", Wide: true},
+							{Name: "pkts", Module: "fabricscope-flows", Wide: true},
+						}},
+						{Name: "handshakes", Module: "fabricscope-flows", Wide: true},
+						{Name: "last-seen", Module: "fabricscope-flows", Wide: true},
+						{Name: "lost-pkts", Module: "fabricscope-flows", Wide: true},
+						{Name: "refused", Module: "fabricscope-flows", Wide: true},
+						{Name: "retransmitted-syns", Module: "fabricscope-flows", Wide: true},
+						{Name: "reverse", Module: "fabricscope-flows", Children: []Node{
+							{Name: "octets", Module: "fabricscope-flows", Wide: true},
+							{Name: "pkts", Module: "fabricscope-flows", Wide: true},
+						}},
+						{Name: "server-time", Module: "fabricscope-flows", Wide: true},
+						{Name: "unanswered", Module: "fabricscope-flows", Wide: true},
+					}},
+					{Name: "handshake-times", Module: "fabricscope-flows", Children: []Node{
+						{Name: "bucket", Module: "fabricscope-flows", Keys: []string{"up-to"}, Children: []Node{
+							{Name: "state", Module: "fabricscope-flows", Children: []Node{
+								{Name: "handshakes", Module: "fabricscope-flows", Wide: true},
+								{Name: "up-to", Module: "fabricscope-flows"},
+							}},
+							{Name: "up-to", Module: "fabricscope-flows", OnChange: true},
+						}},
+					}},
+					{Name: "id", Module: "fabricscope-flows", OnChange: true},
+					{Name: "state", Module: "fabricscope-flows", OnChange: true, Children: []Node{
+						{Name: "client-cluster", Module: "fabricscope-flows", OnChange: true},
+						{Name: "client-kind", Module: "fabricscope-flows", OnChange: true},
+						{Name: "client-name", Module: "fabricscope-flows", OnChange: true},
+						{Name: "client-namespace", Module: "fabricscope-flows", OnChange: true},
+						{Name: "first-seen", Module: "fabricscope-flows", Wide: true, OnChange: true},
+						{Name: "id", Module: "fabricscope-flows", OnChange: true},
+						{Name: "port", Module: "fabricscope-flows", OnChange: true},
+						{Name: "protocol", Module: "fabricscope-flows", OnChange: true},
+						{Name: "server-cluster", Module: "fabricscope-flows", OnChange: true},
+						{Name: "server-name", Module: "fabricscope-flows", OnChange: true},
+						{Name: "server-namespace", Module: "fabricscope-flows", OnChange: true},
+					}},
+				}},
+			}},
 		}},
 		{Name: "interfaces", Module: "openconfig-interfaces", Children: []Node{
 			{Name: "interface", Module: "openconfig-interfaces", Keys: []string{"name"}, Children: []Node{

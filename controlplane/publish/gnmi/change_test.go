@@ -204,7 +204,7 @@ func TestSamplesReadOnlyWhatHasCounters(t *testing.T) {
 		}
 	}
 	all = asked(t, "flows")
-	if sampled := compile(all.answer, manner{choice: counterLeaves}, all.paths); len(sampled.selectors[0].kinds) != 1 {
-		t.Error("the conversations would not be read")
+	if sampled := compile(all.answer, manner{choice: counterLeaves}, all.paths); len(sampled.selectors[0].kinds) != 2 {
+		t.Error("conversations and edges would not be read, or more would")
 	}
 }

@@ -20,7 +20,23 @@ func Facts() []inventory.Fact {
 	for _, c := range conversations() {
 		facts = append(facts, c)
 	}
-	return facts
+	return append(facts, edges()...)
+}
+
+// edges are the frontend's calls of the cart, and those from outside of the frontend, of which some failed.
+func edges() []inventory.Fact {
+	service := func(name string) flow.Party {
+		return flow.Party{Cluster: "blue", Namespace: "shop", Kind: flow.PartyService, Name: name}
+	}
+	return []inventory.Fact{
+		flow.Edge{ID: "ed6e01", Client: flow.Party{Cluster: "blue", Namespace: "shop", Kind: "Deployment", Name: "frontend"}, Server: service("cart"),
+			Protocol: flow.TCP, Port: 8080, First: Epoch(), Last: Epoch().Add(2 * time.Minute), EdgeCounts: flow.EdgeCounts{
+				Forward: flow.Counters{Packets: 12, Bytes: 3456}, Reverse: flow.Counters{Packets: 10, Bytes: 2345678}, Connections: 4, Lost: 2,
+				Handshakes: 4, ServerTime: 6400 * time.Microsecond, ClientTime: 600 * time.Microsecond, Buckets: [flow.HandshakeBuckets]uint64{3, 0, 1}}},
+		flow.Edge{ID: "ed6e02", Client: flow.Party{Kind: flow.PartyOutside}, Server: service("frontend"),
+			Protocol: flow.TCP, Port: 80, First: Epoch(), Last: Epoch().Add(time.Second), EdgeCounts: flow.EdgeCounts{
+				Forward: flow.Counters{Packets: 6, Bytes: 600}, Connections: 3, Refused: 1, Unanswered: 2, Retransmitted: 5}},
+	}
 }
 
 // Pod gives a pod of the shop. app is also its service and its workload.

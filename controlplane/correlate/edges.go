@@ -1,0 +1,136 @@
+package correlate
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/fabricscope/fabricscope/controlplane/flow"
+	"github.com/fabricscope/fabricscope/controlplane/inventory"
+)
+
+// How often an edge is recorded while only its counters change, and how long after its last packet it is kept.
+const (
+	edgeInterval = 10 * time.Second
+	edgeLinger   = time.Hour
+)
+
+// edges add up who asks which service for what, by what changes in conversations.
+type edges struct {
+	most       int // edges
+	span       time.Duration
+	byKey      map[edgeKey]*edge
+	young, old map[string]part // by conversation; what is not asked for in a span is forgotten
+	turned     time.Time
+	looked     time.Time
+	metrics    *edgeMetrics
+}
+
+func newEdges(most int, span time.Duration, m *edgeMetrics) *edges {
+	return &edges{most: most, span: span, byKey: map[edgeKey]*edge{}, young: map[string]part{}, metrics: m}
+}
+
+// load takes an edge as it was recorded last.
+func (t *edges) load(f flow.Edge) {
+	t.byKey[edgeKey{f.Client, f.Server, f.Protocol, f.Port}] = &edge{fact: f, told: f.Last}
+}
+
+// known takes a conversation as it was recorded last: its edge has it already.
+func (t *edges) known(conv *flow.Conversation) {
+	k, ok := edgeOf(conv)
+	if e := t.byKey[k]; ok && e != nil {
+		t.young[conv.ID] = partOf(conv, e)
+	}
+}
+
+// take adds what is new of a conversation to its edge. Where it turns out to be another's, it is moved.
+func (t *edges) take(conv *flow.Conversation) {
+	before, again := t.young[conv.ID]
+	if !again {
+		before, again = t.old[conv.ID]
+	}
+	k, ok := edgeOf(conv)
+	if !ok && !again {
+		return
+	}
+	if again {
+		before.add(^uint64(0))
+		before.edge.dirty = true
+	}
+	delete(t.old, conv.ID)
+	e := t.at(k, conv, ok)
+	if e == nil {
+		delete(t.young, conv.ID)
+		return
+	}
+	p := partOf(conv, e)
+	p.add(1)
+	e.dirty = true
+	if conv.Last.After(e.fact.Last) {
+		e.fact.Last = conv.Last
+	}
+	if p.state != before.state && (p.state == flow.Refused || p.state == flow.Unanswered) {
+		e.told = time.Time{} // somebody waits for that
+	}
+	t.young[conv.ID] = p
+}
+
+// at gives an edge, nil where there is none, or no room.
+func (t *edges) at(k edgeKey, conv *flow.Conversation, ok bool) *edge {
+	if !ok {
+		return nil
+	}
+	e := t.byKey[k]
+	switch {
+	case e != nil:
+	case len(t.byKey) >= t.most:
+		t.metrics.refused.Inc()
+	default:
+		e = &edge{fact: flow.Edge{ID: k.id(), Client: k.client, Server: k.server, Protocol: k.protocol, Port: k.port, First: conv.First}}
+		t.byKey[k] = e
+	}
+	return e
+}
+
+// look gives, at most once a second, the edges that changed, each at most once in edgeInterval, and
+// the ends of those that were silent for long.
+func (t *edges) look(now time.Time) []inventory.Change {
+	if now.Sub(t.turned) >= t.span {
+		t.old, t.young, t.turned = t.young, map[string]part{}, now
+	}
+	if now.Sub(t.looked) < time.Second {
+		return nil
+	}
+	t.looked = now
+	var changes []inventory.Change
+	for k, e := range t.byKey {
+		switch {
+		case e.fact.Last.Before(now.Add(-edgeLinger)) && !e.dirty:
+			delete(t.byKey, k)
+			changes = append(changes, inventory.Ended(e.fact.Ref(), now))
+		case e.dirty && now.Sub(e.told) >= edgeInterval:
+			e.dirty, e.told = false, now
+			changes = append(changes, inventory.Became(e.fact, now))
+		}
+	}
+	slices.SortFunc(changes, func(a, b inventory.Change) int { return strings.Compare(a.Ref.ID, b.Ref.ID) })
+	t.metrics.edges.Set(float64(len(t.byKey)))
+	return changes
+}
+
+// edgeMetrics count edges.
+type edgeMetrics struct {
+	edges   prometheus.Gauge
+	refused prometheus.Counter
+}
+
+func newEdgeMetrics() *edgeMetrics {
+	return &edgeMetrics{
+		edges: prometheus.NewGauge(prometheus.GaugeOpts{Name: "fabricscope_correlate_edges",
+			Help: "Edges between clients and services that are kept."}),
+		refused: prometheus.NewCounter(prometheus.CounterOpts{Name: "fabricscope_correlate_edges_refused_total",
+			Help: "Publications of conversations that are in no edge because there are too many edges."}),
+	}
+}
