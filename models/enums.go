@@ -7,6 +7,37 @@ import (
 	"reflect"
 )
 
+// E_Finding_Severity is a derived int64 type which is used to represent
+// the enumerated node Finding_Severity. An additional value named
+// Finding_Severity_UNSET is added to the enumeration which is used as
+// the nil value, indicating that the enumeration was not explicitly set by
+// the program importing the generated structures.
+type E_Finding_Severity int64
+
+// IsYANGGoEnum ensures that Finding_Severity implements the yang.GoEnum
+// interface. This ensures that Finding_Severity can be identified as a
+// mapped type for a YANG enumeration.
+func (E_Finding_Severity) IsYANGGoEnum() {}
+
+// ΛMap returns the value lookup map associated with  Finding_Severity.
+func (E_Finding_Severity) ΛMap() map[string]map[int64]ygot.EnumDefinition { return ΛEnum }
+
+// String returns a logging-friendly string for E_Finding_Severity.
+func (e E_Finding_Severity) String() string {
+	return ygot.EnumLogString(e, int64(e), "E_Finding_Severity")
+}
+
+const (
+	// Finding_Severity_UNSET corresponds to the value UNSET of Finding_Severity
+	Finding_Severity_UNSET E_Finding_Severity = 0
+	// Finding_Severity_CRITICAL corresponds to the value CRITICAL of Finding_Severity
+	Finding_Severity_CRITICAL E_Finding_Severity = 1
+	// Finding_Severity_MAJOR corresponds to the value MAJOR of Finding_Severity
+	Finding_Severity_MAJOR E_Finding_Severity = 2
+	// Finding_Severity_MINOR corresponds to the value MINOR of Finding_Severity
+	Finding_Severity_MINOR E_Finding_Severity = 3
+)
+
 // E_Handshake_Status is a derived int64 type which is used to represent
 // the enumerated node Handshake_Status. An additional value named
 // Handshake_Status_UNSET is added to the enumeration which is used as
@@ -1055,6 +1086,11 @@ const (
 // in the YANG schema. The map is named ΛEnum in order to avoid clash with any
 // valid YANG identifier.
 var ΛEnum = map[string]map[int64]ygot.EnumDefinition{
+	"E_Finding_Severity": {
+		1: {Name: "CRITICAL"},
+		2: {Name: "MAJOR"},
+		3: {Name: "MINOR"},
+	},
 	"E_Handshake_Status": {
 		1: {Name: "SYN_SENT"},
 		2: {Name: "UNANSWERED"},
@@ -1415,6 +1451,9 @@ var ΛEnum = map[string]map[int64]ygot.EnumDefinition{
 // of the map ensures that there are no clashes with valid YANG identifiers.
 func initΛEnumTypes() {
 	ΛEnumTypes = map[string][]reflect.Type{
+		"/diagnosis/findings/finding/state/severity": []reflect.Type{
+			reflect.TypeOf((E_Finding_Severity)(0)),
+		},
 		"/fabric/links/link/loss/state/status": []reflect.Type{
 			reflect.TypeOf((E_Loss_Status)(0)),
 		},

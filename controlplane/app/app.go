@@ -22,6 +22,7 @@ import (
 	"github.com/fabricscope/fabricscope/controlplane/access"
 	"github.com/fabricscope/fabricscope/controlplane/config"
 	"github.com/fabricscope/fabricscope/controlplane/correlate"
+	"github.com/fabricscope/fabricscope/controlplane/diagnose"
 	"github.com/fabricscope/fabricscope/controlplane/fabric"
 	"github.com/fabricscope/fabricscope/controlplane/flowcache"
 	"github.com/fabricscope/fabricscope/controlplane/history"
@@ -42,6 +43,7 @@ type Daemon struct {
 	records    *records.Store
 	recorder   *records.Recorder
 	correlator *correlate.Correlator
+	diagnoser  *diagnose.Diagnoser
 	tracker    *track.Tracker
 	fabric     *fabric.Fabric
 	sessions   []*p4rt.Session
@@ -83,6 +85,9 @@ func newStore(cfg config.Config, log *slog.Logger, r prometheus.Registerer) (*hi
 func (d *Daemon) compose(cfg config.Config, log *slog.Logger, r *prometheus.Registry) error {
 	var err error
 	if d.correlator, err = correlate.New(correlate.DefaultConfig(), correlate.Deps{Sink: identified{d.store, d.recorder}, Source: source{d.store}, Registerer: r}); err != nil {
+		return err
+	}
+	if d.diagnoser, err = diagnose.New(diagnose.DefaultConfig(), diagnose.Deps{Sink: d.store, Source: findable{d.store}, Registerer: r}); err != nil {
 		return err
 	}
 	names := portNames(cfg)
@@ -221,6 +226,7 @@ func (d *Daemon) runAll(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	above, _ := errgroup.WithContext(upper)
 	above.Go(func() error { return d.correlator.Run(upper) })
+	above.Go(func() error { return d.diagnoser.Run(upper) })
 	above.Go(func() error { return d.tracker.Run(upper) })
 	above.Go(func() error { return quiet(upper, d.fabric.Run(upper)) })
 	for _, s := range d.sessions {
@@ -249,6 +255,12 @@ type source struct{ *history.Store }
 
 // Subscribe implements correlate.Source.
 func (s source) Subscribe() (inventory.Lister, correlate.Feed) { return s.Store.Subscribe() }
+
+// findable makes a store what the diagnoser follows.
+type findable struct{ *history.Store }
+
+// Subscribe implements diagnose.Source.
+func (s findable) Subscribe() (inventory.Lister, diagnose.Feed) { return s.Store.Subscribe() }
 
 // portTable names the ports of all switches.
 type portTable map[string]map[uint32]string

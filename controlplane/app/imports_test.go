@@ -28,6 +28,7 @@ func rules() map[string][]string {
 		"controlplane/track":     words,
 		"controlplane/kube":      words,
 		"controlplane/correlate": words,
+		"controlplane/diagnose":  words,
 		"controlplane/history":   words,
 		"controlplane/publish":   append([]string{"controlplane/history", "models"}, words...),
 		"controlplane/access":    append([]string{"controlplane/history", "models"}, words...),

@@ -93,7 +93,7 @@ FABRICSCOPE_USERNAME, FABRICSCOPE_PASSWORD, FABRICSCOPE_PASSWORD_FILE and FABRIC
 	root.SetErr(s.Stderr)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	o.addFlags(root.PersistentFlags())
-	root.AddCommand(podsCommand(o), servicesCommand(o), flowsCommand(o), edgesCommand(o), switchesCommand(o), linksCommand(o),
+	root.AddCommand(podsCommand(o), servicesCommand(o), flowsCommand(o), edgesCommand(o), findingsCommand(o), switchesCommand(o), linksCommand(o),
 		timelineCommand(o), diffCommand(o), portCommand(o), impactCommand(o), accountingCommand(o),
 		getCommand(o), watchCommand(o), exportCommand(o))
 	return root

@@ -142,7 +142,7 @@ func TestHelpNamesEveryCommand(t *testing.T) {
 	if status := cli.Main(cli.Surroundings{Args: []string{"--help"}, Getenv: os.Getenv, Now: time.Now, Stdout: &out, Stderr: &out}); status != 0 {
 		t.Fatalf("exit status %d", status)
 	}
-	for _, name := range []string{"pods", "services", "flows", "edges", "switches", "links", "timeline", "diff", "port", "impact", "accounting", "get", "watch", "export"} {
+	for _, name := range []string{"pods", "services", "flows", "edges", "findings", "switches", "links", "timeline", "diff", "port", "impact", "accounting", "get", "watch", "export"} {
 		if !strings.Contains(out.String(), "\n  "+name) {
 			t.Errorf("no %s in the help:\n%s", name, out.String())
 		}

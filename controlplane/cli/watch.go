@@ -49,14 +49,24 @@ func allWatched() []watched {
 			}
 			return tableLines(flowColumns(o), rows)
 		},
+	}, {
+		"findings", "Watch what does not work",
+		func(*filters) []string { return []string{findingsPath} },
+		func(o *options, f *filters, data *branch, wide bool) []string {
+			rows := f.findings(readFindings(data))
+			if wide {
+				return tableLines(findingColumnsWide(), rows)
+			}
+			return tableLines(findingColumns(o), rows)
+		},
 	}}
 }
 
 func watchCommand(o *options) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "watch",
-		Short: "Keep showing pods or flows as they change",
-		Long: `watch keeps showing pods or flows as they change, until it is interrupted. On a terminal the table
+		Short: "Keep showing pods, flows or findings as they change",
+		Long: `watch keeps showing pods, flows or findings as they change, until it is interrupted. On a terminal the table
 changes in place; elsewhere each line that came is written after a +, and each that went after a -.`,
 	}
 	for _, w := range allWatched() {

@@ -71,6 +71,8 @@ func kindOf(f inventory.Fact) inventory.Kind {
 		return inventory.KindFlowCache
 	case inventory.Ledger:
 		return inventory.KindLedger
+	case inventory.Finding:
+		return inventory.KindFinding
 	case flow.Edge:
 		return inventory.KindEdge
 	case flow.Conversation:
@@ -118,6 +120,8 @@ func decode(k inventory.Kind, text []byte) (inventory.Fact, error) {
 		return decodeRest[inventory.FlowCache](text)
 	case inventory.KindLedger:
 		return decodeRest[inventory.Ledger](text)
+	case inventory.KindFinding:
+		return decodeAs[inventory.Finding](text)
 	case inventory.KindEdge:
 		return decodeRest[flow.Edge](text)
 	case inventory.KindConversation:

@@ -35,6 +35,7 @@ const (
 	KindLedger       Kind = "ledger"
 	KindConversation Kind = "conversation"
 	KindEdge         Kind = "edge"
+	KindFinding      Kind = "finding"
 )
 
 // Ref identifies one object over its whole life. ID is unique within Kind and Cluster;

@@ -20,6 +20,7 @@ const generator = "go run ./models/generate"
 func roots() []string {
 	return []string{
 		"fabricscope-fabric.yang",
+		"fabricscope-diagnosis.yang",
 		"fabricscope-flows.yang",
 		"fabricscope-interfaces.yang",
 		"fabricscope-kubernetes.yang",

@@ -22,6 +22,7 @@ type Node struct {
 // Modules gives the modules that hold data, and those of Fabricscope, by name.
 func Modules() []Module {
 	return []Module{
+		{Name: "fabricscope-diagnosis", Organization: "The Fabricscope authors", Version: "0.1.0"},
 		{Name: "fabricscope-fabric", Organization: "The Fabricscope authors", Version: "0.3.0"},
 		{Name: "fabricscope-flows", Organization: "The Fabricscope authors", Version: "0.4.0"},
 		{Name: "fabricscope-interfaces", Organization: "The Fabricscope authors", Version: "0.1.0"},
@@ -34,6 +35,24 @@ func Modules() []Module {
 // Root gives the top of the tree: the top-level nodes, by name.
 func Root() []Node {
 	return []Node{
+		{Name: "diagnosis", Module: "fabricscope-diagnosis", Children: []Node{
+			{Name: "findings", Module: "fabricscope-diagnosis", OnChange: true, Children: []Node{
+				{Name: "finding", Module: "fabricscope-diagnosis", Keys: []string{"id"}, OnChange: true, Children: []Node{
+					{Name: "id", Module: "fabricscope-diagnosis", OnChange: true},
+					{Name: "state", Module: "fabricscope-diagnosis", OnChange: true, Children: []Node{
+						{Name: "evidence", Module: "fabricscope-diagnosis", Wide: true, OnChange: true},
+						{Name: "id", Module: "fabricscope-diagnosis", OnChange: true},
+						{Name: "kind", Module: "fabricscope-diagnosis", OnChange: true},
+						{Name: "severity", Module: "fabricscope-diagnosis", OnChange: true},
+						{Name: "since", Module: "fabricscope-diagnosis", Wide: true, OnChange: true},
+						{Name: "subject", Module: "fabricscope-diagnosis", OnChange: true},
+						{Name: "subject-cluster", Module: "fabricscope-diagnosis", OnChange: true},
+						{Name: "subject-kind", Module: "fabricscope-diagnosis", OnChange: true},
+						{Name: "text", Module: "fabricscope-diagnosis", OnChange: true},
+					}},
+				}},
+			}},
+		}},
 		{Name: "fabric", Module: "fabricscope-fabric", Children: []Node{
 			{Name: "endpoints", Module: "fabricscope-fabric", OnChange: true, Children: []Node{
 				{Name: "endpoint", Module: "fabricscope-fabric", Keys: []string{"switch", "interface", "address"}, OnChange: true, Children: []Node{

@@ -13,7 +13,7 @@ const noPod = "NONE"
 
 // fabricKinds is the table of what the target fabric shows.
 func fabricKinds() []*kind {
-	return append(append(kubernetesKinds(), switchKinds()...), conversationKind(), edgeKind())
+	return append(append(kubernetesKinds(), switchKinds()...), conversationKind(), edgeKind(), findingKind())
 }
 
 func inCluster(names ...string) []string {

@@ -63,7 +63,7 @@ func TestOnceGivesEverything(t *testing.T) {
 		t.Fatal(err)
 	}
 	parts := map[string]string{}
-	for _, path := range []string{"/kubernetes", "/fabric", "/flows"} {
+	for _, path := range []string{"/kubernetes", "/fabric", "/flows", "/diagnosis"} {
 		part, err := once(t, client, subscribe(path))
 		if err != nil {
 			t.Fatal(err)

@@ -20,7 +20,19 @@ func Facts() []inventory.Fact {
 	for _, c := range conversations() {
 		facts = append(facts, c)
 	}
-	return append(facts, edges()...)
+	return append(append(facts, edges()...), findings()...)
+}
+
+// findings are a link that loses packets and a service that does not answer.
+func findings() []inventory.Fact {
+	return []inventory.Fact{
+		inventory.Finding{ID: "lossy-link:link:leaf2/swp1>spine1/swp2", Kind: "lossy-link", Severity: inventory.Major,
+			Subject: inventory.Subject{Kind: "link", Name: "leaf2/swp1>spine1/swp2"}, Since: Epoch().Add(time.Minute), Evidence: 110,
+			Text: "leaf2/swp1>spine1/swp2 loses 1.1% of the packets: 110 of 10000 lately"},
+		inventory.Finding{ID: "unanswered-port:service:blue/shop/frontend:80", Kind: "unanswered-port", Severity: inventory.Critical,
+			Subject: inventory.Subject{Kind: "service", Cluster: "blue", Name: "shop/frontend:80"}, Since: Epoch(), Evidence: 3,
+			Text: "service shop/frontend:80 does not answer: 3 connections without an answer"},
+	}
 }
 
 // edges are the frontend's calls of the cart, and those from outside of the frontend, of which some failed.
