@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fabricscope/fabricscope/bmv2-lab/check"
+	"github.com/fabricscope/fabricscope/bmv2-lab/cluster/process"
 	"github.com/fabricscope/fabricscope/bmv2-lab/workload"
 )
 
@@ -28,6 +29,9 @@ type checked struct {
 	before moment // the rolling update
 	lost   uint64 // frames that the faulty cable lost
 	flows  []check.Flow
+
+	knocker *process.Process // asks on a port where nobody listens
+	knocked string           // what is to be found of it
 
 	expiredAt map[string]uint64 // by switch: probes whose TTL ended there
 }
@@ -54,6 +58,7 @@ func (l *Lab) check(ctx context.Context) error {
 		{"the shop of green", func() error { return c.startGreen() }},
 		{"traffic", func() error { return l.pause(trafficBefore) }},
 		{"rolling update of catalog", c.rollingUpdate},
+		{"connections to a port where nobody listens", c.knock},
 		{"traffic", func() error { return l.pause(trafficAfter) }},
 		{fmt.Sprintf("traffic while a cable loses %.0f%% of the frames", 100*lossShare), c.loseFrames},
 	}
@@ -63,6 +68,7 @@ func (l *Lab) check(ctx context.Context) error {
 		}
 	}
 	c.checkLosing()
+	c.checkFindings()
 	c.checkNow(l.blue)
 	c.checkNow(l.green)
 	c.stream.noteDelays(&c.report)
