@@ -59,7 +59,8 @@ func (s *state) holds(t int64, axis Axis) bool {
 // kindCodes are the numbers of kinds in the file, which stay as they are.
 var kindCodes = [...]inventory.Kind{1: inventory.KindCluster, 2: inventory.KindGap, 3: inventory.KindNamespace, 4: inventory.KindNode,
 	5: inventory.KindPod, 6: inventory.KindService, 7: inventory.KindMember, 8: inventory.KindEntrance, 9: inventory.KindEvent,
-	10: inventory.KindAttachment, 11: inventory.KindSwitch, 12: inventory.KindPort, 13: inventory.KindLink, 14: inventory.KindEndpoint}
+	10: inventory.KindAttachment, 11: inventory.KindSwitch, 12: inventory.KindPort, 13: inventory.KindLink, 14: inventory.KindEndpoint,
+	15: inventory.KindEdge, 16: inventory.KindFinding}
 
 func codeOf(k inventory.Kind) int {
 	code := slices.Index(kindCodes[:], k)
