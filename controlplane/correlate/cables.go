@@ -38,13 +38,30 @@ func newBalance(hops []*flow.Hop) balance {
 	return b
 }
 
-// crossing is what a cable has counted of one direction of a conversation.
+// crossing is what a cable has counted of one direction of a conversation. There are some for every conversation
+// that lives, so they are short.
 type crossing struct {
 	cable       *cable
-	packets     uint64
-	lost        int64
+	packets     uint64 // doubled, and one more in the reverse direction
 	generations uint32
-	reverse     bool
+	lost        int32 // modulo 2^32: what it grew by is asked for
+}
+
+func newCrossing(c *cable, reverse bool) crossing {
+	if reverse {
+		return crossing{cable: c, packets: 1}
+	}
+	return crossing{cable: c}
+}
+
+func (x *crossing) reverse() bool { return x.packets&1 == 1 }
+
+// counted is how many packets have crossed.
+func (x *crossing) counted() uint64 { return x.packets >> 1 }
+
+func (x *crossing) set(packets uint64, lost int64, generations uint32) {
+	x.packets = packets<<1 | x.packets&1
+	x.lost, x.generations = int32(lost), generations
 }
 
 // cables add up what conversations lose by the cables they cross. One conversation may lose nothing for
@@ -81,7 +98,9 @@ func (t *cables) load(conv *flow.Conversation) {
 				continue
 			}
 			if c := t.at(portKey{s.In[0].Switch, s.In[0].Port}); c != nil {
-				list = append(list, crossing{cable: c, packets: s.Packets, lost: int64(s.Lost) - int64(s.Extra), reverse: i == 1})
+				x := newCrossing(c, i == 1)
+				x.set(s.Packets, int64(s.Lost)-int64(s.Extra), 0)
+				list = append(list, x)
 			}
 		}
 	}
@@ -158,6 +177,9 @@ func (t *cables) count(conv *flow.Conversation, balances []balance, reverse int,
 		}
 		return
 	}
+	if !again {
+		before = make([]crossing, 0, len(balances))
+	}
 	fresh := !again && now.Sub(conv.First) < lossWindow*time.Second
 	for i := range balances {
 		b := &balances[i]
@@ -165,18 +187,18 @@ func (t *cables) count(conv *flow.Conversation, balances []balance, reverse int,
 		if c == nil {
 			continue
 		}
-		k := slices.IndexFunc(before, func(x crossing) bool { return x.cable == c && x.reverse == (i >= reverse) })
+		k := slices.IndexFunc(before, func(x crossing) bool { return x.cable == c && x.reverse() == (i >= reverse) })
 		if k < 0 {
-			before = append(before, crossing{cable: c, reverse: i >= reverse})
+			before = append(before, newCrossing(c, i >= reverse))
 			k = len(before) - 1
 			if fresh && b.whole {
 				c.add(b.packets, b.lost)
 			}
-		} else if x := &before[k]; b.packets >= x.packets && (b.final || b.generations == x.generations) {
-			c.add(b.packets-x.packets, b.lost-x.lost)
+		} else if x := &before[k]; b.packets >= x.counted() && (b.final || b.generations == x.generations) {
+			c.add(b.packets-x.counted(), int64(int32(b.lost)-x.lost))
 		}
 		c.error = max(c.error, b.error)
-		before[k].packets, before[k].lost, before[k].generations = b.packets, b.lost, b.generations
+		before[k].set(b.packets, b.lost, b.generations)
 	}
 	if len(before) > 0 {
 		t.young[id] = before

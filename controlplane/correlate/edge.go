@@ -4,15 +4,17 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"math"
 	"strings"
 	"time"
+	"unique"
 
 	"github.com/fabricscope/fabricscope/controlplane/flow"
 )
 
-// edgeKey is what makes an edge.
+// edgeKey is what makes an edge. The names of a party are kept once, for it has many edges.
 type edgeKey struct {
-	client, server flow.Party
+	client, server unique.Handle[flow.Party]
 	protocol       flow.Protocol
 	port           uint16
 }
@@ -29,8 +31,8 @@ func edgeOf(conv *flow.Conversation) (k edgeKey, ok bool) {
 		}
 	}
 	namespace, name, _ := strings.Cut(conv.Server.Identity.Service, "/")
-	return edgeKey{client: client(&conv.Client.Identity), protocol: conv.Protocol, port: conv.Server.Port,
-		server: flow.Party{Cluster: conv.Server.Identity.Cluster, Namespace: namespace, Kind: flow.PartyService, Name: name}}, true
+	return edgeKey{client: unique.Make(client(&conv.Client.Identity)), protocol: conv.Protocol, port: conv.Server.Port,
+		server: unique.Make(flow.Party{Cluster: conv.Server.Identity.Cluster, Namespace: namespace, Kind: flow.PartyService, Name: name})}, true
 }
 
 // client is the workload that an end belongs to, or the next best.
@@ -48,28 +50,50 @@ func client(id *flow.Identity) flow.Party {
 }
 
 func (k edgeKey) id() string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q", []any{k.client, k.server, k.protocol, k.port}))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q", []any{k.client.Value(), k.server.Value(), k.protocol, k.port}))
 	return hex.EncodeToString(sum[:8])
 }
 
 // edge is an edge in the making.
 type edge struct {
-	fact  flow.Edge
-	dirty bool
-	told  time.Time // when it was last recorded
+	key         edgeKey
+	counts      flow.EdgeCounts
+	first, last int64 // UnixNano
+	told        int64 // when it was last recorded; 0: it is to be as soon as possible
+	dirty       bool
 }
 
-// part is what an edge has of one conversation. There is one for every conversation with a service.
+func edgeFrom(f flow.Edge) *edge {
+	k := edgeKey{client: unique.Make(f.Client), server: unique.Make(f.Server), protocol: f.Protocol, port: f.Port}
+	return &edge{key: k, counts: f.EdgeCounts, first: f.First.UnixNano(), last: f.Last.UnixNano(), told: f.Last.UnixNano()}
+}
+
+func (e *edge) fact() flow.Edge {
+	return flow.Edge{ID: e.key.id(), Client: e.key.client.Value(), Server: e.key.server.Value(), Protocol: e.key.protocol, Port: e.key.port,
+		EdgeCounts: e.counts, First: time.Unix(0, e.first).UTC(), Last: time.Unix(0, e.last).UTC()}
+}
+
+// part is what an edge has of one conversation. There is one for every conversation with a service, so that it is short.
 type part struct {
 	edge             *edge
 	forward, reverse flow.Counters
 	lost             uint32
-	serverTime       time.Duration
-	clientTime       time.Duration
-	state            flow.HandshakeState
-	syns             uint8
+	serverTime       micros
+	clientTime       micros
+	refused          bool
+	unanswered       bool
 	counts           bool // as a connection
+	syns             uint8
 }
+
+// micros is a time in µs, up to 71 minutes.
+type micros uint32
+
+func microsOf(d time.Duration) micros {
+	return micros(min(max(0, (d+time.Microsecond-1)/time.Microsecond), math.MaxUint32))
+}
+
+func (m micros) duration() time.Duration { return time.Duration(m) * time.Microsecond }
 
 func partOf(conv *flow.Conversation, e *edge) part {
 	p := part{edge: e, forward: conv.Forward, reverse: conv.Reverse, counts: conv.Protocol != flow.TCP}
@@ -81,14 +105,15 @@ func partOf(conv *flow.Conversation, e *edge) part {
 		}
 	}
 	if h := conv.Handshake; h != nil {
-		p.counts, p.state, p.syns, p.serverTime, p.clientTime = true, h.State, h.SYNs, h.ServerRTT, h.ClientRTT
+		p.counts, p.syns, p.serverTime, p.clientTime = true, h.SYNs, microsOf(h.ServerRTT), microsOf(h.ClientRTT)
+		p.refused, p.unanswered = h.State == flow.Refused, h.State == flow.Unanswered
 	}
 	return p
 }
 
 // add counts a part in its edge, or takes it back out with a sign of -1, which is modulo 2^64.
 func (p *part) add(sign uint64) {
-	c := &p.edge.fact.EdgeCounts
+	c := &p.edge.counts
 	for _, x := range []struct{ to, from *flow.Counters }{{&c.Forward, &p.forward}, {&c.Reverse, &p.reverse}} {
 		x.to.Packets += sign * x.from.Packets
 		x.to.Bytes += sign * x.from.Bytes
@@ -97,18 +122,18 @@ func (p *part) add(sign uint64) {
 	if p.counts {
 		c.Connections += sign
 	}
-	switch p.state {
-	case flow.Refused:
+	if p.refused {
 		c.Refused += sign
-	case flow.Unanswered:
+	}
+	if p.unanswered {
 		c.Unanswered += sign
 	}
 	c.Retransmitted += sign * uint64(max(p.syns, 1)-1)
 	if p.serverTime > 0 {
 		c.Handshakes += sign
-		c.ServerTime += time.Duration(sign) * p.serverTime
-		c.ClientTime += time.Duration(sign) * p.clientTime
-		c.Buckets[bucketOf(p.serverTime)] += sign
+		c.ServerTime += time.Duration(sign) * p.serverTime.duration()
+		c.ClientTime += time.Duration(sign) * p.clientTime.duration()
+		c.Buckets[bucketOf(p.serverTime.duration())] += sign
 	}
 }
 

@@ -1,6 +1,7 @@
 package correlate
 
 import (
+	"hash/maphash"
 	"slices"
 	"strings"
 	"time"
@@ -22,34 +23,37 @@ type edges struct {
 	most       int // edges
 	span       time.Duration
 	byKey      map[edgeKey]*edge
-	young, old map[string]part // by conversation; what is not asked for in a span is forgotten
+	seed       maphash.Seed
+	young, old map[uint64]part // by conversation; what is not asked for in a span is forgotten
 	turned     time.Time
 	looked     time.Time
 	metrics    *edgeMetrics
 }
 
 func newEdges(most int, span time.Duration, m *edgeMetrics) *edges {
-	return &edges{most: most, span: span, byKey: map[edgeKey]*edge{}, young: map[string]part{}, metrics: m}
+	return &edges{most: most, span: span, byKey: map[edgeKey]*edge{}, seed: maphash.MakeSeed(), young: map[uint64]part{}, metrics: m}
 }
 
 // load takes an edge as it was recorded last.
 func (t *edges) load(f flow.Edge) {
-	t.byKey[edgeKey{f.Client, f.Server, f.Protocol, f.Port}] = &edge{fact: f, told: f.Last}
+	e := edgeFrom(f)
+	t.byKey[e.key] = e
 }
 
 // known takes a conversation as it was recorded last: its edge has it already.
 func (t *edges) known(conv *flow.Conversation) {
 	k, ok := edgeOf(conv)
 	if e := t.byKey[k]; ok && e != nil {
-		t.young[conv.ID] = partOf(conv, e)
+		t.young[number(t.seed, conv.ID)] = partOf(conv, e)
 	}
 }
 
 // take adds what is new of a conversation to its edge. Where it turns out to be another's, it is moved.
 func (t *edges) take(conv *flow.Conversation) {
-	before, again := t.young[conv.ID]
+	id := number(t.seed, conv.ID)
+	before, again := t.young[id]
 	if !again {
-		before, again = t.old[conv.ID]
+		before, again = t.old[id]
 	}
 	k, ok := edgeOf(conv)
 	if !ok && !again {
@@ -59,22 +63,20 @@ func (t *edges) take(conv *flow.Conversation) {
 		before.add(^uint64(0))
 		before.edge.dirty = true
 	}
-	delete(t.old, conv.ID)
+	delete(t.old, id)
 	e := t.at(k, conv, ok)
 	if e == nil {
-		delete(t.young, conv.ID)
+		delete(t.young, id)
 		return
 	}
 	p := partOf(conv, e)
 	p.add(1)
 	e.dirty = true
-	if conv.Last.After(e.fact.Last) {
-		e.fact.Last = conv.Last
+	e.last = max(e.last, conv.Last.UnixNano())
+	if p.refused && !before.refused || p.unanswered && !before.unanswered {
+		e.told = 0 // somebody waits for that
 	}
-	if p.state != before.state && (p.state == flow.Refused || p.state == flow.Unanswered) {
-		e.told = time.Time{} // somebody waits for that
-	}
-	t.young[conv.ID] = p
+	t.young[id] = p
 }
 
 // at gives an edge, nil where there is none, or no room.
@@ -88,7 +90,7 @@ func (t *edges) at(k edgeKey, conv *flow.Conversation, ok bool) *edge {
 	case len(t.byKey) >= t.most:
 		t.metrics.refused.Inc()
 	default:
-		e = &edge{fact: flow.Edge{ID: k.id(), Client: k.client, Server: k.server, Protocol: k.protocol, Port: k.port, First: conv.First}}
+		e = &edge{key: k, first: conv.First.UnixNano()}
 		t.byKey[k] = e
 	}
 	return e
@@ -98,7 +100,7 @@ func (t *edges) at(k edgeKey, conv *flow.Conversation, ok bool) *edge {
 // the ends of those that were silent for long.
 func (t *edges) look(now time.Time) []inventory.Change {
 	if now.Sub(t.turned) >= t.span {
-		t.old, t.young, t.turned = t.young, map[string]part{}, now
+		t.old, t.young, t.turned = t.young, map[uint64]part{}, now
 	}
 	if now.Sub(t.looked) < time.Second {
 		return nil
@@ -107,12 +109,12 @@ func (t *edges) look(now time.Time) []inventory.Change {
 	var changes []inventory.Change
 	for k, e := range t.byKey {
 		switch {
-		case e.fact.Last.Before(now.Add(-edgeLinger)) && !e.dirty:
+		case e.last < now.Add(-edgeLinger).UnixNano() && !e.dirty:
 			delete(t.byKey, k)
-			changes = append(changes, inventory.Ended(e.fact.Ref(), now))
-		case e.dirty && now.Sub(e.told) >= edgeInterval:
-			e.dirty, e.told = false, now
-			changes = append(changes, inventory.Became(e.fact, now))
+			changes = append(changes, inventory.Ended(e.fact().Ref(), now))
+		case e.dirty && now.UnixNano()-e.told >= int64(edgeInterval):
+			e.dirty, e.told = false, now.UnixNano()
+			changes = append(changes, inventory.Became(e.fact(), now))
 		}
 	}
 	slices.SortFunc(changes, func(a, b inventory.Change) int { return strings.Compare(a.Ref.ID, b.Ref.ID) })

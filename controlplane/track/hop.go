@@ -22,7 +22,6 @@ type hop struct {
 	ring         uint32 // of snapshots; 0 if there was none yet
 	zeroTo       uint32 // one more than the last epoch that began without a packet; 0 if that is not known
 	openFrom     uint32 // one more than the first epoch that began after the last packet; 0 while more may come
-	clockError   uint32 // microseconds
 	began        uint32 // first by the switch's clock, in microseconds
 	synSeq       uint32 // of the SYN that lastSYN is of, or of those that it repeats
 	slot         uint32 // of the newest generation
@@ -32,6 +31,7 @@ type hop struct {
 	syns         uint8
 	flags        uint8 // of TCP
 	marks        uint8
+	clockError   bound
 }
 
 // What hop.marks holds.
@@ -51,7 +51,7 @@ func (j *joiner) advance(n uint32, h *hop, d *delta, c *clock) {
 		j.beganAt(n, h, first, uint32(d.first))
 	}
 	h.last = max(h.last, last)
-	h.clockError = uint32(min(c.error(c.at(d.now))/time.Microsecond, 1<<32-1))
+	h.clockError = boundOf(c.error(c.at(d.now)))
 	h.flags |= d.half.TCPFlags
 	if d.half.SYNs > 0 {
 		h.syns, h.synSeq = max(h.syns, d.half.SYNs), d.half.SynSeq

@@ -84,7 +84,7 @@ func (j *joiner) describe(n uint32, out *flow.Hop, memory flow.Snapshots) flow.S
 	*out = flow.Hop{Switch: p.sw, Port: p.port, Number: p.number, Outer: j.outers.at(h.outer),
 		Counters: h.counters, First: moment(h.first), Began: h.began, Last: moment(h.last),
 		Flags: h.flags, SYNs: h.syns, SynSeq: h.synSeq, LastSYN: moment(lastSYN), FirstACK: moment(firstACK),
-		Incomplete: h.is(markIncomplete), Whole: h.live == 1 && !h.is(markAgain), Again: h.is(markAgain), ClockError: time.Duration(h.clockError) * time.Microsecond}
+		Incomplete: h.is(markIncomplete), Whole: h.live == 1 && !h.is(markAgain), Again: h.is(markAgain), ClockError: h.clockError.duration()}
 	// A flow is in one slot of a switch at a time: the newest.
 	if g := p.account.ledger.newest(h.slot); h.live > 0 && g != nil && g.flow == n {
 		out.Live = &flow.LiveSlot{Slot: h.slot, Generation: g.number, Counters: g.known}
