@@ -77,9 +77,9 @@ conformance-programs: ## compile the programs of the conformance cases with p4c-
 bench-program: ## compile the program of bench-switch's tables with p4c-bm2-ss
 	cd bmv2-lab/switchbench && p4c-bm2-ss --std p4-16 --p4runtime-files tables.p4info.txtpb -o tables.json tables.p4
 
-diff-bmv2: build ## random entries and packets through softswitch and simple_switch_grpc: PROGRAM=FILE.p4|.json [N=packets] [SEED=n] (root)
+diff-bmv2: build ## random entries and packets through softswitch and simple_switch_grpc: PROGRAM=FILE.p4|.json [N=packets] [ENTRIES=n] [SEED=n] (root)
 	go build -o build/ ./bmv2-lab/diffbmv2
-	build/diffbmv2 -softswitch "$(SWITCH)" $(if $(N),-n $(N)) $(if $(SEED),-seed $(SEED)) $(PROGRAM)
+	build/diffbmv2 -softswitch "$(SWITCH)" $(if $(N),-n $(N)) $(if $(ENTRIES),-entries $(ENTRIES)) $(if $(SEED),-seed $(SEED)) $(PROGRAM)
 
 restarts: build ## the accounting across failures, with a switch between veths (root): [SWITCH=...] [SEED=n] [STEPS=n] [OUTAGE=seconds]
 	RESTARTS_SWITCH="$(SWITCH)" RESTARTS_SEED=$(SEED) RESTARTS_STEPS=$(STEPS) RESTARTS_OUTAGE=$(OUTAGE) go test -count 1 -v -timeout 60m ./bmv2-lab/restarts

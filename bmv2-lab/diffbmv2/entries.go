@@ -30,13 +30,10 @@ func (g *generator) entries(ports []uint32) []setup {
 	return out
 }
 
-// maxEntries bounds the entries of a table: many would leave little to miss.
-const maxEntries = 8
-
 func (g *generator) table(t *p4config.Table, ports []uint32) []setup {
 	var out []setup
 	if len(t.GetMatchFields()) > 0 && !t.GetIsConstTable() {
-		for range g.rng.IntN(maxEntries + 1) {
+		for range g.rng.IntN(g.most + 1) {
 			if e := g.entry(t, ports); e != nil {
 				out = append(out, setup{p4.Update_INSERT, &p4.Entity{Entity: &p4.Entity_TableEntry{TableEntry: e}}})
 			}

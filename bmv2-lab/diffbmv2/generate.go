@@ -13,6 +13,7 @@ import (
 // generator makes entries and packets for one program.
 type generator struct {
 	rng    *rand.Rand
+	most   int // entries of a table
 	doc    *document
 	info   *p4config.P4Info
 	states map[string]*state
@@ -26,8 +27,8 @@ type generator struct {
 // wanted is a value to match; bits outside of the mask do not count.
 type wanted struct{ value, mask *big.Int }
 
-func newGenerator(p *program, rng *rand.Rand) *generator {
-	g := &generator{rng: rng, doc: p.doc, info: p.config.GetP4Info(), states: map[string]*state{}, consts: p.consts, pool: map[string][]wanted{}}
+func newGenerator(p *program, rng *rand.Rand, most int) *generator {
+	g := &generator{rng: rng, most: most, doc: p.doc, info: p.config.GetP4Info(), states: map[string]*state{}, consts: p.consts, pool: map[string][]wanted{}}
 	for i := range p.doc.Parsers[0].ParseStates {
 		s := &p.doc.Parsers[0].ParseStates[i]
 		g.states[s.Name] = s

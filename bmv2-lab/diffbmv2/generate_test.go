@@ -70,7 +70,7 @@ func TestNeutralTakesTheClockAway(t *testing.T) {
 // A seed makes the same trial each time, and another seed another one.
 func TestSeedsRepeat(t *testing.T) {
 	p := load(t, "match_mixed")
-	a, b, c := makeTrial(p, 7, 30), makeTrial(p, 7, 30), makeTrial(p, 8, 30)
+	a, b, c := makeTrial(p, 7, 30, 8), makeTrial(p, 7, 30, 8), makeTrial(p, 8, 30, 8)
 	if !reflect.DeepEqual(a, b) {
 		t.Error("seed 7 makes two different trials")
 	}
@@ -107,7 +107,7 @@ func TestPacketsFollowTheParser(t *testing.T) {
 			p := load(t, name)
 			sw := engine.New(compile(t, p), engine.Options{})
 			out := &sent{}
-			for _, x := range makeTrial(p, 1, 1000).packets {
+			for _, x := range makeTrial(p, 1, 1000, 8).packets {
 				sw.Process(0, x.port, x.frame, out)
 			}
 			count := map[byte]int{}
@@ -128,7 +128,7 @@ func TestEntriesAreHit(t *testing.T) {
 	p := load(t, "match_exact")
 	hits, entries := 0, 0
 	for seed := range uint64(10) {
-		g := makeTrial(p, seed, 100)
+		g := makeTrial(p, seed, 100, 8)
 		keys := map[string]bool{}
 		for _, s := range g.setup {
 			if m := s.entity.GetTableEntry().GetMatch(); len(m) > 0 {

@@ -21,6 +21,7 @@ type settings struct {
 	softswitch, bmv2 string
 	packets          int
 	perTrial         int
+	entries          int
 	seed             uint64
 	keepGoing        bool
 	programs         []string
@@ -37,6 +38,7 @@ func main() {
 	flag.StringVar(&s.bmv2, "bmv2", "simple_switch_grpc", "what it is compared with, a `COMMAND`")
 	flag.IntVar(&s.packets, "n", 1000, "packets for each program")
 	flag.IntVar(&s.perTrial, "trial", 40, "packets between two sets of entries")
+	flag.IntVar(&s.entries, "entries", 8, "entries of a table at most; many leave little to miss, and few nothing to search")
 	flag.Uint64Var(&s.seed, "seed", 0, "repeats a run; 0 takes another one each time")
 	flag.BoolVar(&s.keepGoing, "k", false, "go on with the next program after a difference")
 	flag.Parse()
@@ -102,7 +104,7 @@ func (s *settings) program(ctx context.Context, file string) (different bool, er
 	sent, endless, crashes := 0, 0, 0
 	began := time.Now()
 	for n := uint64(0); sent < s.packets && crashes < maxCrashes; n++ {
-		t := makeTrial(p, seed+n, min(s.perTrial, s.packets-sent))
+		t := makeTrial(p, seed+n, min(s.perTrial, s.packets-sent), s.entries)
 		d, err := x.run(ctx, t)
 		sent += len(t.packets)
 		switch {
@@ -136,8 +138,8 @@ func (s *settings) program(ctx context.Context, file string) (different bool, er
 }
 
 // makeTrial makes the trial of a seed.
-func makeTrial(p *program, seed uint64, packets int) trial {
-	g := newGenerator(p, rand.New(rand.NewPCG(seed, 1)))
+func makeTrial(p *program, seed uint64, packets, entries int) trial {
+	g := newGenerator(p, rand.New(rand.NewPCG(seed, 1)), entries)
 	ports := conformance.Ports()
 	t := trial{setup: g.entries(ports)}
 	for range packets {
