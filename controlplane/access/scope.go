@@ -1,6 +1,7 @@
 package access
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/fabricscope/fabricscope/controlplane/inventory"
@@ -18,22 +19,13 @@ const (
 // standing judges a cluster and a namespace, of which either may be empty.
 func (r *Reader) standing(cluster, namespace string) standing {
 	switch {
-	case len(r.Clusters) > 0 && cluster != "" && !has(r.Clusters, cluster),
-		len(r.Namespaces) > 0 && namespace != "" && !has(r.Namespaces, namespace):
+	case len(r.Clusters) > 0 && cluster != "" && !slices.Contains(r.Clusters, cluster),
+		len(r.Namespaces) > 0 && namespace != "" && !slices.Contains(r.Namespaces, namespace):
 		return foreign
 	case len(r.Clusters) > 0 && cluster == "", len(r.Namespaces) > 0 && namespace == "":
 		return common
 	}
 	return own
-}
-
-func has(list []string, s string) bool {
-	for _, l := range list {
-		if l == s {
-			return true
-		}
-	}
-	return false
 }
 
 // Show implements the gNMI server's Reader: it gives a fact as the reader sees it. What is not known here is not shown

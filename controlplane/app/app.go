@@ -84,7 +84,9 @@ func newStore(cfg config.Config, log *slog.Logger, r prometheus.Registerer) (*hi
 
 func (d *Daemon) compose(cfg config.Config, log *slog.Logger, r *prometheus.Registry) error {
 	var err error
-	if d.correlator, err = correlate.New(correlate.DefaultConfig(), correlate.Deps{Sink: identified{d.store, d.recorder}, Source: source{d.store}, Registerer: r}); err != nil {
+	c := correlate.DefaultConfig()
+	c.Memory = cfg.Flows.Linger + time.Minute // what is published again must not be new to it
+	if d.correlator, err = correlate.New(c, correlate.Deps{Sink: identified{d.store, d.recorder}, Source: source{d.store}, Registerer: r}); err != nil {
 		return err
 	}
 	if d.diagnoser, err = diagnose.New(diagnose.DefaultConfig(), diagnose.Deps{Sink: d.store, Source: findable{d.store}, Registerer: r}); err != nil {

@@ -1,7 +1,6 @@
 package correlate
 
 import (
-	"hash/maphash"
 	"maps"
 	"slices"
 	"time"
@@ -67,26 +66,18 @@ func (x *crossing) set(packets uint64, lost int64, generations uint32) {
 // cables add up what conversations lose by the cables they cross. One conversation may lose nothing for
 // seconds where a cable loses 1%; all of them together do not.
 type cables struct {
-	byEnd      map[portKey]*cable
-	links      map[portKey]inventory.Link // that there are, by their ends
-	expired    map[inventory.Ref]expired  // by the accounting of a port
-	ofSwitch   map[string]uint64          // expired packets of all its ports
-	young, old map[uint64][]crossing      // by conversation; what is not asked for in a span is forgotten
-	seed       maphash.Seed
-	span       time.Duration
-	turned     time.Time
-	ticked     time.Time
-	metrics    *cableMetrics
-}
-
-type expired struct {
-	sw      string
-	packets uint64
+	byEnd    map[portKey]*cable
+	links    map[portKey]inventory.Link // that there are, by their ends
+	expired  map[inventory.Ref]uint64   // packets, by the accounting of a port
+	ofSwitch map[string]uint64          // expired packets of all its ports
+	crossed  recent[[]crossing]
+	ticked   time.Time
+	metrics  *cableMetrics
 }
 
 func newCables(span time.Duration, m *cableMetrics) *cables {
-	return &cables{byEnd: map[portKey]*cable{}, links: map[portKey]inventory.Link{}, expired: map[inventory.Ref]expired{},
-		ofSwitch: map[string]uint64{}, young: map[uint64][]crossing{}, seed: maphash.MakeSeed(), span: span, metrics: m}
+	return &cables{byEnd: map[portKey]*cable{}, links: map[portKey]inventory.Link{}, expired: map[inventory.Ref]uint64{},
+		ofSwitch: map[string]uint64{}, crossed: newRecent[[]crossing](span), metrics: m}
 }
 
 // load takes what a conversation had counted when it was recorded last: of that nothing is new.
@@ -105,7 +96,7 @@ func (t *cables) load(conv *flow.Conversation) {
 		}
 	}
 	if list != nil {
-		t.young[number(t.seed, conv.ID)] = list
+		t.crossed.put(conv.ID, list)
 	}
 }
 
@@ -137,12 +128,12 @@ func (t *cables) link(r inventory.Ref, e inventory.Entry) []inventory.Change {
 // account takes how many packets a port has dropped because their TTL ended.
 func (t *cables) account(a inventory.Accounting) {
 	r := a.Ref()
-	before := t.expired[r].packets
+	before := t.expired[r]
 	if a.Expired.Packets < before {
 		before = 0 // the switch counts anew
 	}
 	t.ofSwitch[a.Switch] += a.Expired.Packets - before
-	t.expired[r] = expired{a.Switch, a.Expired.Packets}
+	t.expired[r] = a.Expired.Packets
 }
 
 // at gives the cable that ends at a port, nil where no link does.
@@ -166,15 +157,8 @@ func (t *cables) at(end portKey) *cable {
 // count adds what is new in the balances of a conversation to the cables. Those of its reverse direction
 // begin at index reverse.
 func (t *cables) count(conv *flow.Conversation, balances []balance, reverse int, now time.Time) {
-	id := number(t.seed, conv.ID)
-	before, again := t.young[id]
-	if !again {
-		before, again = t.old[id]
-	}
+	before, again := t.crossed.get(conv.ID)
 	if len(balances) == 0 {
-		if again {
-			t.young[id] = before
-		}
 		return
 	}
 	if !again {
@@ -201,7 +185,7 @@ func (t *cables) count(conv *flow.Conversation, balances []balance, reverse int,
 		before[k].set(b.packets, b.lost, b.generations)
 	}
 	if len(before) > 0 {
-		t.young[id] = before
+		t.crossed.put(conv.ID, before)
 	}
 }
 
@@ -216,9 +200,7 @@ func (t *cables) judge(now time.Time) []inventory.Change {
 		c.counted.expired = t.ofSwitch[c.link.A.Switch]
 		c.judge(now)
 	}
-	if now.Sub(t.turned) >= t.span {
-		t.old, t.young, t.turned = t.young, map[uint64][]crossing{}, now
-	}
+	t.crossed.turn(now)
 	seconds := int(now.Sub(t.ticked) / time.Second)
 	if t.ticked.IsZero() || seconds > lossWindow {
 		seconds, t.ticked = 1, now

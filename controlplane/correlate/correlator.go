@@ -16,7 +16,7 @@ import (
 
 // Config are the bounds of a Correlator.
 type Config struct {
-	Memory  time.Duration // for how long the addresses of ended pods, and silent conversations, stay known
+	Memory  time.Duration // for how long the addresses of ended pods, and silent conversations, stay known; longer than these linger
 	MaxLegs int           // conversations that are held to be joined across address translation
 
 	MaxEdges int // pairs of a client and a service's port that are counted
@@ -74,7 +74,7 @@ type Correlator struct {
 	mu          sync.Mutex // guards all below
 	index       *index
 	attachments *attachments
-	memory      *memory
+	memory      memory
 	stitcher    *stitcher
 	cables      *cables
 	edges       *edges
@@ -91,7 +91,7 @@ func New(cfg Config, deps Deps) (*Correlator, error) {
 	if deps.Now == nil {
 		deps.Now = time.Now
 	}
-	c := &Correlator{cfg: cfg, deps: deps, ready: make(chan struct{}), index: newIndex(), memory: newMemory(cfg.Memory),
+	c := &Correlator{cfg: cfg, deps: deps, ready: make(chan struct{}), index: newIndex(), memory: newRecent[known](cfg.Memory),
 		unresolved: prometheus.NewCounter(prometheus.CounterOpts{Name: "fabricscope_correlate_unresolved_total",
 			Help: "Ends of conversations that could not be identified, by publication."})}
 	c.attachments = newAttachments(c.index)
@@ -280,10 +280,10 @@ func (c *Correlator) identify(conv *flow.Conversation, there, back *path) []inve
 	client := side{party: party{address: conv.Client.Address, port: conv.Client.Port, protocol: conv.Protocol}, from: conv.First, to: conv.Last}
 	server := side{party: party{address: conv.Server.Address, port: conv.Server.Port, protocol: conv.Protocol}, from: conv.First, to: conv.Last, server: true}
 	evidence(&client, &server, there, back)
-	before := c.memory.get(conv.ID)
-	asked := c.memory.hash(question{client: client.party, server: server.party,
+	before, _ := c.memory.get(conv.ID)
+	asked := question{client: client.party, server: server.party,
 		clientVersion: c.index.touched[client.address], serverVersion: c.index.touched[server.address],
-		version: c.index.version, hops: [2]int{len(there.hops), len(back.hops)}})
+		version: c.index.version, hops: [2]int{len(there.hops), len(back.hops)}}.hash(c.memory.seed)
 	if before.answers(asked) {
 		conv.Client.Identity, conv.Server.Identity = before.client.Value(), before.server.Value()
 		return nil

@@ -68,6 +68,12 @@ func edgeFrom(f flow.Edge) *edge {
 	return &edge{key: k, counts: f.EdgeCounts, first: f.First.UnixNano(), last: f.Last.UnixNano(), told: f.Last.UnixNano()}
 }
 
+// pause is how long what an edge counted waits to be recorded. Each record is a state in the history, and of an edge that
+// is always busy there would be too many.
+func (e *edge) pause(now time.Time) time.Duration {
+	return min(max(time.Duration(now.UnixNano()-e.first)/60, edgeInterval), edgeSlowest)
+}
+
 func (e *edge) fact() flow.Edge {
 	return flow.Edge{ID: e.key.id(), Client: e.key.client.Value(), Server: e.key.server.Value(), Protocol: e.key.protocol, Port: e.key.port,
 		EdgeCounts: e.counts, First: time.Unix(0, e.first).UTC(), Last: time.Unix(0, e.last).UTC()}

@@ -69,3 +69,18 @@ func TestEdgesAfterARestart(t *testing.T) {
 		}
 	}
 }
+
+// TestEdgesThatAreAlwaysBusy are recorded every ten seconds when they are new, and every minute after an hour.
+func TestEdgesThatAreAlwaysBusy(t *testing.T) {
+	edges, records := newEdges(10, time.Minute, newEdgeMetrics()), map[int]int{}
+	for second := range 2 * 3600 {
+		now := t0.Add(time.Duration(second) * time.Second)
+		c := asked("a", "Deployment/web", "shop/cart", uint64(second), flow.Established)
+		c.Last = now
+		edges.take(c)
+		records[second/600] += len(edges.look(now))
+	}
+	if records[0] != 60 || records[11] != 10 {
+		t.Errorf("%d records in the first ten minutes and %d in the last, want 60 and 10", records[0], records[11])
+	}
+}

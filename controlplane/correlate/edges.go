@@ -1,7 +1,6 @@
 package correlate
 
 import (
-	"hash/maphash"
 	"slices"
 	"strings"
 	"time"
@@ -12,26 +11,25 @@ import (
 	"github.com/fabricscope/fabricscope/controlplane/inventory"
 )
 
-// How often an edge is recorded while only its counters change, and how long after its last packet it is kept.
+// How often an edge is recorded while only its counters change, when it is new and when it has been there for an hour, and
+// how long after its last packet it is kept.
 const (
 	edgeInterval = 10 * time.Second
+	edgeSlowest  = time.Minute
 	edgeLinger   = time.Hour
 )
 
 // edges add up who asks which service for what, by what changes in conversations.
 type edges struct {
-	most       int // edges
-	span       time.Duration
-	byKey      map[edgeKey]*edge
-	seed       maphash.Seed
-	young, old map[uint64]part // by conversation; what is not asked for in a span is forgotten
-	turned     time.Time
-	looked     time.Time
-	metrics    *edgeMetrics
+	most    int // edges
+	byKey   map[edgeKey]*edge
+	parts   recent[part]
+	looked  time.Time
+	metrics *edgeMetrics
 }
 
 func newEdges(most int, span time.Duration, m *edgeMetrics) *edges {
-	return &edges{most: most, span: span, byKey: map[edgeKey]*edge{}, seed: maphash.MakeSeed(), young: map[uint64]part{}, metrics: m}
+	return &edges{most: most, byKey: map[edgeKey]*edge{}, parts: newRecent[part](span), metrics: m}
 }
 
 // load takes an edge as it was recorded last.
@@ -44,17 +42,13 @@ func (t *edges) load(f flow.Edge) {
 func (t *edges) known(conv *flow.Conversation) {
 	k, ok := edgeOf(conv)
 	if e := t.byKey[k]; ok && e != nil {
-		t.young[number(t.seed, conv.ID)] = partOf(conv, e)
+		t.parts.put(conv.ID, partOf(conv, e))
 	}
 }
 
 // take adds what is new of a conversation to its edge. Where it turns out to be another's, it is moved.
 func (t *edges) take(conv *flow.Conversation) {
-	id := number(t.seed, conv.ID)
-	before, again := t.young[id]
-	if !again {
-		before, again = t.old[id]
-	}
+	before, again := t.parts.get(conv.ID)
 	k, ok := edgeOf(conv)
 	if !ok && !again {
 		return
@@ -63,10 +57,9 @@ func (t *edges) take(conv *flow.Conversation) {
 		before.add(^uint64(0))
 		before.edge.dirty = true
 	}
-	delete(t.old, id)
 	e := t.at(k, conv, ok)
 	if e == nil {
-		delete(t.young, id)
+		t.parts.forget(conv.ID)
 		return
 	}
 	p := partOf(conv, e)
@@ -76,7 +69,7 @@ func (t *edges) take(conv *flow.Conversation) {
 	if p.refused && !before.refused || p.unanswered && !before.unanswered {
 		e.told = 0 // somebody waits for that
 	}
-	t.young[id] = p
+	t.parts.put(conv.ID, p)
 }
 
 // at gives an edge, nil where there is none, or no room.
@@ -96,12 +89,10 @@ func (t *edges) at(k edgeKey, conv *flow.Conversation, ok bool) *edge {
 	return e
 }
 
-// look gives, at most once a second, the edges that changed, each at most once in edgeInterval, and
-// the ends of those that were silent for long.
+// look gives, at most once a second, the edges that changed, each after its pause, and the ends of those that
+// were silent for long.
 func (t *edges) look(now time.Time) []inventory.Change {
-	if now.Sub(t.turned) >= t.span {
-		t.old, t.young, t.turned = t.young, map[uint64]part{}, now
-	}
+	t.parts.turn(now)
 	if now.Sub(t.looked) < time.Second {
 		return nil
 	}
@@ -112,7 +103,7 @@ func (t *edges) look(now time.Time) []inventory.Change {
 		case e.last < now.Add(-edgeLinger).UnixNano() && !e.dirty:
 			delete(t.byKey, k)
 			changes = append(changes, inventory.Ended(e.fact().Ref(), now))
-		case e.dirty && now.UnixNano()-e.told >= int64(edgeInterval):
+		case e.dirty && now.UnixNano()-e.told >= int64(e.pause(now)):
 			e.dirty, e.told = false, now.UnixNano()
 			changes = append(changes, inventory.Became(e.fact(), now))
 		}

@@ -2,20 +2,13 @@ package correlate
 
 import (
 	"hash/maphash"
-	"time"
 	"unique"
 
 	"github.com/fabricscope/fabricscope/controlplane/flow"
 )
 
-// memory keeps who the ends of conversations were when they were last resolved. What was not
-// asked for in the time of the memory is forgotten, up to as much later.
-type memory struct {
-	span       time.Duration
-	seed       maphash.Seed
-	young, old map[uint64]known // by conversation
-	turned     time.Time        // when young became what it is
-}
+// memory keeps who the ends of conversations were when they were last resolved.
+type memory = recent[known]
 
 // known is what is kept of one conversation. There is one for every conversation that lives, so
 // identities are shared.
@@ -56,37 +49,10 @@ func (k *known) ends(conv *flow.Conversation) (client, server flow.Identity) {
 	return k.client.Value(), k.server.Value()
 }
 
-func newMemory(span time.Duration) *memory {
-	return &memory{span: span, seed: maphash.MakeSeed(), young: map[uint64]known{}}
-}
-
 // hash is the question in short; never 0, and without markLesser.
-func (m *memory) hash(q question) uint64 { return (maphash.Comparable(m.seed, q) | 2) &^ markLesser }
+func (q question) hash(seed maphash.Seed) uint64 {
+	return (maphash.Comparable(seed, q) | 2) &^ markLesser
+}
 
 // answers says that what is known is the answer to a question.
 func (k *known) answers(asked uint64) bool { return k.question&^markLesser == asked }
-
-// number is a conversation's identifier in short: there are a million, and the text would be kept of each.
-func number(seed maphash.Seed, id string) uint64 { return maphash.String(seed, id) }
-
-// get gives what is known of a conversation, zero if nothing is. It counts as asked for.
-func (m *memory) get(id string) known {
-	n := number(m.seed, id)
-	k, ok := m.young[n]
-	if ok {
-		return k
-	}
-	if k, ok = m.old[n]; ok {
-		m.young[n] = k
-	}
-	return k
-}
-
-func (m *memory) put(id string, k known) { m.young[number(m.seed, id)] = k }
-
-// turn lets time pass.
-func (m *memory) turn(now time.Time) {
-	if now.Sub(m.turned) >= m.span {
-		m.old, m.young, m.turned = m.young, map[uint64]known{}, now
-	}
-}

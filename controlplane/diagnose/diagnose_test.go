@@ -284,3 +284,27 @@ func TestRun(t *testing.T) {
 		}
 	})
 }
+
+// TestServicesThatGoAreForgotten, whether they go before their last member or after it.
+func TestServicesThatGoAreForgotten(t *testing.T) {
+	service := inventory.Service{Cluster: "blue", Namespace: "shop", Name: "cart"}
+	member := inventory.Member{Cluster: "blue", Namespace: "shop", Service: "cart", Address: netip.MustParseAddr("10.244.0.1"), PodUID: "p"}
+	for name, order := range map[string][]inventory.Fact{"service first": {service, member}, "member first": {member, service}} {
+		w := newWorld()
+		w.is(service, member)
+		for _, f := range order {
+			w.ends(f)
+		}
+		if n := len(w.state.services) + len(w.state.members); n != 0 {
+			t.Errorf("%s: %d are left", name, n)
+		}
+	}
+	w := newWorld()
+	w.is(service, member)
+	w.ends(service)
+	w.is(service, member) // it is made again
+	w.ends(member)
+	if len(w.state.services) != 1 {
+		t.Error("a service without members is forgotten")
+	}
+}

@@ -16,6 +16,7 @@ type service struct {
 	members, ready int
 	asked          time.Time
 	by             uint64 // conversations' changes since the last that was ready
+	gone           bool   // the service is, and not all of its members
 }
 
 // member takes that one came or changed, or went.
@@ -34,13 +35,28 @@ func (s *state) member(r inventory.Ref, m inventory.Member, there bool) {
 		delete(s.members, r)
 	}
 	if !there {
+		if v.gone && v.members == 0 {
+			delete(s.services, k)
+		}
 		return
 	}
 	s.members[r] = m
 	v.members++
+	v.gone = false
 	if m.Ready {
 		v.ready++
 		v.by = 0
+	}
+}
+
+// serviceGone takes that a service is not there any more. Its members go before it or after.
+func (s *state) serviceGone(k serviceKey) {
+	switch v := s.services[k]; {
+	case v == nil:
+	case v.members == 0:
+		delete(s.services, k)
+	default:
+		v.gone = true
 	}
 }
 

@@ -44,23 +44,29 @@ func gap(g inventory.Gap) inventory.Finding {
 		fmt.Sprintf("what happens in cluster %s is not known: %s", g.Cluster, g.Why))
 }
 
+// outage is of a switch that cannot be reached.
+type outage struct {
+	since   time.Time
+	message string
+}
+
 // connection notes since when a switch is unreachable.
 func (s *state) connection(r inventory.Ref, sw inventory.Switch, since time.Time) {
 	if sw.State != "unreachable" {
 		delete(s.switches, r)
 		return
 	}
-	if _, known := s.switches[r]; !known {
-		s.switches[r] = since
+	if before, known := s.switches[r]; known {
+		since = before.since
 	}
-	s.names[r] = sw
+	s.switches[r] = outage{since, sw.Message}
 }
 
 func (s *state) unreachable(now time.Time) (list []inventory.Finding) {
-	for r, since := range s.switches {
-		if now.Sub(since) >= unreachableFor {
-			list = append(list, finding("switch-unreachable", inventory.Critical, inventory.Subject{Kind: "switch", Name: r.ID}, since, 1,
-				fmt.Sprintf("switch %s cannot be reached, what it counts is not known: %s", r.ID, s.names[r].Message)))
+	for r, o := range s.switches {
+		if now.Sub(o.since) >= unreachableFor {
+			list = append(list, finding("switch-unreachable", inventory.Critical, inventory.Subject{Kind: "switch", Name: r.ID}, o.since, 1,
+				fmt.Sprintf("switch %s cannot be reached, what it counts is not known: %s", r.ID, o.message)))
 		}
 	}
 	return list

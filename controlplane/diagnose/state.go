@@ -20,8 +20,7 @@ type state struct {
 	began    time.Time
 	refused  prometheus.Counter
 	standing map[inventory.Ref]inventory.Finding // by the fact that is the finding
-	switches map[inventory.Ref]time.Time         // since when they are unreachable
-	names    map[inventory.Ref]inventory.Switch
+	switches map[inventory.Ref]outage            // that cannot be reached
 	ports    map[portKey]*port
 	services map[serviceKey]*service
 	members  map[inventory.Ref]inventory.Member
@@ -37,8 +36,8 @@ type opened struct {
 }
 
 func newState(cfg Config, now time.Time, refused prometheus.Counter) *state {
-	return &state{cfg: cfg, began: now, refused: refused, standing: map[inventory.Ref]inventory.Finding{}, switches: map[inventory.Ref]time.Time{},
-		names: map[inventory.Ref]inventory.Switch{}, ports: map[portKey]*port{}, services: map[serviceKey]*service{},
+	return &state{cfg: cfg, began: now, refused: refused, standing: map[inventory.Ref]inventory.Finding{}, switches: map[inventory.Ref]outage{},
+		ports: map[portKey]*port{}, services: map[serviceKey]*service{},
 		members: map[inventory.Ref]inventory.Member{}, hops: map[inventory.Ref]*hop{}, open: map[string]*opened{}}
 }
 
@@ -80,6 +79,9 @@ func (s *state) update(u inventory.Update, now time.Time) {
 		delete(s.hops, u.Ref)
 		if m, ok := s.members[u.Ref]; ok {
 			s.member(u.Ref, m, false)
+		}
+		if u.Ref.Kind == inventory.KindService {
+			s.serviceGone(serviceKey{u.Ref.Cluster, u.Ref.ID})
 		}
 	}
 }

@@ -193,16 +193,17 @@ func (b *books) stop() {
 }
 
 func (b *books) reports(name string, reports []Report, received time.Time) {
-	a, now := b.account(name), time.Now()
+	a, digests := b.account(name), false
 	for i := range reports {
 		r := &reports[i]
 		a.received(r, received)
 		if b.identify(a, r, received) {
 			a.apply(b.t, r, received)
 		}
-		if !r.answer() {
-			a.ledger.came = coarse(a.clock.micros(now))
-		}
+		digests = digests || !r.answer()
+	}
+	if digests {
+		a.ledger.came = coarse(a.clock.micros(time.Now()))
 	}
 	a.next(b.t, received)
 }
