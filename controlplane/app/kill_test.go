@@ -15,6 +15,7 @@ import (
 	"github.com/fabricscope/fabricscope/controlplane/flow"
 	"github.com/fabricscope/fabricscope/controlplane/history"
 	"github.com/fabricscope/fabricscope/controlplane/history/records"
+	"github.com/fabricscope/fabricscope/controlplane/history/smalldisk"
 	"github.com/fabricscope/fabricscope/controlplane/inventory"
 )
 
@@ -86,41 +87,6 @@ func (v *victim) recorded(t *testing.T) (packets uint64) {
 	return packets
 }
 
-// disk mounts a small file system, and gives what fills it and what frees it again.
-func disk(t *testing.T, dir string) (fill, free func()) {
-	t.Helper()
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=16m"); err != nil {
-		t.Fatalf("mount a small file system, which takes root: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
-			t.Errorf("unmount: %v", err)
-		}
-	})
-	ballast := filepath.Join(dir, "ballast")
-	fill = func() {
-		f, err := os.Create(ballast)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
-		for chunk := make([]byte, 4096); err == nil; {
-			_, err = f.Write(chunk)
-		}
-		if !errors.Is(err, syscall.ENOSPC) {
-			t.Fatal(err)
-		}
-	}
-	return fill, func() {
-		if err := os.Remove(ballast); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
 // Flow records and states are in two stores, and either may refuse while the other does not. Whenever
 // the daemon is killed then, the next one records every packet that the states have, once.
 func TestKilledWhileADiskIsFull(t *testing.T) {
@@ -128,13 +94,13 @@ func TestKilledWhileADiskIsFull(t *testing.T) {
 	for _, full := range []string{historyDir, recordsDir} {
 		t.Run(full, func(t *testing.T) {
 			dir := t.TempDir()
-			fill, free := disk(t, filepath.Join(dir, full))
+			disk := smalldisk.New(t, filepath.Join(dir, full), "16m")
 			v := revive(t, dir)
 			v.observe(conversations, 10)
 			if err := v.recorder.Flush(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			fill()
+			disk.Fill()
 			var err error
 			packets := uint64(10)
 			for err == nil { // there may be room in what is allotted already
@@ -167,7 +133,7 @@ func TestKilledWhileADiskIsFull(t *testing.T) {
 				t.Errorf("%d packets are recorded after another kill, want %d", got, want)
 			}
 
-			free()
+			disk.Free()
 			for err = v.recorder.Flush(t.Context()); errors.Is(err, records.ErrNotStored); err = v.recorder.Flush(t.Context()) {
 				time.Sleep(20 * time.Millisecond) // until it is tried again
 			}
