@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -39,7 +40,7 @@ func (w *world) change(ctx context.Context) error {
 	busiest, err := w.replace(subscribed)
 	if err != nil {
 		stop()
-		return fmt.Errorf("replace pods: %w", errorsOf(err, group.Wait()))
+		return fmt.Errorf("replace pods: %w", cmp.Or(group.Wait(), err)) // what ended the rest is the cause
 	}
 	took := time.Since(begin)
 	_, after := w.witness.count()
@@ -57,13 +58,6 @@ func (w *world) change(ctx context.Context) error {
 	report("%-64s %12s   the longest %s", "the same, median", quantile(times, 0.5), quantile(times, 1))
 	measured("resident memory of the controller, at most", w.d.resident("VmHWM"), "under 1.5 GiB")
 	return nil
-}
-
-func errorsOf(first, cause error) error {
-	if cause != nil {
-		return cause
-	}
-	return first
 }
 
 // replace replaces random pods for the time, and gives how many events there were in the busiest second.
@@ -110,7 +104,7 @@ func (w *world) replaceOne(ctx context.Context, n, generation int) error {
 		return err
 	}
 	grace := int64(1)
-	return w.client.CoreV1().Pods(namespaceOf(old.service)).Delete(ctx, old.name, metav1.DeleteOptions{GracePeriodSeconds: &grace})
+	return w.client.CoreV1().Pods(namespaceOf(w.serviceAt(n))).Delete(ctx, old, metav1.DeleteOptions{GracePeriodSeconds: &grace})
 }
 
 func quantile(sorted []time.Duration, share float64) string {

@@ -17,11 +17,8 @@ const (
 	writers    = 32 // requests at once
 )
 
-// place is where a service keeps a pod: when the pod goes, another takes it.
-type place struct {
-	service int
-	name    string // of the pod there now
-}
+// Pods have places, which services have in turn: when a pod goes, another takes its place.
+func (w *world) serviceAt(place int) int { return place % w.services }
 
 func namespaceOf(service int) string { return fmt.Sprintf("team-%d", service%namespaces) }
 func serviceName(service int) string { return fmt.Sprintf("app-%d", service) }
@@ -41,7 +38,7 @@ func (w *world) fill(ctx context.Context) error {
 		{"pods", w.pods, func(ctx context.Context, n int) error { return w.makePod(ctx, n, 0) }},
 	} {
 		if step.what == "pods" {
-			w.places = make([]place, w.pods)
+			w.places = make([]string, w.pods)
 		}
 		report("make %d %s", step.n, step.what)
 		if err := w.many(ctx, step.what, step.n, step.make); err != nil {
@@ -109,9 +106,9 @@ func (w *world) makeService(ctx context.Context, n int) error {
 
 // makePod puts a pod into a place. Its manifest is as long as those of real ones, since the controller has to read it.
 func (w *world) makePod(ctx context.Context, n, generation int) error {
-	service := n % w.services
+	service := w.serviceAt(n)
 	name := fmt.Sprintf("%s-6b7f9c54d8-%d-%d", serviceName(service), n, generation)
-	w.places[n] = place{service, name}
+	w.places[n] = name
 	off, hash := false, "6b7f9c54d8"
 	var env []corev1.EnvVar
 	for i := range 12 {

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/fabricscope/fabricscope/bmv2-lab/cluster"
@@ -36,7 +35,7 @@ type world struct {
 	running []*process.Process
 	client  kubernetes.Interface
 	witness *witness
-	places  []place
+	places  []string // names of the pods there now
 	d       *daemon
 }
 
@@ -92,13 +91,7 @@ func (w *world) furnish() error {
 	if err := w.startKwok(); err != nil {
 		return err
 	}
-	watching := rest.CopyConfig(config) // a connection of its own, so that no request is before an event
-	watching.Dial = nil
-	client, err := kubernetes.NewForConfig(watching)
-	if err != nil {
-		return err
-	}
-	w.witness = newWitness(client)
+	w.witness = newWitness(w.client)
 	return w.witness.start(w.ctx, func(err error) { w.cancel(fmt.Errorf("the other watcher: %w", err)) })
 }
 

@@ -61,15 +61,7 @@ func Start(t testing.TB, facts []inventory.Fact, options ...Option) *Lab {
 func start(t testing.TB, facts []inventory.Fact, change func(*gnmi.Deps, *records.Store), options []Option) *Lab {
 	t.Helper()
 	dir := t.TempDir()
-	hcfg, gcfg := history.DefaultConfig(), gnmi.DefaultConfig()
-	hcfg.Dir = filepath.Join(dir, "history")
-	hcfg.BatchDelay = 0
-	hcfg.Linger = 24 * time.Hour
-	gcfg.LabDir = filepath.Join(dir, "tls")
-	gcfg.SampleMinimum = 10 * time.Millisecond
-	for _, o := range options {
-		o(&hcfg, &gcfg)
-	}
+	hcfg, gcfg := configs(dir, options)
 	l := &Lab{CA: filepath.Join(gcfg.LabDir, "gnmi.crt"), Config: gcfg, now: shop.Epoch()}
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	store, err := history.New(hcfg, history.Deps{Log: log, Now: l.Now})
@@ -121,6 +113,20 @@ func start(t testing.TB, facts []inventory.Fact, change func(*gnmi.Deps, *record
 		l.awaitCertificate(t)
 	}
 	return l
+}
+
+// configs are those of a test: nothing in them waits longer than it must.
+func configs(dir string, options []Option) (history.Config, gnmi.Config) {
+	hcfg, gcfg := history.DefaultConfig(), gnmi.DefaultConfig()
+	hcfg.Dir = filepath.Join(dir, "history")
+	hcfg.BatchDelay = 0
+	hcfg.Linger = 24 * time.Hour
+	gcfg.LabDir = filepath.Join(dir, "tls")
+	gcfg.SampleMinimum = 10 * time.Millisecond
+	for _, o := range options {
+		o(&hcfg, &gcfg)
+	}
+	return hcfg, gcfg
 }
 
 // awaitCertificate waits until clients can check who the server is.
