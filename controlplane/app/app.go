@@ -58,6 +58,9 @@ type Daemon struct {
 // New puts a daemon together and opens its history. Nothing is connected before Run; a daemon
 // that is not run leaves its history locked.
 func New(cfg config.Config, log *slog.Logger) (*Daemon, error) {
+	if err := checkRestored(cfg.StateDir); err != nil {
+		return nil, err
+	}
 	d := &Daemon{log: log, cfg: cfg}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

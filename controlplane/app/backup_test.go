@@ -114,7 +114,7 @@ func TestBackupOfARunningDaemon(t *testing.T) {
 	if status, said := command("backup", "--config", file, saved); status == 0 || !strings.Contains(said, "is not empty") {
 		t.Errorf("a second backup to the same place: %d, %s", status, said)
 	}
-	if status, said := command("restore", "--config", file, saved); status == 0 || !strings.Contains(said, "in use") {
+	if status, said := command("restore", "--config", file, "--replace", saved); status == 0 || !strings.Contains(said, "in use") {
 		t.Errorf("restore while the daemon runs: %d, %s", status, said)
 	}
 	<-more
@@ -155,7 +155,10 @@ func TestBackupWithoutADaemon(t *testing.T) {
 	if status, said := command("backup", "--config", file, saved); status != 0 {
 		t.Fatalf("backup: %s", said)
 	}
-	if status, said := command("restore", "--config", file, saved); status != 0 {
+	if status, said := command("restore", "--config", file, saved); status == 0 || !strings.Contains(said, "has a history already") {
+		t.Errorf("restore over what there is: %d, %s", status, said)
+	}
+	if status, said := command("restore", "--config", file, "--replace", saved); status != 0 {
 		t.Fatalf("restore: %s", said)
 	}
 	if pods, packets := kept(t, file); pods != 50 || packets != 350 {
@@ -164,7 +167,7 @@ func TestBackupWithoutADaemon(t *testing.T) {
 	if aside, err := filepath.Glob(filepath.Join(state, "before-restore-*", "history", "history.db")); err != nil || len(aside) != 1 {
 		t.Errorf("what was before is at %v, %v", aside, err)
 	}
-	if status, said := command("restore", "--config", file, t.TempDir()); status == 0 || !strings.Contains(said, "is no backup") {
+	if status, said := command("restore", "--config", file, t.TempDir()); status == 0 || !strings.Contains(said, "is no whole backup") {
 		t.Errorf("restore of nothing: %d, %s", status, said)
 	}
 }

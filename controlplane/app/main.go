@@ -19,12 +19,13 @@ const usage = `fabricscoped makes a fabric of P4 switches Kubernetes-aware.
 
 usage: fabricscoped --config FILE [--check]
        fabricscoped backup --config FILE DIR
-       fabricscoped restore --config FILE DIR
+       fabricscoped restore --config FILE [--replace] DIR
 
   --config FILE   configuration (docs/CONFIGURATION.md)
   --check         say whether the configuration is good, and end
   backup          write history and flow records to the new directory DIR, also while the daemon runs
   restore         make a backup what the daemon has, while it does not run
+  --replace       of restore: where there is something already, move it aside
 
 SIGHUP reads the configuration again: clusters come and go without a restart. It opens the audit log anew, too.
 `
@@ -41,10 +42,11 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	flags.Usage = func() { fmt.Fprint(stderr, usage) }
 	path := flags.String("config", "", "")
 	check := flags.Bool("check", false, "")
+	replace := flags.Bool("replace", false, "")
 	if err := flags.Parse(args); err != nil {
 		return 2
 	}
-	if *path == "" || flags.NArg() != wanted {
+	if *path == "" || flags.NArg() != wanted || *replace && verb != "restore" {
 		fmt.Fprint(stderr, usage)
 		return 2
 	}
@@ -63,7 +65,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, cfg, invocation{*path, verb, flags.Arg(0)}, stdout, stderr); err != nil {
+	if err := run(ctx, cfg, invocation{*path, verb, flags.Arg(0), *replace}, stdout, stderr); err != nil {
 		fmt.Fprintln(stderr, "fabricscoped:", err)
 		return 1
 	}
@@ -71,7 +73,10 @@ func Main(args []string, stdout, stderr io.Writer) int {
 }
 
 // invocation is what was asked for: to run, or with a verb something else, with its directory.
-type invocation struct{ config, verb, dir string }
+type invocation struct {
+	config, verb, dir string
+	replace           bool
+}
 
 func run(ctx context.Context, cfg config.Config, c invocation, stdout, stderr io.Writer) error {
 	var level slog.Level
@@ -83,7 +88,7 @@ func run(ctx context.Context, cfg config.Config, c invocation, stdout, stderr io
 	case "backup":
 		return Backup(ctx, cfg, c.dir, log)
 	case "restore":
-		return Restore(cfg, c.dir, log, stdout)
+		return Restore(cfg, c.dir, c.replace, log, stdout)
 	}
 	return serve(ctx, cfg, c.config, log)
 }
