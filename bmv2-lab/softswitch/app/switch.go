@@ -9,6 +9,7 @@ import (
 
 	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/bmjson"
 	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/engine"
+	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/gnmiserver"
 	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/p4rtserver"
 	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/ports"
 )
@@ -48,8 +49,13 @@ func New(cfg Config, deps Deps) (*Switch, error) {
 	if deps.Listener != nil {
 		sc := p4rtserver.DefaultConfig()
 		sc.DeviceID, sc.Engine = cfg.DeviceID, options
+		gnmi, err := gnmiserver.New(gnmiserver.DefaultConfig(), gnmiserver.Deps{Interfaces: s.interfaces, Registry: deps.Registry})
+		if err != nil {
+			return nil, err
+		}
+		s.worker.changed = gnmi.Changed
 		s.server, err = p4rtserver.New(sc, p4rtserver.Deps{
-			Log: deps.Log, Dataplane: s.worker, Registry: deps.Registry, Listener: deps.Listener, TLS: deps.TLS,
+			Log: deps.Log, Dataplane: s.worker, Registry: deps.Registry, Listener: deps.Listener, TLS: deps.TLS, Beside: gnmi,
 		})
 		if err != nil {
 			return nil, err
@@ -129,6 +135,30 @@ func (s *Switch) Shut(port uint32, shut bool) error { return s.set.Shut(port, sh
 
 // Ports lists the counts of the ports.
 func (s *Switch) Ports() []ports.Stats { return s.set.Stats() }
+
+// interfaces are the ports as gNMI tells of them; the CPU port is none.
+func (s *Switch) interfaces() []gnmiserver.Interface {
+	var all []gnmiserver.Interface
+	for _, p := range s.set.Stats() {
+		if s.cfg.CPUPort != 0 && p.Number == s.cfg.CPUPort {
+			continue
+		}
+		i := gnmiserver.Interface{
+			Name: ports.Port{Number: p.Number, Interface: p.Interface}.Name(), ID: p.Number, Index: uint32(p.Index), AdminUp: p.AdminUp, Oper: "DOWN",
+			LastChange: p.Since,
+			In:         gnmiserver.Counters{Octets: p.RxBytes, Packets: p.RxFrames, Discards: p.RxQueueFull + p.RxOversize + p.RxLinkDown},
+			Out:        gnmiserver.Counters{Octets: p.TxBytes, Packets: p.TxFrames, Discards: p.TxQueueFull + p.TxLinkDown + p.TxRefused + p.DelayFull},
+		}
+		switch {
+		case p.Up:
+			i.Oper = "UP"
+		case !p.Present:
+			i.Oper = "NOT_PRESENT"
+		}
+		all = append(all, i)
+	}
+	return all
+}
 
 // Settle returns when the frames that were injected before have been processed.
 func (s *Switch) Settle(ctx context.Context) error {

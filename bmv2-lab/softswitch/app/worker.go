@@ -30,6 +30,8 @@ type worker struct {
 	events p4rtserver.Events
 	told   uint64 // which of the ports' changes the switch knows; of run only
 
+	changed func() // is called when a port is otherwise than before; must not block
+
 	batch  engine.Batch // the frames since the last Pause, if there were any
 	frames int          // in it
 
@@ -45,7 +47,7 @@ type command struct {
 
 func newWorker(set *ports.Set, cpuPort uint32, dump *dumper) *worker {
 	return &worker{
-		set: set, cpuPort: cpuPort, dump: dump, start: time.Now(),
+		set: set, cpuPort: cpuPort, dump: dump, start: time.Now(), changed: func() {},
 		commands: make(chan command, 1), done: make(chan struct{}),
 	}
 }
@@ -58,6 +60,7 @@ func (w *worker) run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		if w.set.Changes() != w.told {
 			w.tellPorts(w.sw.Load())
+			w.changed()
 		}
 		select {
 		case c := <-w.commands:

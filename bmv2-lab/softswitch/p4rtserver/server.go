@@ -92,6 +92,15 @@ type Deps struct {
 	Listener net.Listener
 	// TLS, if not nil, is required of clients.
 	TLS credentials.TransportCredentials
+	// Beside, if not nil, is served at the same port.
+	Beside Service
+}
+
+// Service is another service of the switch.
+type Service interface {
+	Register(r grpc.ServiceRegistrar)
+	// Stop ends its calls, now and later. It is called once.
+	Stop()
 }
 
 // Server serves P4Runtime for one device.
@@ -162,6 +171,9 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	server := grpc.NewServer(opts...)
 	p4.RegisterP4RuntimeServer(server, s)
+	if s.deps.Beside != nil {
+		s.deps.Beside.Register(server)
+	}
 
 	var wg sync.WaitGroup
 	inner, cancel := context.WithCancel(ctx)
@@ -190,6 +202,9 @@ func (s *Server) stop() {
 	s.ending.Lock()
 	defer s.ending.Unlock()
 	close(s.stopping)
+	if s.deps.Beside != nil {
+		s.deps.Beside.Stop()
+	}
 }
 
 // Capabilities says which version of P4Runtime this is.

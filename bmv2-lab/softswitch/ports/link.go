@@ -15,9 +15,11 @@ type linkMonitor struct {
 	told   bool // something that nobody has looked after
 }
 
+// link is an interface that exists.
 type link struct {
 	index int
-	up    bool // administratively, and with a carrier
+	admin bool // set up
+	up    bool // and with a carrier
 }
 
 func openLinkMonitor() (*linkMonitor, error) {
@@ -68,8 +70,8 @@ func (m *linkMonitor) look(name string) (link, error) {
 	if err := unix.IoctlIfreq(m.fd, unix.SIOCGIFFLAGS, req); err != nil {
 		return link{}, fmt.Errorf("interface %q: %w", name, err)
 	}
-	const running = unix.IFF_UP | unix.IFF_RUNNING
-	l.up = req.Uint16()&running == running
+	l.admin = req.Uint16()&unix.IFF_UP != 0
+	l.up = l.admin && req.Uint16()&unix.IFF_RUNNING != 0
 	return l, nil
 }
 
@@ -87,7 +89,7 @@ func (s *Set) bind(i int, l link) error {
 	}
 	p.sock = sock
 	p.suspect.Store(false)
-	s.setUp(p, l.up)
+	s.setLink(p, &l)
 	return nil
 }
 
@@ -129,7 +131,7 @@ func (s *Set) follow(i int, p *port) {
 	case err != nil:
 		if p.sock != nil {
 			p.unbind()
-			s.setUp(p, false)
+			s.setLink(p, nil)
 			s.deps.Log.Warn("interface is gone", "port", p.Number, "interface", p.Interface, "error", err)
 		}
 	case p.sock == nil || p.sock.index != l.index:
@@ -139,18 +141,21 @@ func (s *Set) follow(i int, p *port) {
 		}
 		s.deps.Log.Info("interface is back", "port", p.Number, "interface", p.Interface, "up", l.up)
 	default:
-		if s.setUp(p, l.up) {
-			s.deps.Log.Info("link changed", "port", p.Number, "interface", p.Interface, "up", l.up)
+		if s.setLink(p, &l) {
+			s.deps.Log.Info("link changed", "port", p.Number, "interface", p.Interface, "up", l.up, "set-up", l.admin)
 		}
 		p.suspect.Store(!l.up)
 	}
 }
 
-// setUp tells a port the state of its interface, and says whether it is another one.
-func (s *Set) setUp(p *port, up bool) bool {
-	if p.up.Swap(up) == up {
+// setLink tells a port the state of its interface, nil for none, and says whether it is another one.
+func (s *Set) setLink(p *port, l *link) bool {
+	before := p.link.Swap(l)
+	if before == l || before != nil && l != nil && *before == *l {
 		return false
 	}
+	p.up.Store(l != nil && l.up)
+	p.since.Store(time.Now().UnixNano())
 	s.changes.Add(1)
 	return true
 }
@@ -161,7 +166,7 @@ func (p *port) usable() bool {
 	return p.up.Load() && (w == nil || !w.shut)
 }
 
-// Changes counts how often ports went up or down.
+// Changes counts how often ports became up, down or otherwise than they were.
 func (s *Set) Changes() uint64 { return s.changes.Load() }
 
 // Down lists the ports that are down or shut.

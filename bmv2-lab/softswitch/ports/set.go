@@ -19,6 +19,8 @@ type port struct {
 	counts counts
 	wire   atomic.Pointer[wire] // nil while it is a good one
 	up     atomic.Bool
+	link   atomic.Pointer[link] // nil while the interface does not exist
+	since  atomic.Int64         // unix nanoseconds of the last change of link, or of being shut
 
 	sock     *socket     // nil without an interface, and while it does not exist
 	suspect  atomic.Bool // the kernel said that the interface is down or gone
@@ -47,7 +49,7 @@ type Set struct {
 	sleeping atomic.Bool // Poll is about to wait, or waits
 	woken    atomic.Bool // Wake was called since Poll last looked
 	unknown  atomic.Uint64
-	changes  atomic.Uint64 // of ports to up or down
+	changes  atomic.Uint64 // of the ports' states
 
 	mu   sync.Mutex // guards wake
 	wake int        // file descriptor of an eventfd in epoll; -1 while closed
@@ -83,9 +85,9 @@ func New(cfg Config, deps Deps) (*Set, error) {
 		switch {
 		case c.Interface == "":
 			p.transmit = deps.Transmit
-			p.up.Store(true)
+			s.setLink(p, &link{admin: true, up: true})
 		case cfg.Files != nil:
-			p.up.Store(true)
+			s.setLink(p, &link{admin: true, up: true})
 		default:
 			p.tx = newSender()
 		}
@@ -192,7 +194,7 @@ func (s *Set) Close() {
 		p.unbind()
 		p.in.close()
 		p.out.close()
-		s.setUp(p, false)
+		s.setLink(p, nil)
 	}
 	if s.replay != nil {
 		s.replay.close()
@@ -280,6 +282,10 @@ func (s *Set) Stats() []Stats {
 		if w := p.wire.Load(); w != nil {
 			st.Impairment, st.Shut = w.Impairment, w.shut
 		}
+		if l := p.link.Load(); l != nil {
+			st.Present, st.Index, st.AdminUp = true, l.index, l.admin && !st.Shut
+		}
+		st.Since = time.Unix(0, p.since.Load()).UTC()
 		out = append(out, st)
 	}
 	return out

@@ -1,6 +1,9 @@
 package ports
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // Stats are the counts of one port since the start. A frame is counted in one place: what was
 // received was handed to the pipeline, what was sent was taken by the kernel, and what was
@@ -11,6 +14,14 @@ type Stats struct {
 	// Up says that frames can pass: the interface is up, and the port is not shut.
 	Up   bool `json:"up"`
 	Shut bool `json:"shut"`
+	// AdminUp says that frames are to pass: the interface is set up, whether or not it has a
+	// carrier, and the port is not shut.
+	AdminUp bool `json:"admin_up"`
+	// Present says that the interface exists; Index is its number in the kernel, 0 without one.
+	Present bool `json:"present"`
+	Index   int  `json:"ifindex"`
+	// Since is when the port became as these say.
+	Since time.Time `json:"since"`
 
 	RxFrames uint64 `json:"rx_frames"`
 	RxBytes  uint64 `json:"rx_bytes"`

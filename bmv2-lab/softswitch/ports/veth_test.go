@@ -241,13 +241,20 @@ func TestLinksAreTold(t *testing.T) {
 	sw.ticked = time.Since(sw.start)
 	poll := func() error { return pollNow(sw, func(uint32, []byte) {}) }
 	for _, end := range []string{"a0", "a1"} { // itself, or only its carrier
+		before := time.Now()
 		ip(t, "link", "set", end, "down")
 		pollUntil(t, func() bool { return sw.Down()[1] }, poll)
+		if st := sw.Stats()[0]; st.AdminUp != (end == "a1") || !st.Present || st.Index == 0 || st.Since.Before(before) {
+			t.Errorf("%s is down: %+v", end, st)
+		}
 		ip(t, "link", "set", end, "up")
 		pollUntil(t, func() bool { return !sw.Down()[1] }, poll)
 	}
 	ip(t, "link", "del", "a0")
 	pollUntil(t, func() bool { return sw.Down()[1] }, poll)
+	if st := sw.Stats()[0]; st.Present || st.AdminUp || st.Index != 0 {
+		t.Errorf("the interface is gone: %+v", st)
+	}
 }
 
 // A port survives its link's going down and its interface's being deleted and made again.

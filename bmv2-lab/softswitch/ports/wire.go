@@ -42,9 +42,12 @@ func (s *Set) Impair(number uint32, imp Impairment) error {
 // there or are sent there are dropped, and counted. The interface stays as it is, so that the
 // other end sees a link that is up and silent. ErrNoPort.
 func (s *Set) Shut(number uint32, shut bool) error {
-	if err := s.rewire("state of", number, func(w *wire) { w.shut = shut }); err != nil {
+	changed := false
+	err := s.rewire("state of", number, func(w *wire) { changed, w.shut = w.shut != shut, shut })
+	if err != nil || !changed {
 		return err
 	}
+	s.find(number).since.Store(time.Now().UnixNano())
 	s.changes.Add(1)
 	s.Wake() // whoever looks at Changes after a Poll is to see it soon
 	return nil
