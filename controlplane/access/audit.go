@@ -2,9 +2,12 @@ package access
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -31,6 +34,23 @@ type auditFile struct {
 func openAudit(name string) (*auditFile, error) {
 	a := &auditFile{name: name}
 	return a, a.reopen()
+}
+
+// checkAudit says whether the file could be opened, and does not make it: it would be the wrong user's.
+func checkAudit(name string) error {
+	if name == "" {
+		return nil
+	}
+	f, err := os.OpenFile(name, os.O_APPEND|os.O_WRONLY, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		_, err = os.Stat(filepath.Dir(name))
+	} else if err == nil {
+		err = f.Close()
+	}
+	if err != nil {
+		return fmt.Errorf("audit-file: %w", err)
+	}
+	return nil
 }
 
 func (a *auditFile) reopen() error {

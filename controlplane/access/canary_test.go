@@ -2,7 +2,8 @@ package access_test
 
 import (
 	"bytes"
-	"net/netip"
+	"errors"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -14,52 +15,26 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/fabricscope/fabricscope/controlplane/access"
-	"github.com/fabricscope/fabricscope/controlplane/flow"
 	"github.com/fabricscope/fabricscope/controlplane/inventory"
 	"github.com/fabricscope/fabricscope/controlplane/publish/gnmi/gnmitest/shop"
 )
 
-// canaries are names, identifiers and addresses of the other tenant, and of nodes.
-func canaries() []string {
-	return []string{"rival", "10.66.66.6", "172.16.1.11", "203.0.113.9", "uid-cart"}
-}
-
-// rivals are the other tenant's objects, and one of our own that talks with them.
-func rivals() []inventory.Fact {
-	addr := netip.MustParseAddr
-	mine := inventory.Pod{Cluster: "blue", Namespace: "mine", Name: "mine-1", UID: "uid-mine", IPs: []netip.Addr{addr("10.55.55.5")}, Phase: "Running"}
-	other := inventory.Pod{Cluster: "blue", Namespace: "rival", Name: "rival-1", UID: "uid-rival", IPs: []netip.Addr{addr("10.66.66.6")}, Phase: "Running"}
-	end := func(p inventory.Pod) flow.End {
-		return flow.End{Address: p.IPs[0], Port: 80, Identity: flow.Identity{Cluster: "blue", Namespace: p.Namespace, Pod: p.Name, PodUID: p.UID,
-			Service: p.Namespace + "/svc,rival/other", Node: "worker1", Switch: "leaf1", Port: "swp3", Why: "was rival/rival-2 before"}}
-	}
-	hops := []flow.Hop{{Switch: "leaf1", Port: "swp3", Number: 3, Outer: flow.Outer{Kind: flow.VXLAN, Src: addr("172.16.1.11"), Dst: addr("172.16.2.12")},
-		Counters: flow.Counters{Packets: 1, Bytes: 100}, First: shop.Epoch(), Last: shop.Epoch()}}
-	talk := func(id string, a, b inventory.Pod) flow.Conversation {
-		return flow.Conversation{ID: id, Protocol: flow.TCP, Client: end(a), Server: end(b), ForwardHops: hops, Forward: flow.Counters{Packets: 1, Bytes: 100},
-			First: shop.Epoch(), Last: shop.Epoch(), Legs: []flow.Leg{{ID: "1e6", Side: flow.Front, Candidates: 2, Reason: "or rival/rival-1", End: end(other)}}}
-	}
-	return []inventory.Fact{
-		inventory.Namespace{Cluster: "blue", Name: "rival"}, inventory.Namespace{Cluster: "blue", Name: "mine"}, mine, other,
-		inventory.Attachment{Cluster: "blue", Namespace: "mine", PodUID: "uid-mine", Switch: "leaf1", PortName: "swp3", Since: shop.Epoch(), Conflict: "rival's"},
-		inventory.Attachment{Cluster: "blue", Namespace: "rival", PodUID: "uid-rival", Switch: "leaf1", PortName: "swp3", Since: shop.Epoch()},
-		inventory.Entrance{Cluster: "blue", Kind: inventory.EntranceGateway, Namespace: "mine", Name: "gate", Services: []string{"mine/svc", "rival/svc"}},
-		inventory.Event{Cluster: "blue", UID: "uid-rival-event", Type: "Normal", Kind: "Pod", Namespace: "rival", Name: "rival-1"},
-		inventory.Pod{Cluster: "green", Namespace: "mine", Name: "rival-green", UID: "uid-rival-green", Phase: "Running"},
-		talk("aaaa", mine, other), talk("bbbb", other, mine), talk("cccc", other, other),
-	}
-}
-
-// TestNoByteOfAnother reads everything by every door as one tenant.
-func TestNoByteOfAnother(t *testing.T) {
+// tenants is a lab with the rivals, and a reader of one of their namespaces and one of everything.
+func tenants(t *testing.T) *guarded {
 	g := prepare(t, access.Off).withUsers(t, user(t, "tenant", "pw"), user(t, "root", "pw"), user(t, "nobody", "pw"))
 	g.cfg.Readers = []access.Reader{{Name: "mine", Users: []string{"tenant"}, Clusters: []string{"blue"}, Namespaces: []string{"mine"}},
 		{Name: "all", Users: []string{"root"}}}
 	g.facts = rivals()
-	g.start(t)
+	return g.start(t)
+}
+
+// TestNoByteOfAnother reads everything by every door as one tenant.
+func TestNoByteOfAnother(t *testing.T) {
+	g := tenants(t)
 	for _, who := range []string{"tenant", "root"} {
 		for door, read := range doors() {
 			t.Run(who+" "+door, func(t *testing.T) {
@@ -77,6 +52,11 @@ func TestNoByteOfAnother(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestHiddenIsAsAbsent has errors not tell what there is.
+func TestHiddenIsAsAbsent(t *testing.T) {
+	g := tenants(t)
 	client := gpb.NewGNMIClient(g.dial(t))
 	ctx := login(within(t), "username", "tenant", "password", "pw")
 	get := func(target string, elems ...*gpb.PathElem) string {
@@ -116,6 +96,12 @@ func doors() map[string]func(*testing.T, *guarded, string) []byte {
 			r.Extension = []*gnmi_ext.Extension{{Ext: &gnmi_ext.Extension_History{History: &gnmi_ext.History{
 				Request: &gnmi_ext.History_SnapshotTime{SnapshotTime: shop.Epoch().Add(time.Minute).UnixNano()}}}}}
 		}),
+		"snapshot by event time": subscribed(func(r *gpb.SubscribeRequest) {
+			at, _ := proto.Marshal(timestamppb.New(shop.Epoch().Add(time.Minute)))
+			r.Extension = []*gnmi_ext.Extension{{Ext: &gnmi_ext.Extension_RegisteredExt{RegisteredExt: &gnmi_ext.RegisteredExtension{
+				Id: gnmi_ext.ExtensionID_EID_EXPERIMENTAL, Msg: at}}}}
+		}),
+		"range":  replayed,
 		"export": func(t *testing.T, g *guarded, who string) []byte { return g.export(t, who) },
 	}
 	for _, mode := range []gpb.SubscriptionMode{gpb.SubscriptionMode_ON_CHANGE, gpb.SubscriptionMode_SAMPLE, gpb.SubscriptionMode_TARGET_DEFINED} {
@@ -134,6 +120,42 @@ func doors() map[string]func(*testing.T, *guarded, string) []byte {
 		}
 	}
 	return all
+}
+
+// replayed reads a range of the past in which everybody's pods change and end.
+func replayed(t *testing.T, g *guarded, who string) (got []byte) {
+	t.Helper()
+	g.change(t.Name())
+	if err := g.Store.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	end := g.Now().Add(time.Second)
+	g.SetNow(end.Add(time.Second))
+	stream, err := gpb.NewGNMIClient(g.dial(t)).Subscribe(login(within(t), "username", who, "password", "pw"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.Send(&gpb.SubscribeRequest{
+		Request: &gpb.SubscribeRequest_Subscribe{Subscribe: &gpb.SubscriptionList{Prefix: &gpb.Path{Target: "*"}, Subscription: []*gpb.Subscription{{Path: &gpb.Path{}}}}},
+		Extension: []*gnmi_ext.Extension{{Ext: &gnmi_ext.Extension_History{History: &gnmi_ext.History{Request: &gnmi_ext.History_Range{
+			Range: &gnmi_ext.TimeRange{Start: shop.Epoch().Add(time.Minute).UnixNano(), End: end.UnixNano()}}}}}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		resp, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, flat(t, resp)...)
+	}
+	if !bytes.Contains(got, []byte("mark")) {
+		t.Error("the range has no change")
+	}
+	return got
 }
 
 func flat(t *testing.T, m proto.Message) []byte {

@@ -34,6 +34,9 @@ type Config struct {
 	Readers []Reader
 	// Audit is the file of the audit log; empty for none.
 	Audit string
+	// NamesKey is the secret of the IDs that stand for those that tell hidden names; with the same secret they are the
+	// same. Empty: one that is made at each start.
+	NamesKey []byte
 	// Refresh is how often the files are looked at.
 	Refresh time.Duration
 }

@@ -2,8 +2,11 @@ package access
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -35,6 +38,12 @@ func New(cfg Config, deps Deps) (*Guard, error) {
 	if deps.Log == nil {
 		deps.Log = slog.New(slog.DiscardHandler)
 	}
+	if len(cfg.NamesKey) == 0 {
+		cfg.NamesKey = make([]byte, sha256.Size)
+		if _, err := rand.Read(cfg.NamesKey); err != nil {
+			return nil, fmt.Errorf("access: %w", err)
+		}
+	}
 	g := &Guard{cfg: cfg, log: deps.Log, failures: limiter{from: map[netip.Addr]*rate.Limiter{}}}
 	if err := g.read(); err != nil {
 		return nil, fmt.Errorf("access: %w", err)
@@ -46,13 +55,49 @@ func New(cfg Config, deps Deps) (*Guard, error) {
 	return g, nil
 }
 
+// Check says what New would refuse, without leaving anything behind. A certificate may be yet to be made.
+func Check(cfg Config) error {
+	if err := cfg.Validate(); err != nil {
+		return err
+	}
+	g := &Guard{cfg: cfg}
+	var err error
+	if cfg.Certificate != "" {
+		err = g.readIdentity()
+	}
+	if err = errors.Join(err, g.readCallers(), checkAudit(cfg.Audit)); err != nil {
+		return fmt.Errorf("access: %w", err)
+	}
+	return nil
+}
+
 // read reads every file for the first time.
-func (g *Guard) read() (err error) {
-	cfg := g.cfg
-	if g.identity, err = keep("certificate", g.parseIdentity, cfg.Certificate, cfg.Key); err != nil {
+func (g *Guard) read() error {
+	if err := errors.Join(g.readIdentity(), g.readCallers()); err != nil {
+		return err
+	}
+	if g.cfg.Audit == "" {
+		return nil
+	}
+	var err error
+	if g.auditTo, err = openAudit(g.cfg.Audit); err != nil {
+		return err
+	}
+	g.audit = slog.New(slog.NewJSONHandler(g.auditTo, nil))
+	return nil
+}
+
+func (g *Guard) readIdentity() (err error) {
+	if g.identity, err = keep("certificate", g.parseIdentity, g.cfg.Certificate, g.cfg.Key); err != nil {
 		return err
 	}
 	g.files = append(g.files, g.identity)
+	return nil
+}
+
+// readCallers reads by what callers are known and what they may do.
+func (g *Guard) readCallers() (err error) {
+	cfg := g.cfg
 	if cfg.ClientCertificates != Off {
 		if g.clients, err = keep("client-ca-file", g.parseClients, cfg.ClientCA); err != nil {
 			return err
@@ -70,12 +115,6 @@ func (g *Guard) read() (err error) {
 			return err
 		}
 		g.files = append(g.files, g.policy)
-	}
-	if cfg.Audit != "" {
-		if g.auditTo, err = openAudit(cfg.Audit); err != nil {
-			return err
-		}
-		g.audit = slog.New(slog.NewJSONHandler(g.auditTo, nil))
 	}
 	return nil
 }

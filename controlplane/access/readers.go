@@ -92,7 +92,7 @@ func checkPath(path string) error {
 }
 
 // ReaderOf gives what the caller of an RPC sees; nil for everything.
-func (g *Guard) ReaderOf(ctx context.Context) (*Reader, error) {
+func (g *Guard) ReaderOf(ctx context.Context) (*Scope, error) {
 	if len(g.cfg.Readers) == 0 {
 		return nil, nil
 	}
@@ -101,7 +101,7 @@ func (g *Guard) ReaderOf(ctx context.Context) (*Reader, error) {
 		r := &g.cfg.Readers[i]
 		if c.user != "" && slices.Contains(r.Users, c.user) ||
 			c.user == "" && slices.ContainsFunc(c.principals, func(p string) bool { return slices.Contains(r.Principals, p) }) {
-			return r, nil
+			return &Scope{r, g.cfg.NamesKey}, nil
 		}
 	}
 	return nil, status.Error(codes.PermissionDenied, "access.readers has nothing for you to see")

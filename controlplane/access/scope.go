@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/fabricscope/fabricscope/controlplane/flow"
 	"github.com/fabricscope/fabricscope/controlplane/inventory"
 )
 
@@ -28,15 +29,29 @@ func (r *Reader) standing(cluster, namespace string) standing {
 	return own
 }
 
+// Scope is what one reader sees of the facts.
+type Scope struct {
+	*Reader
+	key []byte // of the IDs that are given in the place of those that tell names
+}
+
 // Show implements the gNMI server's Reader: it gives a fact as the reader sees it. What is not known here is not shown
 // to a reader who does not see everything.
-func (r *Reader) Show(path string, f inventory.Fact) (inventory.Fact, bool) {
+func (r *Scope) Show(path string, f inventory.Fact) (inventory.Fact, bool) {
 	if r.all() {
 		return f, true
 	}
+	switch f := f.(type) {
+	case flow.Conversation:
+		return r.showConversation(path, f)
+	case flow.Edge:
+		return r.showEdge(path, f)
+	case inventory.Finding:
+		return f, r.showFinding(path, f)
+	}
 	cluster, namespace, known := placeOf(f)
 	if !known {
-		return r.showTraffic(path, f)
+		return nil, false
 	}
 	switch r.standing(cluster, namespace) {
 	case foreign:
@@ -70,25 +85,28 @@ func placeOf(f inventory.Fact) (cluster, namespace string, known bool) {
 		return f.Cluster, f.Namespace, true
 	case inventory.Event:
 		return f.Cluster, f.Namespace, true
-	case inventory.Switch, inventory.Port, inventory.Link, inventory.Endpoint, inventory.Accounting, inventory.FlowCache:
+	case inventory.Switch, inventory.Port, inventory.Link, inventory.LinkLoss, inventory.Endpoint, inventory.Accounting, inventory.FlowCache:
 		return "", "", true
 	}
 	return "", "", false
 }
 
 // trim takes out of a fact what it says of others.
-func (r *Reader) trim(f inventory.Fact) inventory.Fact {
+func (r *Scope) trim(f inventory.Fact) inventory.Fact {
 	switch f := f.(type) {
 	case inventory.Attachment:
-		if len(r.Namespaces) > 0 {
-			f.Conflict = "" // names hosts and ports that are others'
-		}
+		f.Conflict = "" // names hosts and ports that are others'
 		return f
 	case inventory.Entrance:
 		f.Services = r.ownServices(f.Cluster, f.Services)
 		return f
 	}
 	return f
+}
+
+// servicesOf takes a list of namespace/name apart, with commas between, as identities have it.
+func servicesOf(list string) []string {
+	return strings.FieldsFunc(list, func(c rune) bool { return c == ',' })
 }
 
 // ownServices keeps those of a list of namespace/name that the reader sees.

@@ -14,12 +14,8 @@ import (
 	"github.com/fabricscope/fabricscope/controlplane/inventory"
 )
 
-// showTraffic shows what has two ends.
-func (r *Reader) showTraffic(path string, f inventory.Fact) (inventory.Fact, bool) {
-	c, ok := f.(flow.Conversation)
-	if !ok {
-		return nil, false
-	}
+// showConversation leaves of a conversation what may be seen.
+func (r *Scope) showConversation(path string, c flow.Conversation) (inventory.Fact, bool) {
 	whole, shown := r.showEnds(path, &c.Client, &c.Server)
 	if !shown {
 		return nil, false
@@ -47,7 +43,7 @@ func (r *Reader) showTraffic(path string, f inventory.Fact) (inventory.Fact, boo
 
 // showEnds leaves of two ends what may be seen. shown is false when neither is the reader's nor both are shared; whole
 // says that both may be seen.
-func (r *Reader) showEnds(path string, client, server *flow.End) (whole, shown bool) {
+func (r *Scope) showEnds(path string, client, server *flow.End) (whole, shown bool) {
 	a, b := r.end(path, client), r.end(path, server)
 	switch {
 	case a == foreign && b == foreign:
@@ -59,7 +55,7 @@ func (r *Reader) showEnds(path string, client, server *flow.End) (whole, shown b
 }
 
 // end judges an end, and empties one that may not be seen but for its port.
-func (r *Reader) end(path string, e *flow.End) standing {
+func (r *Scope) end(path string, e *flow.End) standing {
 	s := r.identity(&e.Identity)
 	if s == common && !beneath(path, r.Shared) {
 		s = foreign
@@ -70,17 +66,21 @@ func (r *Reader) end(path string, e *flow.End) standing {
 	}
 	id := &e.Identity
 	id.Why = ""
-	id.Service = strings.Join(r.ownServices(id.Cluster, strings.FieldsFunc(id.Service, func(c rune) bool { return c == ',' })), ",")
+	id.Service = strings.Join(r.ownServices(id.Cluster, servicesOf(id.Service)), ",")
 	return s
 }
 
-// identity judges who is behind an end. What is only a service's is of the service's namespace.
+// identity judges who is behind an end. What is only services' is the reader's if one of them is.
 func (r *Reader) identity(id *flow.Identity) standing {
-	namespace := id.Namespace
-	if namespace == "" && id.Service != "" {
-		namespace, _, _ = strings.Cut(id.Service, "/")
+	if id.Namespace != "" || id.Service == "" {
+		return r.standing(id.Cluster, id.Namespace)
 	}
-	return r.standing(id.Cluster, namespace)
+	best := foreign
+	for _, s := range servicesOf(id.Service) {
+		namespace, _, _ := strings.Cut(s, "/")
+		best = max(best, r.standing(id.Cluster, namespace))
+	}
+	return best
 }
 
 // conversationPath is where conversations are in the models; flow records are what passed of them.
@@ -99,7 +99,7 @@ func (g *Guard) ShowRecords(ctx context.Context) (func(*records.Record) bool, er
 }
 
 // showRecord leaves of a flow record what the reader may see, and says whether that is anything.
-func (r *Reader) showRecord(rec *records.Record) bool {
+func (r *Scope) showRecord(rec *records.Record) bool {
 	if r.all() {
 		return true
 	}
@@ -119,6 +119,6 @@ func (r *Reader) showRecord(rec *records.Record) bool {
 }
 
 // readsAll says whether every leaf beneath a path is seen: a flow record has no paths to leave out.
-func (r *Reader) readsAll(path string) bool {
+func (r *Scope) readsAll(path string) bool {
 	return !slices.ContainsFunc(r.Hidden, func(h string) bool { return beneath(h, []string{path}) })
 }

@@ -162,6 +162,9 @@ func TestWrongFilesRefuseToStart(t *testing.T) {
 		g := prepare(t, access.Optional)
 		change(g)
 		_, err := access.New(g.cfg, access.Deps{})
+		if checked := access.Check(g.cfg); checked == nil || err == nil || checked.Error() != err.Error() {
+			t.Errorf("the check says %v, the start %v", checked, err)
+		}
 		for w := range strings.FieldsSeq(words) {
 			if err == nil || !strings.Contains(err.Error(), w) {
 				t.Errorf("error %v does not say %q", err, w)

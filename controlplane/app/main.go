@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/fabricscope/fabricscope/controlplane/access"
 	"github.com/fabricscope/fabricscope/controlplane/config"
 	"github.com/fabricscope/fabricscope/controlplane/kube"
 )
@@ -22,7 +23,7 @@ usage: fabricscoped --config FILE [--check]
        fabricscoped restore --config FILE [--replace] DIR
 
   --config FILE   configuration (docs/CONFIGURATION.md)
-  --check         say whether the configuration is good, and end
+  --check         say whether the configuration is good, with the files that it names, and end
   backup          write history and flow records to the new directory DIR, also while the daemon runs
   restore         make a backup what the daemon has, while it does not run
   --replace       of restore: where there is something already, move it aside
@@ -56,9 +57,12 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		return 1
 	}
 	if *check {
-		if err := errors.Join(kube.Check(clusters(cfg)), guardConfig(cfg).Validate()); err != nil {
+		if err := errors.Join(kube.Check(clusters(cfg)), access.Check(guardConfig(cfg))); err != nil {
 			fmt.Fprintf(stderr, "%s: %v\n", *path, err)
 			return 1
+		}
+		for _, w := range strangers(cfg) {
+			fmt.Fprintf(stderr, "%s: warning: %s\n", *path, w)
 		}
 		fmt.Fprintf(stdout, "%s is good: %d clusters, %d switches\n", *path, len(cfg.Clusters), len(cfg.Switches))
 		return 0

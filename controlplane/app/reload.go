@@ -21,6 +21,9 @@ func (d *Daemon) Reload(cfg config.Config) (waiting []string, err error) {
 		return nil, err
 	}
 	d.cfg.Clusters = cfg.Clusters
+	for _, w := range strangers(d.cfg) {
+		d.log.Warn(w)
+	}
 	was, is := reflect.ValueOf(d.cfg), reflect.ValueOf(cfg)
 	for i := range is.NumField() {
 		if !reflect.DeepEqual(was.Field(i).Interface(), is.Field(i).Interface()) {

@@ -10,7 +10,7 @@ import (
 	"github.com/fabricscope/fabricscope/controlplane/config"
 )
 
-func TestCheckReadsTheFilesOfClusters(t *testing.T) {
+func TestCheckReadsFiles(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "c.yaml")
 	check := func(text string) (int, string) {
@@ -21,6 +21,20 @@ func TestCheckReadsTheFilesOfClusters(t *testing.T) {
 		return Main([]string{"--config", path, "--check"}, &out, &out), out.String()
 	}
 	if status, out := check("clusters: [{name: red, kubeconfig: " + filepath.Join(dir, "none") + "}]"); status != 1 || !strings.Contains(out, "cluster red: kubeconfig: open") {
+		t.Errorf("status %d: %s", status, out)
+	}
+	users := filepath.Join(dir, "users")
+	if err := os.WriteFile(users, []byte("alice:secret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	reader := "access: {users-file: " + users + ", readers: [{name: a, users: [alice], clusters: [blu]}]}"
+	if status, out := check(reader); status != 1 || !strings.Contains(out, "users-file: "+users+": line 1") {
+		t.Errorf("status %d: %s", status, out)
+	}
+	if err := os.WriteFile(users, []byte("alice:$2y$05$"+strings.Repeat("a", 53)+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if status, out := check(reader); status != 0 || !strings.Contains(out, `readers[0].clusters: no cluster "blu"`) {
 		t.Errorf("status %d: %s", status, out)
 	}
 	if status, out := check("log-level: debug"); status != 0 || !strings.Contains(out, "is good: 0 clusters") {

@@ -23,6 +23,9 @@ type Reader interface {
 	// Reads says whether a leaf is shown, by its path in the schema without keys, as
 	// /flows/conversations/conversation/client/state/address.
 	Reads(path string) bool
+	// Renames says whether facts of the kind that is at a path are shown under other keys than their own, by which they
+	// cannot be looked up.
+	Renames(path string) bool
 }
 
 // reader asks Deps.Access who calls.

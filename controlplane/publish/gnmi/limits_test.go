@@ -66,6 +66,7 @@ func (o onlyNamespace) Show(_ string, f inventory.Fact) (inventory.Fact, bool) {
 	p, ok := f.(inventory.Pod)
 	return f, ok && p.Namespace == o.name
 }
+func (o onlyNamespace) Renames(string) bool    { return false }
 func (o onlyNamespace) Reads(path string) bool { return !strings.HasSuffix(path, "/pod/state/ip") }
 
 // TestAccess asks by every way for what a reader may not see.

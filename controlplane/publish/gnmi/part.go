@@ -91,7 +91,7 @@ func compile(a *answer, m manner, paths []request) *part {
 				prog.add(rest[n].elems)
 				n++
 			}
-			s := newSelector(in, prog, rest[:n])
+			s := newSelector(in, prog, rest[:n], a.reader)
 			s.kinds = slices.DeleteFunc(s.kinds, func(k *kind) bool { return !k.node.has(p.filter) })
 			s.earlier = earlier[:len(earlier):len(earlier)]
 			p.selectors = append(p.selectors, s)

@@ -158,7 +158,7 @@ func TestEachLeafCanBeAskedFor(t *testing.T) {
 	var everything program
 	everything.add(nil)
 	count := 0
-	for path := range selected(newSelector(in, &everything, []request{{}}), view) {
+	for path := range selected(newSelector(in, &everything, []request{{}}, nil), view) {
 		count++
 		var r request
 		for _, e := range path {
@@ -173,7 +173,7 @@ func TestEachLeafCanBeAskedFor(t *testing.T) {
 		}
 		var p program
 		p.add(r.elems)
-		sel := newSelector(in, &p, []request{r})
+		sel := newSelector(in, &p, []request{r}, nil)
 		view.reads = 0
 		var got []string
 		for found := range selected(sel, view) {

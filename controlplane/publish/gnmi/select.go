@@ -39,8 +39,8 @@ func (s stretch) covers(o stretch) bool {
 	return (s.anyCluster || !o.anyCluster && s.cluster == o.cluster) && strings.HasPrefix(o.id, s.id)
 }
 
-// newSelector binds p. paths are the requests that p was compiled from.
-func newSelector(in *space, p *program, paths []request) *selector {
+// newSelector binds p for a reader. paths are the requests that p was compiled from.
+func newSelector(in *space, p *program, paths []request, reader Reader) *selector {
 	s := &selector{space: in, program: p, wanted: map[*kind][]stretch{}}
 	for _, k := range in.table {
 		at := p.start
@@ -53,6 +53,9 @@ func newSelector(in *space, p *program, paths []request) *selector {
 		s.kinds = append(s.kinds, k)
 		for _, path := range paths {
 			if keys, ok := k.wantedBy(path); ok {
+				if reader != nil && reader.Renames(k.node.path) {
+					clear(keys) // the program finds them among all
+				}
 				s.wanted[k] = append(s.wanted[k], k.stretch(in.device, keys))
 			}
 		}

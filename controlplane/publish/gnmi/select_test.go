@@ -52,7 +52,7 @@ func TestSelectorsFindWhatAScanFinds(t *testing.T) {
 			all = append(all, path)
 			p.add(path.elems)
 		}
-		sel := newSelector(in, &p, all)
+		sel := newSelector(in, &p, all, nil)
 		found := map[inventory.Ref]int{}
 		sel.each(view, func(k *kind, e inventory.Entry) bool {
 			if !k.match(&p, k.keys(e.Fact, nil)).empty() {

@@ -1,0 +1,7 @@
+package access
+
+// KnowsFinding says whether there is a rule for a kind of findings.
+func KnowsFinding(kind string) bool {
+	_, known := plain()[kind]
+	return known
+}
