@@ -17,7 +17,7 @@ import (
 
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials"
+	transport "google.golang.org/grpc/credentials"
 )
 
 // client is the other process: it measures one thing and prints the result.
@@ -49,8 +49,8 @@ type dialer struct {
 }
 
 func (d dialer) dial(options ...grpc.DialOption) (*grpc.ClientConn, error) {
-	secure := credentials.NewTLS(&tls.Config{RootCAs: d.pool, MinVersion: tls.VersionTLS12})
-	return grpc.NewClient("passthrough:///"+d.address, append(options, grpc.WithTransportCredentials(secure))...)
+	secure := transport.NewTLS(&tls.Config{RootCAs: d.pool, MinVersion: tls.VersionTLS12})
+	return grpc.NewClient("passthrough:///"+d.address, append(options, grpc.WithTransportCredentials(secure), grpc.WithPerRPCCredentials(credentials{}))...)
 }
 
 func path(elems ...*gpb.PathElem) *gpb.Path { return &gpb.Path{Elem: elems} }
@@ -145,7 +145,7 @@ func reads(d dialer, args []string) (result, error) {
 			return len(resp.GetNotification()), err
 		}),
 		measure("service", "service-leaves", 51, func(i int) (int, error) {
-			return once(ctx, c, members(keyed("service", "namespace", "shop", "name", serviceName(i%services))))
+			return once(ctx, c, members(keyed("service", "namespace", namespace, "name", serviceName(i%services))))
 		}),
 		measure("anywhere", "anywhere-leaves", 51, func(i int) (int, error) {
 			return once(ctx, c, members(keyed("service", "name", serviceName(i%services))))
@@ -190,7 +190,7 @@ func crowd(d dialer, args []string) (result, error) {
 			}
 			continue
 		}
-		service := keyed("service", "namespace", "shop", "name", serviceName(i%services))
+		service := keyed("service", "namespace", namespace, "name", serviceName(i%services))
 		stream, err := subscribe(ctx, c, gpb.SubscriptionList_STREAM, path(append(named("kubernetes", "clusters", "cluster", "services"), service)...))
 		if err != nil {
 			return nil, err

@@ -21,43 +21,59 @@ import (
 	"github.com/fabricscope/fabricscope/controlplane/publish/gnmi"
 )
 
-const cluster = "blue"
+// The cluster and the namespace of everything.
+const (
+	cluster   = "blue"
+	namespace = "shop"
+)
 
-// bench is a running server.
+// bench is a running history with two servers before it.
 type bench struct {
 	settings
-	store   *history.Store
+	store *history.Store
+	ca    string
+	open  door // lets everybody see everything
+	*door      // with access control: what is measured
+	stop  func() error
+}
+
+// door is a server and where it listens.
+type door struct {
 	server  *gnmi.Server
 	address string
-	ca      string
-	stop    func() error
 }
 
 func startServer(ctx context.Context, s settings, dir string) (*bench, error) {
-	h, g := history.DefaultConfig(), gnmi.DefaultConfig()
-	h.Dir, g.LabDir = filepath.Join(dir, "history"), dir
-	g.MaxSubscribers = 2 * s.subscribers
+	h := history.DefaultConfig()
+	h.Dir = filepath.Join(dir, "history")
 	store, err := history.New(h, history.Deps{})
 	if err != nil {
 		return nil, err
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	b := &bench{settings: s, store: store, ca: filepath.Join(dir, "gnmi.crt"), door: &door{}}
+	guard, err := newGuard(dir)
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
-	server, err := gnmi.New(g, gnmi.Deps{Source: store, Listener: listener})
+	err = errors.Join(b.open.listen(s, dir, gnmi.Deps{Source: store}),
+		b.door.listen(s, dir, gnmi.Deps{Source: store, TLS: guard.TLS(), Options: guard.Options(), Access: shown{guard}}))
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
 	running, cancel := context.WithCancel(ctx)
-	ended := make(chan error, 2)
-	go func() { ended <- store.Run(running) }()
-	go func() { ended <- server.Run(running) }()
-	b := &bench{settings: s, store: store, server: server, address: listener.Addr().String(), ca: filepath.Join(dir, "gnmi.crt"),
-		stop: func() error {
-			cancel()
-			return errors.Join(<-ended, <-ended)
-		}}
+	ended := make(chan error)
+	all := []func(context.Context) error{store.Run, guard.Run, b.open.server.Run, b.door.server.Run}
+	for _, run := range all {
+		go func() { ended <- run(running) }()
+	}
+	b.stop = func() error {
+		cancel()
+		var errs []error
+		for range all {
+			errs = append(errs, <-ended)
+		}
+		return errors.Join(errs...)
+	}
 	b.fill()
 	if err := store.Flush(ctx); err != nil {
 		return nil, errors.Join(err, b.stop())
@@ -65,16 +81,28 @@ func startServer(ctx context.Context, s settings, dir string) (*bench, error) {
 	return b, nil
 }
 
+// listen makes the server.
+func (d *door) listen(s settings, dir string, deps gnmi.Deps) (err error) {
+	if deps.Listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+		return err
+	}
+	cfg := gnmi.DefaultConfig()
+	cfg.LabDir, cfg.MaxSubscribers = dir, 2*s.subscribers
+	d.address = deps.Listener.Addr().String()
+	d.server, err = gnmi.New(cfg, deps)
+	return err
+}
+
 // fill records a cluster whose pods are spread over the services.
 func (b *bench) fill() {
 	now := time.Now()
 	b.store.Record(inventory.Became(inventory.Cluster{Name: cluster, State: "synced"}, now),
-		inventory.Became(inventory.Namespace{Cluster: cluster, Name: "shop"}, now))
+		inventory.Became(inventory.Namespace{Cluster: cluster, Name: namespace}, now))
 	for i := range b.services {
-		b.store.Record(inventory.Became(inventory.Service{Cluster: cluster, Namespace: "shop", Name: serviceName(i), Type: "ClusterIP"}, now))
+		b.store.Record(inventory.Became(inventory.Service{Cluster: cluster, Namespace: namespace, Name: serviceName(i), Type: "ClusterIP"}, now))
 	}
 	for i := range b.pods {
-		p := inventory.Pod{Cluster: cluster, Namespace: "shop", Name: "pod-" + strconv.Itoa(i), UID: uid(i), Node: "worker1",
+		p := inventory.Pod{Cluster: cluster, Namespace: namespace, Name: "pod-" + strconv.Itoa(i), UID: uid(i), Node: "worker1",
 			IPs: []netip.Addr{address(i)}, Phase: "Running", Ready: true, Created: now, ReadySince: now,
 			Workload: inventory.Workload{Kind: "Deployment", Name: serviceName(i % b.services)}, Labels: map[string]string{"app": "shop"}}
 		b.store.Record(inventory.Became(p, now), inventory.Became(b.member(i, true), now))
@@ -89,16 +117,16 @@ func address(i int) netip.Addr {
 }
 
 func (b *bench) member(i int, ready bool) inventory.Member {
-	return inventory.Member{Cluster: cluster, Namespace: "shop", Service: serviceName(i % b.services), Address: address(i), PodUID: uid(i),
+	return inventory.Member{Cluster: cluster, Namespace: namespace, Service: serviceName(i % b.services), Address: address(i), PodUID: uid(i),
 		Pod: "pod-" + strconv.Itoa(i), Node: "worker1", Ready: ready, Serving: true}
 }
 
 // result is what a client process found out.
 type result map[string]float64
 
-// client starts a client process.
-func (b *bench) client(ctx context.Context, args ...string) (wait func() (result, error), err error) {
-	cmd := exec.CommandContext(ctx, "/proc/self/exe", append([]string{"client", b.address, b.ca}, args...)...)
+// client starts a client process, which calls a server.
+func (b *bench) client(ctx context.Context, to *door, args ...string) (wait func() (result, error), err error) {
+	cmd := exec.CommandContext(ctx, "/proc/self/exe", append([]string{"client", to.address, b.ca}, args...)...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, os.Stderr
