@@ -48,7 +48,7 @@ func (g *Guard) authenticate(ctx context.Context) (context.Context, error) {
 	switch {
 	case g.users == nil: // nobody can log in
 	case len(names) == 1 && len(passwords) == 1:
-		if err := g.login(names[0], passwords[0], from); err != nil {
+		if err := g.login(ctx, names[0], passwords[0], from); err != nil {
 			return ctx, err
 		}
 		c.user = names[0]
@@ -60,25 +60,6 @@ func (g *Guard) authenticate(ctx context.Context) (context.Context, error) {
 		return ctx, status.Error(codes.Unauthenticated, "neither a username with a password in the metadata nor a client certificate")
 	}
 	return context.WithValue(metadata.NewIncomingContext(ctx, md), callerKey{}, c), nil
-}
-
-// login checks a password.
-func (g *Guard) login(name, password string, from net.Addr) error {
-	u := g.users.get()
-	if u.remembered(name, password) {
-		return nil
-	}
-	if !g.failures.allow(from) {
-		g.metrics.logins.WithLabelValues("limited").Inc()
-		return status.Error(codes.Unauthenticated, "too many failed logins from this address: try again later")
-	}
-	if !u.check(name, password) {
-		g.metrics.logins.WithLabelValues("failed").Inc()
-		g.log.Warn("login failed", "user", name, "peer", from.String())
-		return status.Error(codes.Unauthenticated, "the username or the password is wrong")
-	}
-	g.failures.refund(from)
-	return nil
 }
 
 // principalsOf gives the names of a certificate (gRPC A43, "Mapping to RBAC").

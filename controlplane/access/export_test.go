@@ -5,3 +5,6 @@ func KnowsFinding(kind string) bool {
 	_, known := plain()[kind]
 	return known
 }
+
+// Methods are the RPCs that a policy can name.
+func Methods() []string { return methods() }

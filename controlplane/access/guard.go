@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/netip"
 
+	"golang.org/x/sync/singleflight"
 	"golang.org/x/time/rate"
 	"google.golang.org/grpc/authz"
 )
@@ -24,6 +25,8 @@ type Guard struct {
 	clients  *kept[*x509.CertPool]           // nil if no certificates are asked for
 	users    *kept[*users]                   // nil if nobody can log in
 	policy   *kept[*authz.StaticInterceptor] // nil if all is allowed
+	hashing  *hashing
+	logins   singleflight.Group // that are being checked
 	failures limiter
 	audit    *slog.Logger // nil for none
 	auditTo  *auditFile   // likewise
@@ -105,6 +108,9 @@ func (g *Guard) readCallers() (err error) {
 		g.files = append(g.files, g.clients)
 	}
 	if cfg.Users != "" {
+		if g.hashing, err = newHashing(); err != nil {
+			return err
+		}
 		if g.users, err = keep("users-file", g.parseUsers, cfg.Users); err != nil {
 			return err
 		}

@@ -2,12 +2,10 @@ package access
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/authz"
 )
 
 // Options put the guard before every service of a server.
@@ -88,12 +86,3 @@ func (s *knownStream) done() *record {
 
 // Context implements grpc.ServerStream.
 func (s *knownStream) Context() context.Context { return s.ctx }
-
-// parsePolicy reads a policy in the JSON form of gRPC A43.
-func (g *Guard) parsePolicy(contents [][]byte) (*authz.StaticInterceptor, error) {
-	p, err := authz.NewStatic(string(contents[0]))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", g.cfg.Policy, err)
-	}
-	return p, nil
-}

@@ -10,6 +10,7 @@ import (
 type metrics struct {
 	reloads   *prometheus.CounterVec // by what and result
 	logins    *prometheus.CounterVec // by why
+	hashes    prometheus.Counter
 	unwritten prometheus.Counter
 }
 
@@ -17,8 +18,10 @@ func newMetrics(g *Guard, r prometheus.Registerer) (*metrics, error) {
 	m := &metrics{reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "fabricscope_access_reloads_total", Help: "Changed files that were read again, by what they hold and whether it could be used.",
 	}, []string{"what", "result"}), logins: prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "fabricscope_access_failed_logins_total", Help: "Logins that failed, by why: failed, or limited after too many that did.",
-	}, []string{"why"}), unwritten: prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "fabricscope_access_failed_logins_total", Help: "Logins that failed, by why: failed, limited after too many that did, or busy.",
+	}, []string{"why"}), hashes: prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "fabricscope_access_password_hashes_total", Help: "Passwords that were hashed to be checked; those that passed before are not.",
+	}), unwritten: prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "fabricscope_access_audit_failures_total", Help: "Calls that the audit log does not have because it could not be written.",
 	})}
 	if r == nil {
@@ -27,5 +30,5 @@ func newMetrics(g *Guard, r prometheus.Registerer) (*metrics, error) {
 	expiry := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "fabricscope_access_certificate_expiry_timestamp_seconds", Help: "When the server's certificate ends.",
 	}, func() float64 { return float64(g.identity.get().Leaf.NotAfter.UnixNano()) / float64(time.Second) })
-	return m, errors.Join(r.Register(m.reloads), r.Register(m.logins), r.Register(m.unwritten), r.Register(expiry))
+	return m, errors.Join(r.Register(m.reloads), r.Register(m.logins), r.Register(m.hashes), r.Register(m.unwritten), r.Register(expiry))
 }

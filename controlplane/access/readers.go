@@ -51,6 +51,11 @@ func (c Config) validateReaders() error {
 		if len(r.Principals) > 0 && c.ClientCertificates == Off {
 			add("principals", "nobody is asked for a certificate: see client-certificates")
 		}
+		for field, names := range map[string][]string{"users": r.Users, "principals": r.Principals} {
+			if slices.Contains(names, "") {
+				add(field, "an empty name is nobody's")
+			}
+		}
 		for field, names := range map[string][]string{"clusters": r.Clusters, "namespaces": r.Namespaces} {
 			for _, n := range names {
 				if !name.MatchString(n) {

@@ -24,6 +24,9 @@ const FabricTarget = "fabric"
 // keepaliveTimeout is how long a client may take to answer a ping.
 const keepaliveTimeout = 20 * time.Second
 
+// maxHeaderBytes is what the metadata of a call may take.
+const maxHeaderBytes = 64 << 10
+
 // stopGrace is how long calls may go on after Run was told to end.
 const stopGrace = 2 * time.Second
 
@@ -137,6 +140,7 @@ func (s *Server) options(transport *tls.Config) []grpc.ServerOption {
 		grpc.Creds(credentials.NewTLS(transport)),
 		grpc.ForceServerCodecV2(newCodec()),
 		grpc.MaxRecvMsgSize(s.cfg.MaxRequestBytes),
+		grpc.MaxHeaderListSize(maxHeaderBytes), // anybody may send them
 		grpc.MaxConcurrentStreams(uint32(s.cfg.MaxStreams)),
 		// The largest answer is one of Get, which has a limit of its own with a better error.
 		grpc.MaxSendMsgSize(math.MaxInt32),
