@@ -145,4 +145,7 @@ func checkLeaf(t *testing.T, e *yang.Entry) {
 	if leaf, ok := e.Node.(*yang.Leaf); counts && ok && leaf.Units == nil {
 		t.Errorf("%s: a counter without units", e.Path())
 	}
+	if len(e.Default) > 0 {
+		t.Errorf("%s: a default, which the server would have to tell where there is no value", e.Path())
+	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"go/format"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -69,11 +70,12 @@ func generateSchema(dir string) ([]byte, error) {
 		}
 	}
 	slices.Sort(names)
+	values := identityModules(top)
 	var b strings.Builder
 	b.WriteString(schemaTypes)
-	b.WriteString("// Modules gives the modules that hold data, and those of Fabricscope, by name.\nfunc Modules() []Module {\nreturn []Module{\n")
+	b.WriteString("// Modules gives the modules that hold data or have identities that are values of it, and those of Fabricscope, by name.\nfunc Modules() []Module {\nreturn []Module{\n")
 	for _, name := range names {
-		if !strings.HasPrefix(name, "fabricscope-") && len(yang.ToEntry(set.Modules[name]).Dir) == 0 {
+		if !strings.HasPrefix(name, "fabricscope-") && len(yang.ToEntry(set.Modules[name]).Dir) == 0 && !values[name] {
 			continue
 		}
 		writeModule(&b, set.Modules[name])
@@ -92,6 +94,20 @@ func generateSchema(dir string) ([]byte, error) {
 	return text, nil
 }
 
+// identityModules gives the modules whose identities are values of leaves.
+func identityModules(dir map[string]*yang.Entry) map[string]bool {
+	names := map[string]bool{}
+	for _, e := range dir {
+		if e.Type != nil && e.Type.IdentityBase != nil {
+			for _, v := range e.Type.IdentityBase.Values {
+				names[yang.RootNode(v).Name] = true
+			}
+		}
+		maps.Copy(names, identityModules(e.Dir))
+	}
+	return names
+}
+
 func sorted(dir map[string]*yang.Entry) []*yang.Entry {
 	var list []*yang.Entry
 	for _, e := range dir {
@@ -102,7 +118,7 @@ func sorted(dir map[string]*yang.Entry) []*yang.Entry {
 }
 
 func writeModule(b *strings.Builder, m *yang.Module) {
-	version := ""
+	version := m.Current() // the revision, where OpenConfig has no say
 	for _, x := range m.Extensions {
 		if is(x, extVersion) {
 			version = x.Argument

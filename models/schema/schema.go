@@ -19,7 +19,7 @@ type Node struct {
 	Atomic       bool     // telemetry-atomic stands at it
 }
 
-// Modules gives the modules that hold data, and those of Fabricscope, by name.
+// Modules gives the modules that hold data or have identities that are values of it, and those of Fabricscope, by name.
 func Modules() []Module {
 	return []Module{
 		{Name: "fabricscope-diagnosis", Organization: "The Fabricscope authors", Version: "0.1.0"},
@@ -28,6 +28,7 @@ func Modules() []Module {
 		{Name: "fabricscope-interfaces", Organization: "The Fabricscope authors", Version: "0.1.0"},
 		{Name: "fabricscope-kubernetes", Organization: "The Fabricscope authors", Version: "0.2.0"},
 		{Name: "fabricscope-types", Organization: "The Fabricscope authors", Version: "0.2.0"},
+		{Name: "iana-if-type", Organization: "IANA", Version: "2014-05-08"},
 		{Name: "openconfig-interfaces", Organization: "OpenConfig working group", Version: "1.1.0"},
 	}
 }

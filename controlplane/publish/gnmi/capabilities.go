@@ -12,16 +12,26 @@ import (
 )
 
 // Capabilities implements gNMI's Capabilities (specification, section 3.2).
-func (s *Server) Capabilities(ctx context.Context, _ *gpb.CapabilityRequest) (*gpb.CapabilityResponse, error) {
+func (s *Server) Capabilities(ctx context.Context, req *gpb.CapabilityRequest) (*gpb.CapabilityResponse, error) {
+	resp, err := s.capabilities(ctx, req)
+	s.metrics.rpcs.WithLabelValues("capabilities", status.Code(err).String()).Inc()
+	return resp, err
+}
+
+func (s *Server) capabilities(ctx context.Context, req *gpb.CapabilityRequest) (*gpb.CapabilityResponse, error) {
 	if _, err := s.reader(ctx, "Capabilities"); err != nil {
-		s.metrics.rpcs.WithLabelValues("capabilities", status.Code(err).String()).Inc()
 		return nil, err
+	}
+	if _, err := parseExtensions(req.GetExtension()); err != nil {
+		return nil, err
+	}
+	if len(req.GetExtension()) > 0 {
+		return nil, status.Error(codes.InvalidArgument, "extensions: those about a moment and about depth are for Get and Subscribe")
 	}
 	resp := &gpb.CapabilityResponse{SupportedEncodings: encodings(), GNMIVersion: gnmiVersion()}
 	for _, m := range models.Modules() {
 		resp.SupportedModels = append(resp.SupportedModels, &gpb.ModelData{Name: m.Name, Organization: m.Organization, Version: m.Version})
 	}
-	s.metrics.rpcs.WithLabelValues("capabilities", codes.OK.String()).Inc()
 	return resp, nil
 }
 

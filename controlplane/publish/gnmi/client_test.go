@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 }
 
 // patience is how long a test waits for what must come.
-const patience = 10 * time.Second
+const patience = time.Minute
 
 // dial gives gnmic's client of a lab.
 func dial(t *testing.T, lab *gnmitest.Lab) *target.Target {

@@ -68,6 +68,7 @@ func TestClockwork(t *testing.T) {
 		"what changed of samples":   {sampled(allLeaves, 2*time.Second, 0, true), "4:[11] 8:[12] 10:[gone]"},
 		"with a heartbeat":          {sampled(allLeaves, 2*time.Second, 3*time.Second, true), "3:[10] 4:[11] 6:[11] 8:[12] 9:[gone]"},
 		"a heartbeat of everything": {sampled(allLeaves, 2*time.Second, 3*time.Second, false), "2:[10] 4:[11] 6:[11] 8:[12] 10:[gone]"},
+		"one that is due before":    {sampled(allLeaves, 4*time.Second, 3*time.Second, false), "3:[10] 4:[11] 6:[11] 8:[12] 9:[gone]"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := asked(t, "fabric/switches/switch/accounting/interface/counters/port-pkts")

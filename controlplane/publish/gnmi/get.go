@@ -2,6 +2,7 @@ package gnmi
 
 import (
 	"context"
+	"slices"
 
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
 	"google.golang.org/grpc/codes"
@@ -12,7 +13,7 @@ import (
 )
 
 // Get implements gNMI's Get (specification, section 3.3). With the JSON encodings each
-// node that a path leads to is one document; with PROTO and ASCII each leaf is an update.
+// node that a path leads to is one document; with PROTO and ASCII, and behind "...", each leaf is an update.
 func (s *Server) Get(ctx context.Context, req *gpb.GetRequest) (*gpb.GetResponse, error) {
 	resp, err := s.get(ctx, req)
 	s.metrics.rpcs.WithLabelValues("get", status.Code(err).String()).Inc()
@@ -79,7 +80,7 @@ func (s *Server) getAll(ctx context.Context, view inventory.View, a *answer, req
 	resp := &gpb.GetResponse{}
 	room := s.cfg.MaxGetBytes
 	for _, r := range requests {
-		g := getting{part: compile(a, manner{}, []request{r}), room: room, byTarget: map[string]*gotten{}}
+		g := getting{part: compile(a, manner{}, []request{r}), room: room, byName: map[string]*gotten{}}
 		shown := g.filter
 		g.filter = func(n *node) bool { return kind(n) && (shown == nil || shown(n)) }
 		if err := g.read(ctx, view, r); err != nil {
@@ -105,26 +106,26 @@ func errTooLarge(limit int) error {
 // getting reads one path.
 type getting struct {
 	*part
-	room     int // bytes that the answer may still take, roughly
-	byTarget map[string]*gotten
-	targets  []string
+	room   int // bytes that the answer may still take, roughly
+	depth  int // of the nodes that are a document each; -1 for leaf by leaf
+	within int // how many elements the path has for sure
+	byName map[string]*gotten
+	list   []*gotten
 }
 
-// gotten is what the path leads to in one target.
+// gotten is what the path leads to in one target, or in one atomic container of it.
 type gotten struct {
 	notification *gpb.Notification
 	documents    documents
 }
 
 func (g *getting) read(ctx context.Context, view inventory.View, r request) error {
-	depth := len(r.elems)
-	for _, e := range r.elems {
-		if e.deep {
-			depth = -1
-		}
+	g.depth, g.within = len(r.elems), len(r.elems)
+	if deep := slices.IndexFunc(r.elems, func(e position) bool { return e.deep }); deep >= 0 {
+		g.depth, g.within = -1, deep
 	}
 	if e := g.answer.encoding; e == gpb.Encoding_PROTO || e == gpb.Encoding_ASCII {
-		depth = -1 // leaf by leaf
+		g.depth = -1
 	}
 	limit := g.room
 	for _, sel := range g.selectors {
@@ -135,7 +136,7 @@ func (g *getting) read(ctx context.Context, view inventory.View, r request) erro
 				return true
 			}
 			if found, ok := sel.render(&w, k, e, g.filter); ok {
-				g.put(g.answer.targetOf(sel.space, e.Fact), found, depth)
+				g.put(g.answer.targetOf(sel.space, e.Fact), found)
 			}
 			return g.room > 0 && ctx.Err() == nil
 		})
@@ -149,26 +150,43 @@ func (g *getting) read(ctx context.Context, view inventory.View, r request) erro
 	return nil
 }
 
-// put adds the leaves of a fact, in documents of the nodes at depth; -1 leaves them alone.
-func (g *getting) put(target string, found rendered, depth int) {
-	to, ok := g.byTarget[target]
-	if !ok {
-		prefix := &gpb.Path{Target: target, Origin: g.answer.origin}
-		to = &gotten{&gpb.Notification{Prefix: prefix}, documents{depth: depth, index: map[string]*document{}}}
-		g.byTarget[target] = to
-		g.targets = append(g.targets, target)
-	}
+// put adds the leaves of a fact.
+func (g *getting) put(target string, found rendered) {
 	entry := cloneElems(found.entry)
+	to, prefix := g.into(target, found.kind, entry)
 	for _, l := range found.leaves {
-		path := append(entry[:len(entry):len(entry)], l.path()...)
+		path := append(entry[prefix:len(entry):len(entry)], l.path()...)
 		g.room -= len(l.node.name) + l.value.size()
-		if depth < 0 {
+		if g.depth < 0 {
 			to.notification.Update = append(to.notification.Update,
 				&gpb.Update{Path: &gpb.Path{Elem: protoPath(path)}, Val: l.value.typed(g.answer.encoding, l.node.wide)})
 			continue
 		}
 		to.documents.put(path, l)
 	}
+}
+
+// into gives where the leaves of an entry belong, and how many of its elements the prefix has there. All of a target is
+// together, but an atomic container that the path leads to or into is by itself (specification, section 3.5.2.5).
+func (g *getting) into(target string, k *kind, entry []elem) (*gotten, int) {
+	name, prefix := target, 0
+	if k.node.atomic && g.within >= len(k.path) {
+		prefix = len(entry)
+		for _, e := range entry {
+			name = string(e.appendText([]byte(name)))
+		}
+	}
+	to, ok := g.byName[name]
+	if !ok {
+		at := &gpb.Path{Target: target, Origin: g.answer.origin}
+		if prefix > 0 {
+			at.Elem = protoPath(entry)
+		}
+		to = &gotten{&gpb.Notification{Prefix: at, Atomic: prefix > 0}, documents{depth: g.depth - prefix, index: map[string]*document{}}}
+		g.byName[name] = to
+		g.list = append(g.list, to)
+	}
+	return to, prefix
 }
 
 // cloneElems gives a path that the writer does not change.
@@ -183,8 +201,7 @@ func cloneElems(path []elem) []elem {
 // notifications gives what was read.
 func (g *getting) notifications(at int64) []*gpb.Notification {
 	var out []*gpb.Notification
-	for _, target := range g.targets {
-		to := g.byTarget[target]
+	for _, to := range g.list {
 		to.notification.Timestamp = at
 		for _, d := range to.documents.list {
 			to.notification.Update = append(to.notification.Update,

@@ -30,7 +30,7 @@ func TestCapabilities(t *testing.T) {
 		names = append(names, m.GetName()+" "+m.GetVersion())
 	}
 	want := []string{"fabricscope-diagnosis 0.1.0", "fabricscope-fabric 0.3.0", "fabricscope-flows 0.4.0", "fabricscope-interfaces 0.1.0",
-		"fabricscope-kubernetes 0.2.0", "fabricscope-types 0.2.0", "openconfig-interfaces 1.1.0"}
+		"fabricscope-kubernetes 0.2.0", "fabricscope-types 0.2.0", "iana-if-type 2014-05-08", "openconfig-interfaces 1.1.0"}
 	if !slices.Equal(names, want) {
 		t.Errorf("models %q", names)
 	}
@@ -72,11 +72,10 @@ func TestGet(t *testing.T) {
 			map[string]string{"/fabric/switches/switch[name=leaf1]/ports/port[name=swp3]/state": `{"name":"swp3","number":3,"peer":"worker1"}`},
 		},
 		"several entries are several documents": {
-			[]api.GNMIOption{api.EncodingJSON_IETF(), api.Path("/kubernetes/clusters/cluster/pods/pod/attachments/attachment[switch=leaf1]/state/port-number")},
+			[]api.GNMIOption{api.EncodingJSON_IETF(), api.Path("/fabric/switches/switch[name=leaf1]/ports/port/state/number")},
 			map[string]string{
-				"/kubernetes/clusters/cluster[name=blue]/pods/pod[uid=uid-agent-1]/attachments/attachment[interface=swp3][switch=leaf1]/state/port-number":    "3",
-				"/kubernetes/clusters/cluster[name=blue]/pods/pod[uid=uid-cart-2]/attachments/attachment[interface=swp3][switch=leaf1]/state/port-number":     "3",
-				"/kubernetes/clusters/cluster[name=blue]/pods/pod[uid=uid-frontend-1]/attachments/attachment[interface=swp3][switch=leaf1]/state/port-number": "3",
+				"/fabric/switches/switch[name=leaf1]/ports/port[name=swp1]/state/number": "1",
+				"/fabric/switches/switch[name=leaf1]/ports/port[name=swp3]/state/number": "3",
 			},
 		},
 		"a switch is a target with openconfig-interfaces": {

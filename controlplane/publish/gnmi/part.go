@@ -107,10 +107,6 @@ func (s *Server) manners(mode gpb.SubscriptionList_Mode, sub *gpb.Subscription) 
 	if mode != gpb.SubscriptionList_STREAM {
 		return []manner{{}}, nil
 	}
-	interval, err := s.interval("sample_interval", sub.GetSampleInterval())
-	if err != nil {
-		return nil, err
-	}
 	heartbeat, err := s.interval("heartbeat_interval", sub.GetHeartbeatInterval())
 	if err != nil {
 		return nil, err
@@ -119,12 +115,16 @@ func (s *Server) manners(mode gpb.SubscriptionList_Mode, sub *gpb.Subscription) 
 	case gpb.SubscriptionMode_ON_CHANGE:
 		return []manner{{heartbeat: heartbeat}}, nil
 	case gpb.SubscriptionMode_SAMPLE:
+		interval, err := s.interval("sample_interval", sub.GetSampleInterval())
+		if err != nil {
+			return nil, err
+		}
 		if interval == 0 {
 			interval = s.cfg.SampleMinimum
 		}
 		return []manner{sampled(allLeaves, interval, heartbeat, sub.GetSuppressRedundant())}, nil
 	case gpb.SubscriptionMode_TARGET_DEFINED:
-		if interval != 0 {
+		if sub.GetSampleInterval() != 0 {
 			return nil, status.Error(codes.InvalidArgument, "sample_interval: with mode TARGET_DEFINED the server chooses it; use SAMPLE")
 		}
 		return []manner{
@@ -135,9 +135,10 @@ func (s *Server) manners(mode gpb.SubscriptionList_Mode, sub *gpb.Subscription) 
 	return nil, status.Errorf(codes.InvalidArgument, "subscription mode %v is not known", sub.GetMode())
 }
 
-// sampled is the manner of samples. Where nothing is suppressed every sample is a heartbeat.
+// sampled is the manner of samples. Where nothing is suppressed every sample is a heartbeat, and others are needed only
+// when they are due more often.
 func sampled(c leafChoice, interval, heartbeat time.Duration, suppress bool) manner {
-	if !suppress {
+	if !suppress && heartbeat >= interval {
 		heartbeat = 0
 	}
 	return manner{choice: c, interval: interval, heartbeat: heartbeat, suppress: suppress}
@@ -155,6 +156,22 @@ func (s *Server) interval(field string, ns uint64) (time.Duration, error) {
 
 // all gives everything of the part as view has it, a message for each fact. The bytes are good until the next.
 func (p *part) all(ctx context.Context, view inventory.View, yield func([]byte) error) error {
+	return p.tell(ctx, view, func(event int64) int64 { return event }, yield)
+}
+
+// sample is all at the time of a sample, in nanoseconds since 1970. What became so after the last sample keeps its time,
+// which is nearer to when it was measured; anything else was found so now (specification, section 3.5.2.3).
+func (p *part) sample(ctx context.Context, view inventory.View, last, at int64, yield func([]byte) error) error {
+	return p.tell(ctx, view, func(event int64) int64 {
+		if event > last {
+			return event
+		}
+		return at
+	}, yield)
+}
+
+// tell gives everything of the part as view has it. stamp makes the time of a message of that of its event.
+func (p *part) tell(ctx context.Context, view inventory.View, stamp func(int64) int64, yield func([]byte) error) error {
 	var w writer
 	var buffer []byte
 	var err error
@@ -168,6 +185,7 @@ func (p *part) all(ctx context.Context, view inventory.View, yield func([]byte) 
 				return true
 			}
 			if r, ok := s.render(&w, k, e, p.filter); ok {
+				r.time = stamp(r.time)
 				buffer = p.answer.all(buffer[:0], p.answer.targetOf(s.space, e.Fact), r, nil)
 				err = yield(buffer)
 			}

@@ -160,8 +160,10 @@ func (w *schemaWalk) deepest() string {
 	return fmt.Sprintf("%s has %s", where, strings.Join(names, ", "))
 }
 
-// pathText writes a path as people do.
+// pathText writes a path as people do (gNMI path strings, "String Representation of a Single Element"). Paths of equal
+// text are equal.
 func pathText(p *gpb.Path) string {
+	escape := strings.NewReplacer(`\`, `\\`, `]`, `\]`, "\n", `\n`, "\r", `\r`)
 	var b strings.Builder
 	for _, e := range p.GetElem() {
 		b.WriteByte('/')
@@ -172,7 +174,7 @@ func pathText(p *gpb.Path) string {
 		}
 		slices.Sort(keys)
 		for _, k := range keys {
-			fmt.Fprintf(&b, "[%s=%s]", k, e.GetKey()[k])
+			fmt.Fprintf(&b, "[%s=%s]", k, escape.Replace(e.GetKey()[k]))
 		}
 	}
 	if b.Len() == 0 {

@@ -281,7 +281,7 @@ func interfaceLeaves(e inventory.Entry, w *writer) {
 	p := e.Fact.(inventory.Port)
 	w.in("state", func() {
 		w.leaf("name", str(p.Name))
-		w.leaf("type", value{kind: identity, text: "iana-if-type:ethernetCsmacd"})
+		w.leaf("type", value{kind: identity, text: interfaceTypes + ":ethernetCsmacd"})
 		w.leaf("ifindex", num(p.Number))
 		w.leaf("description", str(p.Peer))
 		w.leaf("enabled", flag(true))

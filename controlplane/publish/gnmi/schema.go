@@ -15,11 +15,12 @@ type node struct {
 	module   string   // name of the module that defines it
 	keys     []string // of a list, in order
 	leaf     bool
-	wide     bool // a 64-bit number, which JSON_IETF writes as a string (RFC 7951, section 6.1)
-	onChange bool // TARGET_DEFINED is ON_CHANGE, not SAMPLE
-	atomic   bool // the subtree is sent as a whole
-	served   bool // the server gives it, or something beneath it
-	applied  bool // a leaf of state that only repeats what is configured: the config beside has it too
+	wide     bool   // a 64-bit number, which JSON_IETF writes as a string (RFC 7951, section 6.1)
+	onChange bool   // TARGET_DEFINED is ON_CHANGE, not SAMPLE
+	atomic   bool   // the subtree is sent as a whole
+	served   bool   // the server gives it, or something beneath it
+	applied  bool   // a leaf of state that only repeats what is configured: the config beside has it too
+	values   string // the module whose identities are its values; "" for none
 	parent   *node
 	children map[string]*node
 	elem     *gpb.PathElem // the node without keys, shared by all messages
@@ -40,6 +41,9 @@ func servedOfInterfaces() []string {
 		"state/admin-status", "state/oper-status", "state/counters/in-octets", "state/counters/in-pkts",
 	}
 }
+
+// interfaceTypes is the module whose identities are the types of interfaces.
+const interfaceTypes = "iana-if-type"
 
 // newSchema binds the schema of the models.
 func newSchema() (schema, error) {
@@ -68,6 +72,7 @@ func newSchema() (schema, error) {
 			at.served = true
 		}
 	}
+	list.child("state").child("type").values = interfaceTypes
 	return s, nil
 }
 

@@ -78,8 +78,13 @@ func (a *answer) filter() filter {
 		return nil
 	}
 	return func(n *node) bool {
-		return (a.models == nil || slices.Contains(a.models, n.module)) && (a.reader == nil || a.reader.Reads(n.path))
+		return (a.models == nil || a.knows(n)) && (a.reader == nil || a.reader.Reads(n.path))
 	}
+}
+
+// knows says whether the models of the request have a leaf, and its values (specification, section 2.6).
+func (a *answer) knows(n *node) bool {
+	return slices.Contains(a.models, n.module) && (n.values == "" || slices.Contains(a.models, n.values))
 }
 
 // key identifies the answer: requests with equal keys and paths get the same.

@@ -14,6 +14,7 @@ import (
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
+	_ "google.golang.org/grpc/encoding/gzip" // clients may compress, and get what they use
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
 )

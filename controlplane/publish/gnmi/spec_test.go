@@ -121,6 +121,18 @@ func TestUseModels(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantLeaves(t, got, map[string]string{counters + "/in-octets": "90000"})
+	// The type of an interface is an identity of another module.
+	const kind = "/interfaces/interface[name=swp1]/state/type"
+	got, err = once(t, client, api.Target("leaf1"), api.UseModel("openconfig-interfaces", "", ""), subscribe(kind))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantLeaves(t, got, nil)
+	got, err = once(t, client, api.Target("leaf1"), api.UseModel("openconfig-interfaces", "", ""), api.UseModel("iana-if-type", "IANA", ""), subscribe(kind))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantLeaves(t, got, map[string]string{kind: "ethernetCsmacd"})
 	_, err = once(t, client, api.UseModel("openconfig-interfaces", "", "99.0.0"), subscribe("/fabric"))
 	wantCode(t, err, codes.Unimplemented, "openconfig-interfaces 99.0.0")
 }

@@ -10,6 +10,7 @@ import (
 type clockwork struct {
 	*part
 	told   inventory.View // what the last sample told; of a part that suppresses or tells what is gone
+	at     time.Time      // of the last sample; what came before is as old
 	sample time.Time      // when the next sample is due; zero for never
 	beat   time.Time      // when the next heartbeat is
 }
@@ -26,7 +27,7 @@ func (sub *subscription) follow() error {
 	}
 	var clocks []*clockwork
 	for _, p := range sub.parts {
-		c := &clockwork{part: p, told: view}
+		c := &clockwork{part: p, told: view, at: sub.server.now()}
 		c.plan(time.Now())
 		clocks = append(clocks, c)
 	}
@@ -136,14 +137,18 @@ func (sub *subscription) tick(c *clockwork, beat bool) error {
 	}
 	view, before := sub.server.source.Now(), c.told
 	c.told = view
-	at := sub.server.now()
+	last, at := c.at, sub.server.now()
 	if c.suppress && !beat {
 		return c.difference(ctx, before, view, at, sub.sendOwn)
 	}
 	if err := c.ends(ctx, before, view, at, sub.sendOwn); err != nil {
 		return err
 	}
-	return c.all(ctx, view, sub.sendOwn)
+	if c.suppress { // changes keep their time, and none may seem older than a heartbeat before it
+		return c.all(ctx, view, sub.sendOwn)
+	}
+	c.at = at
+	return c.part.sample(ctx, view, last.UnixNano(), at.UnixNano(), sub.sendOwn)
 }
 
 // following gives the first time after now that is a multiple of interval after t; what

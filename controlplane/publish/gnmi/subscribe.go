@@ -230,6 +230,8 @@ func (sub *subscription) listen() error {
 			return status.Error(codes.InvalidArgument, "a second subscription list: subscriptions cannot be changed, only ended")
 		case req.GetPoll() == nil || sub.list.GetMode() != gpb.SubscriptionList_POLL:
 			return status.Errorf(codes.InvalidArgument, "only polls of a POLL subscription may follow; this one is %v", sub.list.GetMode())
+		case len(req.GetExtension()) > 0:
+			return status.Error(codes.InvalidArgument, "extensions: they belong to the subscription, and a poll changes nothing of it")
 		}
 		select {
 		case sub.polls <- struct{}{}:
