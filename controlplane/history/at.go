@@ -53,7 +53,7 @@ func (s *Store) at(ctx context.Context, t time.Time, axis Axis, kinds []inventor
 		return nil, err
 	}
 	root, err := s.disk.at(ctx, t, axis, kinds, s.cfg.Linger)
-	return root, classify(err)
+	return root, s.judge(err)
 }
 
 // caughtUp waits until everything that was known before t is on disk.

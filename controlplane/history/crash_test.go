@@ -143,14 +143,14 @@ func TestDamagedFilesAreIsolated(t *testing.T) {
 				t.Fatal(err)
 			}
 			s, stop := start(t, cfg, deps(t))
-			isolated := s.Status().Isolated
+			isolated := strings.Join(s.Status().Isolated, " ")
 			if after, err := os.Stat(isolated); err != nil || after.Size() != before.Size() {
 				t.Errorf("isolated as %q, which is not as long as it was: %v", isolated, err)
 			}
 			s.Record(inventory.Became(pod(1, "Running"), epoch))
 			stop()
 			s, _ = start(t, cfg, deps(t))
-			if n := len(all(s.Now())); n != 1 || s.Status().Isolated != "" {
+			if n := len(all(s.Now())); n != 1 || len(s.Status().Isolated) > 0 {
 				t.Errorf("the new history has %d facts after a restart; isolated: %q", n, s.Status().Isolated)
 			}
 		})

@@ -6,16 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"math"
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
-
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/fabricscope/fabricscope/controlplane/inventory"
 )
@@ -33,6 +30,7 @@ type disk struct {
 	statements   statements
 
 	vocabulary vocabulary // never changed after openDisk
+	isolated   string     // copy of a log that was found damaged by openDisk
 
 	// What follows is the writer's own.
 	words    words
@@ -47,7 +45,7 @@ type progress struct {
 	commit  time.Time
 }
 
-func openDisk(cfg Config, log *slog.Logger) (*disk, error) {
+func openDisk(cfg Config, deps Deps) (*disk, error) {
 	if err := os.MkdirAll(cfg.Dir, 0o750); err != nil {
 		return nil, err
 	}
@@ -59,14 +57,37 @@ func openDisk(cfg Config, log *slog.Logger) (*disk, error) {
 	if d.lock, err = lockFile(filepath.Join(cfg.Dir, lockName)); err != nil {
 		return nil, err
 	}
-	if wal, err := os.Stat(d.path + "-wal"); err == nil && wal.Size() > 0 {
-		log.Info("history was not closed; recovering its write-ahead log", "file", d.path, "bytes", wal.Size())
+	if err = d.inspect(deps); err == nil {
+		err = d.connect()
 	}
-	if err := d.connect(); err != nil {
-		d.close()
-		return nil, fmt.Errorf("%s: %w", d.path, classify(err))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", d.path, classify(err)), d.close())
 	}
 	return d, nil
+}
+
+// inspect looks at what an earlier daemon has left, before SQLite does.
+func (d *disk) inspect(deps Deps) error {
+	switch why, err := os.ReadFile(marker(d.path)); {
+	case err == nil:
+		return fmt.Errorf("%w: the last daemon could not write it: %s", ErrCorrupt, strings.TrimSpace(string(why)))
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	wal, err := os.Stat(d.path + "-wal")
+	if err != nil || wal.Size() == 0 {
+		return nil
+	}
+	copied, end, err := isolateLog(d.path+"-wal", deps.Now())
+	if err != nil {
+		return err
+	}
+	deps.Log.Info("history was not closed; recovering its write-ahead log", "file", d.path, "bytes", wal.Size(), "pages", end.whole)
+	if d.isolated = copied; copied != "" {
+		deps.Log.Error("the write-ahead log of the history is damaged; what was written behind the damage is missing",
+			"file", d.path+"-wal", "copy", copied, "transactions", end.lost)
+	}
+	return nil
 }
 
 func lockFile(path string) (*os.File, error) {
@@ -127,16 +148,29 @@ func (d *disk) prepareSchema(fresh bool) error {
 	case fresh || tables == 0 && application == 0:
 		return d.create()
 	case application != applicationID:
-		return fmt.Errorf("%w: its application ID is %#x, not %#x", ErrCorrupt, application, applicationID)
+		return fmt.Errorf("%w: its application ID is %#x, not %#x", errForeign, application, applicationID)
 	case version > schemaVersion:
 		return fmt.Errorf("%w: schema %d, this one knows %d", ErrNewerSchema, version, schemaVersion)
 	case version < 1:
-		return fmt.Errorf("%w: schema %d is none", ErrCorrupt, version)
+		return fmt.Errorf("%w: schema %d is none", errForeign, version)
 	}
-	if _, err := d.writer.Exec(latestTable); err != nil {
+	if _, err := d.writer.Exec(latestTable + damagedTable); err != nil {
+		return err
+	}
+	if err := d.addSums(); err != nil {
 		return err
 	}
 	return d.migrate(version)
+}
+
+// addSums lets flow records of a file of before sums have some.
+func (d *disk) addSums() error {
+	var there int
+	err := d.writer.QueryRow(`SELECT count(*) FROM pragma_table_info('flow_record') WHERE name = 'sum'`).Scan(&there)
+	if err == nil && there == 0 {
+		_, err = d.writer.Exec(`ALTER TABLE flow_record ADD COLUMN sum INTEGER`)
+	}
+	return err
 }
 
 func (d *disk) create() error {
@@ -157,32 +191,29 @@ func (d *disk) create() error {
 
 // isolate moves a damaged file and what belongs to it away, and gives the new name.
 func isolate(dir string, now time.Time) (string, error) {
-	quarantine := filepath.Join(dir, quarantineName)
-	if err := os.MkdirAll(quarantine, 0o750); err != nil {
-		return "", fmt.Errorf("isolate: %w", err)
+	to, err := inQuarantine(dir, fileName, now)
+	if err != nil {
+		return "", err
 	}
-	to := filepath.Join(quarantine, now.UTC().Format("20060102T150405.000000000Z-")+fileName)
 	for _, suffix := range []string{"-shm", "-wal", ""} {
 		err := os.Rename(filepath.Join(dir, fileName)+suffix, to+suffix)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return "", fmt.Errorf("isolate: %w", err)
 		}
 	}
+	if err := os.Remove(marker(filepath.Join(dir, fileName))); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("isolate: %w", err)
+	}
 	return to, nil
 }
 
-// damaged says that SQLite found a file damaged, and not just to be of somebody else.
-func damaged(err error) bool {
-	var e *sqlite.Error
-	return errors.As(err, &e) && (e.Code()&0xff == sqlite3.SQLITE_CORRUPT || e.Code()&0xff == sqlite3.SQLITE_NOTADB)
-}
-
-// classify marks what SQLite says of a damaged file as ErrCorrupt.
-func classify(err error) error {
-	if damaged(err) {
-		return fmt.Errorf("%w: %w", ErrCorrupt, err)
+// inQuarantine gives the path for what is found damaged now.
+func inQuarantine(dir, name string, now time.Time) (string, error) {
+	quarantine := filepath.Join(dir, quarantineName)
+	if err := os.MkdirAll(quarantine, 0o750); err != nil {
+		return "", fmt.Errorf("isolate: %w", err)
 	}
-	return err
+	return filepath.Join(quarantine, now.UTC().Format("20060102T150405.000000000Z-")+name), nil
 }
 
 func (d *disk) close() error {
@@ -222,20 +253,21 @@ func moment(ns int64) time.Time { return time.Unix(0, ns).UTC() }
 
 // load reads what was so when the file was last written: the open intervals, the newest states,
 // and the conversations that were seen in the linger time before now, or before the last write
-// where that is longer ago: slots may still count for those.
-func (d *disk) load(now time.Time, linger time.Duration, each func(inventory.Entry, sum)) (p progress, renamed int, err error) {
+// where that is longer ago: slots may still count for those. Rows that are damaged are left out.
+func (d *disk) load(now time.Time, linger time.Duration, each func(inventory.Entry, sum)) (p progress, renamed int, spoiled []*damage, err error) {
 	ctx := context.Background()
 	var commit int64
 	if err := d.writer.QueryRow(`SELECT version, commit_ns FROM progress`).Scan(&p.version, &commit); err != nil {
-		return p, 0, classify(err)
+		return p, 0, nil, err
 	}
 	if p.commit = moment(commit); commit == 0 {
 		p.commit = time.Time{}
 	}
 	if err := d.writer.QueryRow(`SELECT next_life FROM numbering`).Scan(&d.nextLife); err != nil {
-		return p, 0, classify(err)
+		return p, 0, nil, err
 	}
-	notEnded := question{text: placesAt, args: []any{list(scopesOf(nil)), list([]int64{unended}), int64(open - 1)}, sums: true}
+	leaveOut := func(row *damage) { spoiled = append(spoiled, row) }
+	notEnded := question{text: placesAt, args: []any{list(scopesOf(nil)), list([]int64{unended}), int64(open - 1)}, sums: true, spoiled: leaveOut}
 	err = d.scan(ctx, d.writer, notEnded.read(partsOf),
 		func(_ inventory.Ref, s *state) bool { return !s.ended() }, func(f found) {
 			at := row{place: f.place, index: f.index, event: f.event, commit: f.commit, sum: f.sum}
@@ -254,7 +286,13 @@ func (d *disk) load(now time.Time, linger time.Duration, each func(inventory.Ent
 		since = p.commit
 	}
 	if err == nil {
-		err = readFlows(ctx, d.writer, recentFlows, []any{nanos(since.Add(-linger))}, each)
+		err = readFlows(ctx, d.writer, recentFlows, []any{nanos(since.Add(-linger))}, each, leaveOut)
 	}
-	return p, renamed, classify(err)
+	return p, renamed, spoiled, err
+}
+
+// beginAt notes that nothing from before a time is known.
+func (d *disk) beginAt(t time.Time) error {
+	_, err := d.writer.Exec(`UPDATE progress SET horizon_ns = ?1, flow_horizon_ns = ?1`, nanos(t))
+	return err
 }

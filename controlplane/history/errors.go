@@ -1,6 +1,9 @@
 package history
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // Errors that callers tell apart with errors.Is.
 var (
@@ -18,3 +21,6 @@ var (
 	// ErrInUse: another process has the directory open.
 	ErrInUse = errors.New("in use by another process")
 )
+
+// errForeign is ErrCorrupt of a file that is somebody else's, which is left alone.
+var errForeign = fmt.Errorf("%w", ErrCorrupt)

@@ -90,7 +90,7 @@ func (l *lives) load(at place) (*part, error) {
 	}
 	p, err := unpack(data, l.vocabulary)
 	if err != nil {
-		return nil, fmt.Errorf("part %d of life %d: %w", at.part, at.life, err)
+		return nil, &damage{place: at, err: err}
 	}
 	if p.stored, err = l.spans(p); err != nil {
 		return nil, err

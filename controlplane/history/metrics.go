@@ -48,8 +48,10 @@ func newMetrics(s *Store, to prometheus.Registerer) (*metrics, error) {
 			}
 			return 1
 		}),
-		gauge("isolated_files", "1 if the history was found damaged at the start and is in quarantine.", func() float64 {
-			if s.isolated != "" {
+		gauge("isolated_files", "Files that were found damaged at the start and are in quarantine.", func() float64 { return float64(len(s.isolated)) }),
+		gauge("damaged_rows", "Rows that were found damaged since the start and taken out.", func() float64 { return float64(s.Status().Damaged) }),
+		gauge("damaged", "1 if anything of the file was found damaged since the start.", func() float64 {
+			if s.Status().Damage != nil {
 				return 1
 			}
 			return 0

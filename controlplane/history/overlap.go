@@ -88,6 +88,8 @@ type question struct {
 	text string
 	args []any
 	sums bool // of the facts are wanted
+
+	spoiled func(*damage) // takes parts that are damaged, which are left out; nil makes the first an error
 }
 
 // coverAt asks for the places of what covers a second.

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"hash/crc32"
 	"slices"
 	"strings"
 
@@ -138,9 +139,28 @@ const (
 	flagOverruled             // until is written: it is not when the end happened
 )
 
+// summed begins a part that ends with a sum of its bytes. Those of before sums begin with the number of their words.
+const summed = 0
+
+// sums are CRC-32C.
+var sums = crc32.MakeTable(crc32.Castagnoli)
+
+// unsealed gives a part without what protects it.
+func unsealed(data []byte) ([]byte, error) {
+	if len(data) == 0 || data[0] != summed {
+		return data, nil
+	}
+	end := len(data) - crc32.Size
+	if end < 1 || crc32.Checksum(data[:end], sums) != binary.BigEndian.Uint32(data[end:]) {
+		return nil, fmt.Errorf("%w: part of %d bytes with another sum", ErrCorrupt, len(data))
+	}
+	return data[1:end], nil
+}
+
 // pack appends the bytes of a part.
 func (p *part) pack(out []byte, w words) []byte {
-	out = binary.AppendUvarint(out, w.number)
+	begin := len(out)
+	out = binary.AppendUvarint(append(out, summed), w.number)
 	out = binary.AppendUvarint(out, uint64(len(p.states)))
 	var event, commit, endCommit int64
 	for i := range p.states {
@@ -172,7 +192,8 @@ func (p *part) pack(out []byte, w words) []byte {
 		out = binary.AppendUvarint(out, uint64(len(s.text)))
 		event, commit = s.event, s.commit
 	}
-	return append(out, w.dict.Encode(nil, p.body())...)
+	out = append(out, w.dict.Encode(nil, p.body())...)
+	return binary.BigEndian.AppendUint32(out, crc32.Checksum(out[begin:], sums))
 }
 
 // body is what is compressed of a part: the names of its objects, and the facts.
@@ -213,6 +234,10 @@ type unpacker struct {
 
 // times reads when a part's states were, without the objects and facts.
 func (u *unpacker) times(data []byte) error {
+	data, err := unsealed(data)
+	if err != nil {
+		return err
+	}
 	in := input{rest: data}
 	number, count := in.uvarint(), in.uvarint()
 	if u.dict = u.vocabulary[number]; u.dict == nil {

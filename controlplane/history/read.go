@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"slices"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 
 // The queries of the past's flows.
 const (
-	selectFlow = `SELECT event_ns, commit_ns, last_ns, fact FROM flow_record `
+	selectFlow = `SELECT id, event_ns, commit_ns, fact, sum FROM flow_record `
 
 	recentFlows   = selectFlow + `WHERE last_ns >= ?1 ORDER BY id DESC`
 	flowsByEvent  = selectFlow + `WHERE event_ns BETWEEN ?1 AND ?2 ORDER BY id DESC`
@@ -49,8 +50,9 @@ func readLatest(ctx context.Context, q querier, each func(inventory.Entry, sum))
 	return rows.Err()
 }
 
-// readFlows gives the newest row of each conversation that the query, newest first, finds.
-func readFlows(ctx context.Context, q querier, query string, args []any, each func(inventory.Entry, sum)) error {
+// readFlows gives the newest row of each conversation that the query, newest first, finds. Spoiled takes rows that are
+// damaged; if it is nil, the first is an error.
+func readFlows(ctx context.Context, q querier, query string, args []any, each func(inventory.Entry, sum), spoiled func(*damage)) error {
 	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
 		return err
@@ -58,14 +60,20 @@ func readFlows(ctx context.Context, q querier, query string, args []any, each fu
 	defer func() { _ = rows.Close() }()
 	seen := map[string]struct{}{}
 	for rows.Next() {
-		var event, commit, last int64
+		var number, event, commit int64
 		var text sql.RawBytes
-		if err := rows.Scan(&event, &commit, &last, &text); err != nil {
+		var sum sql.NullInt64
+		if err := rows.Scan(&number, &event, &commit, &text, &sum); err != nil {
 			return err
 		}
-		fact, err := decodeRest[flow.Conversation](text)
+		fact, err := decodeFlow(text, sum)
 		if err != nil {
-			return fmt.Errorf("flow record committed at %v: %w", moment(commit), err)
+			row := &damage{flow: number, err: err}
+			if spoiled == nil {
+				return row
+			}
+			spoiled(row)
+			continue
 		}
 		id := fact.Ref().ID
 		if _, old := seen[id]; old {
@@ -75,6 +83,14 @@ func readFlows(ctx context.Context, q querier, query string, args []any, each fu
 		each(inventory.Entry{Fact: fact, Event: moment(event), Commit: moment(commit)}, sumOf(text))
 	}
 	return rows.Err()
+}
+
+// decodeFlow gives the fact of a flow record. Those of before sums have none.
+func decodeFlow(text []byte, sum sql.NullInt64) (inventory.Fact, error) {
+	if sum.Valid && int64(crc32.Checksum(text, sums)) != sum.Int64 {
+		return nil, fmt.Errorf("%w: %d bytes with another sum", ErrCorrupt, len(text))
+	}
+	return decodeRest[flow.Conversation](text)
 }
 
 // beginPast begins to read one consistent state of the file, for questions about t and later.
@@ -122,6 +138,6 @@ func (d *disk) at(ctx context.Context, t time.Time, axis Axis, kinds []inventory
 		if c := e.Fact.(flow.Conversation); !c.Last.Before(from) {
 			past = append(past, node{ref: c.Ref(), rec: record{Entry: e}})
 		}
-	})
+	}, nil)
 	return grown(past), err
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // flowChanges are the flow records that were written from ?1 until just before ?2.
-const flowChanges = `SELECT commit_ns, event_ns, fact FROM flow_record WHERE commit_ns >= ?1 AND commit_ns < ?2 ORDER BY commit_ns, id`
+const flowChanges = `SELECT id, commit_ns, event_ns, fact, sum FROM flow_record WHERE commit_ns >= ?1 AND commit_ns < ?2 ORDER BY commit_ns, id`
 
 // The intervals that begin in a stretch of a replay are read at once: in firstStretch seconds, and then in as many as give
 // between fewBegun and manyBegun parts.
@@ -31,6 +31,7 @@ type Replay struct {
 	tx      *sql.Tx
 	ctx     context.Context // of the replay's queries
 	disk    *disk
+	judge   func(error) error // says what an error means, and has what is damaged taken out
 	flows   *sql.Rows
 	flow    *change // read from flows and not given out yet
 	linger  time.Duration
@@ -52,7 +53,9 @@ type change struct {
 	commit time.Time
 	began  bool
 	place
-	index int // of the part's states
+	index int           // of the part's states
+	flow  int64         // number of a flow record
+	sum   sql.NullInt64 // and what protects its text
 }
 
 // compare orders changes as they were recorded: of one commit, the ends come first.
@@ -83,11 +86,11 @@ func (h *changeHeap) Pop() any {
 // Replay opens the past from from until just before until, by commit time. View gives the state that from begins
 // with, and Next what became known then. It fails as At does. The caller closes the replay.
 func (s *Store) Replay(ctx context.Context, from, until time.Time) (*Replay, error) {
-	r := &Replay{ctx: ctx, disk: s.disk, linger: s.cfg.Linger, until: until, stretch: firstStretch}
+	r := &Replay{ctx: ctx, disk: s.disk, judge: s.judge, linger: s.cfg.Linger, until: until, stretch: firstStretch}
 	root, err := s.at(ctx, from.Add(-1), ByCommit, nil)
 	if err == nil {
 		r.state.root = root
-		err = classify(r.open(from))
+		err = s.judge(r.open(from))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("history: replay from %s: %w", from.Format(time.RFC3339Nano), errors.Join(err, r.Close()))
@@ -118,7 +121,7 @@ func (r *Replay) collect(where question, from time.Time) error {
 		for _, each := range some {
 			p, err := unpack(each.data, r.disk.vocabulary)
 			if err != nil {
-				return fmt.Errorf("part %d of life %d: %w", each.part, each.life, err)
+				return &damage{place: each.place, err: err}
 			}
 			r.expect(p, each.place, nanos(from))
 		}
@@ -197,8 +200,13 @@ func (r *Replay) add(updates []inventory.Update, c *change) ([]inventory.Update,
 		return append(updates, u), nil
 	}
 	var err error
-	if u.Fact, err = decode(c.ref.Kind, c.text); err != nil {
-		return nil, fmt.Errorf("what %v became at %s: %w", c.ref, c.commit.Format(time.RFC3339Nano), err)
+	if c.flow != 0 {
+		u.Fact, err = decodeFlow(c.text, c.sum)
+	} else {
+		u.Fact, err = decode(c.ref.Kind, c.text)
+	}
+	if err != nil {
+		return nil, r.judge(fmt.Errorf("what %v became at %s: %w", c.ref, c.commit.Format(time.RFC3339Nano), &damage{place: c.place, flow: c.flow, err: err}))
 	}
 	if c.ref.Kind == inventory.KindConversation {
 		u.Ref = u.Fact.Ref()
@@ -232,19 +240,19 @@ func (r *Replay) peek() (*change, error) {
 	if r.flow == nil && r.flows.Next() {
 		var event, commit int64
 		c := &change{ref: inventory.Ref{Kind: inventory.KindConversation}, began: true}
-		if err := r.flows.Scan(&commit, &event, &c.text); err != nil {
-			return nil, classify(err)
+		if err := r.flows.Scan(&c.flow, &commit, &event, &c.text, &c.sum); err != nil {
+			return nil, r.judge(err)
 		}
 		c.event, c.commit = moment(event), moment(commit)
 		r.flow = c
 	}
 	if err := r.flows.Err(); err != nil {
-		return nil, classify(err)
+		return nil, r.judge(err)
 	}
 	for last := second(nanos(r.until)); r.read < last && (len(r.due) == 0 || second(nanos(r.due[0].commit)) > r.read); {
 		to := min(r.read+r.stretch, last)
 		if err := r.collect(begunIn(scopesOf(nil), r.read, to), time.Time{}); err != nil {
-			return nil, classify(err)
+			return nil, r.judge(err)
 		}
 		r.read = to
 	}

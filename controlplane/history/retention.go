@@ -16,7 +16,7 @@ func (s *Store) sweep() time.Duration {
 	}
 	now := s.now()
 	more, err := s.disk.sweep(now.Add(-s.cfg.Retention), now.Add(-s.cfg.FlowRetention))
-	if err != nil {
+	if err = s.judge(err); err != nil {
 		s.log.Error("history past its retention cannot be deleted", "file", s.disk.path, "error", err)
 		return sweepEvery
 	}

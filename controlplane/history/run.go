@@ -114,19 +114,33 @@ func (s *Store) gather(ctx context.Context) {
 // commit writes what is queued.
 func (s *Store) commit() error {
 	s.mu.Lock()
+	condemned := s.condemned
+	s.condemned = nil
+	s.mu.Unlock()
+	err := s.takeOut(condemned)
+
+	s.mu.Lock()
+	if err != nil {
+		defer s.mu.Unlock()
+		s.condemned = append(condemned, s.condemned...)
+		s.fail(err)
+		s.levelOut()
+		return err
+	}
 	items, lossy, p := s.queue, s.lossy, progress{version: s.version, commit: s.lastCommit}
 	var level *live
 	if lossy {
 		level = &live{view: view{root: s.current.snapshot()}, failedFrom: s.failedFrom}
 	}
 	s.queue, s.lossy, s.urgent, s.inFlight = nil, false, false, len(items)
-	idle := s.stored == s.version && !lossy
+	idle := s.stored == s.version && !lossy && s.failure == nil
 	s.mu.Unlock()
 	if idle {
 		return nil
 	}
 	begun := time.Now()
 	intervals, flows, err := s.disk.write(items, level, p)
+	err = s.judge(err)
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -142,16 +156,25 @@ func (s *Store) commit() error {
 		s.succeed()
 		s.metrics.wrote(intervals, flows, time.Since(begun))
 	}
+	s.levelOut()
+	return err
+}
+
+// levelOut lets those look who wait for the disk. s.mu is held.
+func (s *Store) levelOut() {
 	close(s.levelled)
 	s.levelled = make(chan struct{})
 	s.room.Broadcast()
-	return err
 }
 
 // fail notes that a write failed. s.mu is held.
 func (s *Store) fail(err error) {
 	s.failure = err
 	s.metrics.failures.Inc()
+	if broken(err) {
+		err = errors.Join(fmt.Errorf("%w; it is isolated when the daemon starts again", err), s.disk.condemn(err))
+		s.failure = err
+	}
 	if s.phase == Running {
 		s.phase = Failing
 		s.log.Error("history cannot be written; the live state goes on, changes wait", "file", s.disk.path, "error", err)
@@ -182,9 +205,7 @@ func (s *Store) finish() error {
 		f.finish()
 	}
 	clear(s.feeds)
-	close(s.levelled)
-	s.levelled = make(chan struct{})
-	s.room.Broadcast()
+	s.levelOut()
 	s.mu.Unlock()
 	if err != nil {
 		err = fmt.Errorf("history: %w: the last %d changes: %w", ErrNotStored, lost, err)

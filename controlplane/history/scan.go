@@ -39,17 +39,21 @@ type packed struct {
 func (d *disk) scan(ctx context.Context, q querier, what question, wanted func(inventory.Ref, *state) bool, each func(found)) error {
 	group, ctx := errgroup.WithContext(ctx)
 	work := make(chan []packed, runtime.GOMAXPROCS(0))
-	var mu sync.Mutex // guards each
+	var mu sync.Mutex // held to call each and spoiled
 	for range runtime.GOMAXPROCS(0) {
 		group.Go(func() error {
 			u := unpacker{vocabulary: d.vocabulary, sums: what.sums}
 			var some []found
 			for parts := range work {
-				var err error
-				if some, err = u.decode(parts, wanted, some[:0]); err != nil {
-					return err
+				var spoiled []*damage
+				some, spoiled = u.decode(parts, wanted, some[:0])
+				if len(spoiled) > 0 && what.spoiled == nil {
+					return spoiled[0]
 				}
 				mu.Lock()
+				for _, row := range spoiled {
+					what.spoiled(row)
+				}
 				for _, f := range some {
 					each(f)
 				}
@@ -98,29 +102,39 @@ func readParts(ctx context.Context, q querier, what question, give func([]packed
 	return give(some)
 }
 
-// decode appends the states of parts that are wanted.
-func (u *unpacker) decode(parts []packed, wanted func(inventory.Ref, *state) bool, to []found) ([]found, error) {
+// decode appends the states of parts that are wanted, and gives the parts that are damaged, of which it appends none.
+func (u *unpacker) decode(parts []packed, wanted func(inventory.Ref, *state) bool, to []found) (_ []found, spoiled []*damage) {
 	for _, each := range parts {
-		p, err := u.part(each.data)
+		whole, err := u.decodePart(each, wanted, to)
 		if err != nil {
-			return nil, fmt.Errorf("part %d of life %d: %w", each.part, each.life, err)
+			spoiled = append(spoiled, &damage{place: each.place, err: err})
+			continue
 		}
-		for i := range p.states {
-			s := &p.states[i]
-			ref := p.objects[s.object]
-			if !wanted(ref, s) {
-				continue
-			}
-			fact, err := decode(ref.Kind, s.text)
-			if err != nil {
-				return nil, fmt.Errorf("state %d of %v: %w", i, ref, err)
-			}
-			f := found{state: *s, place: each.place, index: i, ref: ref, fact: fact}
-			if f.text = nil; u.sums {
-				f.sum = sumOf(s.text)
-			}
-			to = append(to, f)
+		to = whole
+	}
+	return to, spoiled
+}
+
+func (u *unpacker) decodePart(each packed, wanted func(inventory.Ref, *state) bool, to []found) ([]found, error) {
+	p, err := u.part(each.data)
+	if err != nil {
+		return nil, err
+	}
+	for i := range p.states {
+		s := &p.states[i]
+		ref := p.objects[s.object]
+		if !wanted(ref, s) {
+			continue
 		}
+		fact, err := decode(ref.Kind, s.text)
+		if err != nil {
+			return nil, fmt.Errorf("state %d of %v: %w", i, ref, err)
+		}
+		f := found{state: *s, place: each.place, index: i, ref: ref, fact: fact}
+		if f.text = nil; u.sums {
+			f.sum = sumOf(s.text)
+		}
+		to = append(to, f)
 	}
 	return to, nil
 }

@@ -54,13 +54,14 @@ CREATE TABLE flow_record (
 	reverse_packets  INTEGER NOT NULL,
 	reverse_bytes    INTEGER NOT NULL,
 	fact             TEXT NOT NULL,
+	sum              INTEGER,
 	UNIQUE (conversation, slot_ns)
 ) STRICT;
 CREATE INDEX flow_record_by_event ON flow_record (event_ns);
 CREATE INDEX flow_record_by_commit ON flow_record (commit_ns);
 CREATE INDEX flow_record_by_last ON flow_record (last_ns);
 
-` + latestTable
+` + latestTable + damagedTable
 
 // latestTable has what only its newest state matters of. Files of before it get it when they
 // are opened; whoever does not know it does not miss it.
@@ -72,6 +73,17 @@ const latestTable = `CREATE TABLE IF NOT EXISTS latest (
 	fact      TEXT NOT NULL,
 	PRIMARY KEY (kind, name)
 ) STRICT;
+`
+
+// damagedTable has what was found not to be what was written. Files of before it get it likewise.
+const damagedTable = `CREATE TABLE IF NOT EXISTS damaged (
+	life     INTEGER NOT NULL,
+	part     INTEGER NOT NULL,
+	flow     INTEGER NOT NULL,
+	found_ns INTEGER NOT NULL,
+	content  BLOB,
+	PRIMARY KEY (life, part, flow, found_ns)
+) WITHOUT ROWID;
 `
 
 // lifeTables have the intervals: lives in parts, by what a life is found, where the parts are in the time's tree, and when

@@ -52,7 +52,7 @@ func (s *Store) serviceSpans(ctx context.Context, service inventory.Ref, from, t
 		return nil, err
 	}
 	spans, err := s.disk.serviceSpans(ctx, service, from, to)
-	return spans, classify(err)
+	return spans, s.judge(err)
 }
 
 // serviceSpans gives what concerns a service. The lives of its pods are read whole: a pod's own states, memberships and

@@ -21,7 +21,7 @@ type Store struct {
 	disk    *disk
 	metrics *metrics
 
-	isolated string // never changed after New
+	isolated []string // never changed after New
 
 	wake chan struct{} // holds one when the writer should look
 
@@ -40,6 +40,9 @@ type Store struct {
 	failure    error              // guarded by mu; why phase is Failing or Dropping
 	failedFrom time.Time          // guarded by mu; commit time of the first change that is not on disk, while failure is set
 	dropped    uint64             // guarded by mu
+	condemned  []*damage          // guarded by mu; rows that the writer is to take out
+	damage     error              // guarded by mu; the last that was found since New
+	damaged    uint64             // guarded by mu; rows that were taken out since New
 	inFlight   int                // guarded by mu; changes that the writer has taken and not written
 	closing    bool               // guarded by mu; nothing is taken any more
 }
@@ -73,11 +76,14 @@ type Status struct {
 	Queued  int    // changes that wait for the disk
 	Dropped uint64 // changes that will never be on disk, since New
 
-	Isolated string // where the file is that was found damaged at New; empty if it was whole
+	Isolated []string // where the files are that were found damaged at New
+	Damaged  uint64   // rows that were found damaged since New, and taken out
+	Damage   error    // the last damage that was found since New; nil if none
 }
 
 // New opens the history in cfg.Dir, makes it when there is none, and loads the state that
-// it ended with. A damaged file goes to quarantine, which is logged and in Status, and a new history begins. It fails
+// it ended with. A damaged row is taken out; a damaged file goes to quarantine, and a new history begins, of which nothing before is
+// known. Both are logged and in Status. It fails
 // with ErrInUse, ErrNewerSchema, or ErrCorrupt for a file of something else, naming the file. The
 // caller calls Run, or Close when it never gets to Run.
 func New(cfg Config, deps Deps) (*Store, error) {
@@ -91,15 +97,8 @@ func New(cfg Config, deps Deps) (*Store, error) {
 		deps.Now = time.Now
 	}
 	s, err := load(cfg, deps)
-	if damaged(err) {
-		to, moving := isolate(cfg.Dir, deps.Now())
-		if moving != nil {
-			return nil, errors.Join(err, moving)
-		}
-		deps.Log.Error("the history is damaged and isolated; a new one begins", "file", filepath.Join(cfg.Dir, fileName), "now", to, "error", err)
-		if s, err = load(cfg, deps); err == nil {
-			s.isolated = to
-		}
+	if errors.Is(err, ErrCorrupt) && !errors.Is(err, errForeign) {
+		s, err = beginAnew(cfg, deps, err)
 	}
 	if err != nil {
 		return nil, err
@@ -111,9 +110,27 @@ func New(cfg Config, deps Deps) (*Store, error) {
 	return s, nil
 }
 
+// beginAnew isolates a damaged file and opens a new one in its place.
+func beginAnew(cfg Config, deps Deps, why error) (*Store, error) {
+	to, err := isolate(cfg.Dir, deps.Now())
+	if err != nil {
+		return nil, errors.Join(why, err)
+	}
+	deps.Log.Error("the history is damaged and isolated; a new one begins", "file", filepath.Join(cfg.Dir, fileName), "now", to, "error", why)
+	s, err := load(cfg, deps)
+	if err != nil {
+		return nil, err
+	}
+	s.isolated = append(s.isolated, to)
+	if err := s.disk.beginAt(deps.Now()); err != nil {
+		return nil, errors.Join(fmt.Errorf("history: begin anew: %w", err), s.disk.close())
+	}
+	return s, nil
+}
+
 // load opens the file and reads the state that it ended with.
 func load(cfg Config, deps Deps) (*Store, error) {
-	d, err := openDisk(cfg, deps.Log)
+	d, err := openDisk(cfg, deps)
 	if err != nil {
 		return nil, fmt.Errorf("history: open %s: %w", cfg.Dir, err)
 	}
@@ -123,15 +140,18 @@ func load(cfg Config, deps Deps) (*Store, error) {
 		phase: Opened,
 	}
 	s.room.L = &s.mu
+	if d.isolated != "" {
+		s.isolated = append(s.isolated, d.isolated)
+	}
 	if err := s.load(); err != nil {
-		return nil, errors.Join(fmt.Errorf("history: load %s: %w", d.path, err), d.close())
+		return nil, errors.Join(fmt.Errorf("history: load %s: %w", d.path, classify(err)), d.close())
 	}
 	return s, nil
 }
 
 // load makes the state that the disk ended with the current one.
 func (s *Store) load() error {
-	m, renamed, err := s.disk.load(s.now(), s.cfg.Linger, func(e inventory.Entry, c sum) {
+	m, renamed, spoiled, err := s.disk.load(s.now(), s.cfg.Linger, func(e inventory.Entry, c sum) {
 		s.current.set(e.Fact.Ref(), record{Entry: e, sum: c})
 	})
 	if err != nil {
@@ -143,7 +163,7 @@ func (s *Store) load() error {
 	}
 	s.version, s.stored = m.version, m.version
 	s.lastCommit = m.commit
-	return nil
+	return s.takeOut(spoiled)
 }
 
 // Record makes the changes, all with one commit time and in their order. A fact equal to
@@ -331,7 +351,7 @@ func (s *Store) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return Status{Phase: s.phase, Err: s.failure, Version: s.version, Stored: s.stored,
-		Queued: s.queued(), Dropped: s.dropped, Isolated: s.isolated}
+		Queued: s.queued(), Dropped: s.dropped, Isolated: s.isolated, Damaged: s.damaged, Damage: s.damage}
 }
 
 // Flush waits until everything recorded before it is on disk. It fails with ErrNotStored while writing fails and

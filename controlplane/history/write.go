@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"time"
 
 	"github.com/fabricscope/fabricscope/controlplane/flow"
@@ -41,7 +42,7 @@ func (s *statements) texts() []statement {
 			AND NOT EXISTS (SELECT 1 FROM span s WHERE s.scope = 64 + owner.life)`},
 		{&s.numbering, `UPDATE numbering SET next_life = ?`},
 		{&s.flow, `INSERT OR REPLACE INTO flow_record VALUES
-			(NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`},
+			(NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`},
 		{&s.latest, `INSERT OR REPLACE INTO latest VALUES (?, ?, ?, ?, ?)`},
 		{&s.progress, `UPDATE progress SET version = ?, commit_ns = ?`},
 	}
@@ -247,7 +248,7 @@ func (b *batch) putFlow(it item) error {
 		c.Client.Identity.Pod, c.Client.Identity.Service,
 		c.Server.Address.String(), int64(c.Server.Port), c.Server.Identity.Cluster, c.Server.Identity.Namespace,
 		c.Server.Identity.Pod, c.Server.Identity.Service,
-		int64(c.Forward.Packets), int64(c.Forward.Bytes), int64(c.Reverse.Packets), int64(c.Reverse.Bytes), string(it.text))
+		int64(c.Forward.Packets), int64(c.Forward.Bytes), int64(c.Reverse.Packets), int64(c.Reverse.Bytes), string(it.text), int64(crc32.Checksum(it.text, sums)))
 	b.flowRows++
 	return err
 }
