@@ -93,7 +93,7 @@ func (g *Guard) write(ctx context.Context, r *record, err error) {
 	if g.audit == nil {
 		return
 	}
-	c, _ := ctx.Value(callerKey{}).(caller)
+	c := callerOf(ctx)
 	attrs := []slog.Attr{slog.String("user", c.user), slog.Any("principals", c.principals)}
 	if p, ok := peer.FromContext(ctx); ok {
 		attrs = append(attrs, slog.String("peer", p.Addr.String()))

@@ -2,8 +2,10 @@ package access
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"net"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
@@ -24,7 +26,9 @@ const (
 // caller is who makes a call.
 type caller struct {
 	user       string   // who logged in; "" for nobody
+	hash       []byte   // of the password that was right
 	principals []string // of the certificate, as gRPC A43 has them: URI SANs, DNS SANs, else the subject
+	connection *tls.ConnectionState
 }
 
 type callerKey struct{}
@@ -36,8 +40,11 @@ func (g *Guard) authenticate(ctx context.Context) (context.Context, error) {
 	if p, ok := peer.FromContext(ctx); ok {
 		from = p.Addr
 		if info, ok := p.AuthInfo.(credentials.TLSInfo); ok && len(info.State.VerifiedChains) > 0 {
-			c.principals = principalsOf(info.State.VerifiedChains[0][0])
+			c.principals, c.connection = principalsOf(info.State.VerifiedChains[0][0]), &info.State
 		}
+	}
+	if err := g.certified(c.connection, time.Now()); err != nil {
+		return ctx, err
 	}
 	md, _ := metadata.FromIncomingContext(ctx)
 	md = md.Copy()
@@ -48,7 +55,8 @@ func (g *Guard) authenticate(ctx context.Context) (context.Context, error) {
 	switch {
 	case g.users == nil: // nobody can log in
 	case len(names) == 1 && len(passwords) == 1:
-		if err := g.login(ctx, names[0], passwords[0], from); err != nil {
+		var err error
+		if c.hash, err = g.login(ctx, names[0], passwords[0], from); err != nil {
 			return ctx, err
 		}
 		c.user = names[0]

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
-	"log/slog"
 	"os"
 	"slices"
 	"sync/atomic"
@@ -65,9 +64,9 @@ type watched interface {
 
 func (k *kept[T]) name() string { return k.what }
 
-// watch looks at files again until ctx ends. What cannot be used is said once, and counted.
-func watch(ctx context.Context, all []watched, every time.Duration, log *slog.Logger, m *metrics) {
-	tick := time.NewTicker(every)
+// watch looks at the files again until ctx ends.
+func (g *Guard) watch(ctx context.Context) {
+	tick := time.NewTicker(g.cfg.Refresh)
 	defer tick.Stop()
 	said := map[string]string{}
 	for {
@@ -76,18 +75,29 @@ func watch(ctx context.Context, all []watched, every time.Duration, log *slog.Lo
 			return
 		case <-tick.C:
 		}
-		for _, w := range all {
-			changed, err := w.look()
-			switch {
-			case err != nil && (changed || said[w.name()] != err.Error()):
-				said[w.name()] = err.Error()
-				m.reloads.WithLabelValues(w.name(), "refused").Inc()
-				log.Error("a changed file cannot be used; all goes on with the one before", "what", w.name(), "error", err)
-			case err == nil && changed:
-				delete(said, w.name())
-				m.reloads.WithLabelValues(w.name(), "ok").Inc()
-				log.Info("read again", "what", w.name())
-			}
+		changed := false
+		for _, w := range g.files {
+			changed = g.lookAt(w, said) || changed
 		}
+		g.review(changed)
 	}
+}
+
+// lookAt looks at a file, and says whether it changed and can be used. What cannot be used is said once, and counted.
+func (g *Guard) lookAt(w watched, said map[string]string) bool {
+	changed, err := w.look()
+	if err != nil {
+		if changed || said[w.name()] != err.Error() {
+			said[w.name()] = err.Error()
+			g.metrics.reloads.WithLabelValues(w.name(), "refused").Inc()
+			g.log.Error("a changed file cannot be used; all goes on with the one before", "what", w.name(), "error", err)
+		}
+		return false
+	}
+	if changed {
+		delete(said, w.name())
+		g.metrics.reloads.WithLabelValues(w.name(), "ok").Inc()
+		g.log.Info("read again", "what", w.name())
+	}
+	return changed
 }

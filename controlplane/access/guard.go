@@ -28,6 +28,7 @@ type Guard struct {
 	hashing  *hashing
 	logins   singleflight.Group // that are being checked
 	failures limiter
+	open     openStreams
 	audit    *slog.Logger // nil for none
 	auditTo  *auditFile   // likewise
 	files    []watched
@@ -47,7 +48,8 @@ func New(cfg Config, deps Deps) (*Guard, error) {
 			return nil, fmt.Errorf("access: %w", err)
 		}
 	}
-	g := &Guard{cfg: cfg, log: deps.Log, failures: limiter{from: map[netip.Addr]*rate.Limiter{}}}
+	g := &Guard{cfg: cfg, log: deps.Log, failures: limiter{from: map[netip.Addr]*rate.Limiter{}},
+		open: openStreams{all: map[*knownStream]struct{}{}}}
 	if err := g.read(); err != nil {
 		return nil, fmt.Errorf("access: %w", err)
 	}
@@ -125,9 +127,9 @@ func (g *Guard) readCallers() (err error) {
 	return nil
 }
 
-// Run looks at the files until ctx ends.
+// Run looks at the files until ctx ends, and ends what they do not allow any more.
 func (g *Guard) Run(ctx context.Context) error {
-	watch(ctx, g.files, g.cfg.Refresh, g.log, g.metrics)
+	g.watch(ctx)
 	if g.auditTo != nil {
 		return g.auditTo.close()
 	}

@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -33,25 +34,65 @@ func (g *Guard) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, 
 }
 
 func (g *Guard) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) (err error) {
+	turn := g.open.turn()
 	ctx, err := g.authenticate(stream.Context())
-	known := &knownStream{ServerStream: stream, ctx: ctx, record: record{began: time.Now(), method: info.FullMethod}}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	known := &knownStream{ServerStream: stream, ctx: ctx, cancel: cancel, info: info, ended: make(chan struct{}),
+		record: record{began: time.Now(), method: info.FullMethod}}
 	defer func() { g.write(ctx, known.done(), err) }()
 	if err != nil {
 		return err
 	}
+	if g.open.add(known) != turn { // files changed in between
+		if err := g.admits(known); err != nil {
+			g.open.remove(known)
+			return err
+		}
+	}
+	defer g.open.remove(known)
+	// A handler can be stuck in what only its client ends. Its stream ends with this, and the handler with its stream.
+	ended := make(chan error, 1)
+	go func() { ended <- g.permitted(srv, known, handle) }()
+	select {
+	case err = <-ended:
+	case <-known.ended:
+	}
+	if why := known.why.Load(); why != nil {
+		return *why
+	}
+	return err
+}
+
+// permitted calls a handler, if the policy allows it.
+func (g *Guard) permitted(srv any, known *knownStream, handle grpc.StreamHandler) error {
 	if g.policy == nil {
 		return handle(srv, known)
 	}
-	return g.policy.get().StreamInterceptor(srv, known, info, handle)
+	return g.policy.get().StreamInterceptor(srv, known, known.info, handle)
 }
 
 // knownStream is a stream whose caller is known.
 type knownStream struct {
 	grpc.ServerStream
-	ctx context.Context
+	ctx    context.Context
+	cancel context.CancelFunc
+	info   *grpc.StreamServerInfo
+	once   sync.Once
+	why    atomic.Pointer[error] // the status that it has to end with
+	ended  chan struct{}         // closed then
 
 	mu     sync.Mutex
 	record record // guarded by mu
+}
+
+// end has the stream end with a status.
+func (s *knownStream) end(why error) {
+	s.once.Do(func() {
+		s.why.Store(&why)
+		close(s.ended)
+		s.cancel()
+	})
 }
 
 // RecvMsg implements grpc.ServerStream.

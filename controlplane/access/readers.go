@@ -101,7 +101,7 @@ func (g *Guard) ReaderOf(ctx context.Context) (*Scope, error) {
 	if len(g.cfg.Readers) == 0 {
 		return nil, nil
 	}
-	c, _ := ctx.Value(callerKey{}).(caller)
+	c := callerOf(ctx)
 	for i := range g.cfg.Readers {
 		r := &g.cfg.Readers[i]
 		if c.user != "" && slices.Contains(r.Users, c.user) ||

@@ -115,12 +115,22 @@ func TestCertificateReload(t *testing.T) {
 	write(t, next, g.dir, "server")
 	until(t, "the new certificate is shown", func() bool { return shown() == next.Leaf.SerialNumber.String() })
 
-	// Another authority of clients: the old ones' certificates are foreign now.
+	// The stream has noticed nothing.
+	if err := stream.Send(&gpb.SubscribeRequest{Request: &gpb.SubscribeRequest_Poll{}}); err != nil {
+		t.Fatal(err)
+	}
+	synced()
+
+	// Another authority of clients: the old ones' certificates are foreign now, on connections that were there too.
 	before := g.clients
 	g.clients = newAuthority(t, "others")
 	g.clients.write(t, g.dir, "clients.crt")
 	until(t, "the new authority counts", func() bool { return g.ask(t, g.clients.client(t, me)) == nil })
 	wantCode(t, g.ask(t, before.client(t, me)), codes.Unavailable)
+	_, err = stream.Recv()
+	wantCode(t, err, codes.Unauthenticated, "unknown authority")
+	_, err = gpb.NewGNMIClient(conn).Capabilities(within(t), &gpb.CapabilityRequest{})
+	wantCode(t, err, codes.Unauthenticated)
 	writeFile(t, g.cfg.ClientCA, []byte("torn"))
 	until(t, "the torn file is refused", func() bool { return g.counted(t, reloads, "refused", "client-ca-file") == 1 })
 	wantCode(t, g.ask(t, g.clients.client(t, me)), codes.OK)
@@ -129,12 +139,6 @@ func TestCertificateReload(t *testing.T) {
 	}
 	until(t, "the missing file is refused", func() bool { return g.counted(t, reloads, "refused", "client-ca-file") == 2 })
 	wantCode(t, g.ask(t, g.clients.client(t, me)), codes.OK)
-
-	// The stream has noticed nothing.
-	if err := stream.Send(&gpb.SubscribeRequest{Request: &gpb.SubscribeRequest_Poll{}}); err != nil {
-		t.Fatal(err)
-	}
-	synced()
 }
 
 const reloads = "fabricscope_access_reloads_total"

@@ -109,16 +109,16 @@ func (u *users) inherit(before *users) {
 	before.mu.Lock()
 	defer before.mu.Unlock()
 	for name, sum := range before.passed {
-		if u.same(before, name) {
+		if u.has(name, before.hashes[name]) {
 			u.passed[name] = sum
 		}
 	}
 }
 
-// same says whether a user is the same in both.
-func (u *users) same(o *users, name string) bool {
-	hash, there := u.hashes[name]
-	return there && bytes.Equal(hash, o.hashes[name])
+// has says whether there is a user with a hash.
+func (u *users) has(name string, hash []byte) bool {
+	mine, there := u.hashes[name]
+	return there && bytes.Equal(mine, hash)
 }
 
 // remembered says whether the password with a sum is the one that passed before.
