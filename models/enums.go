@@ -1018,6 +1018,37 @@ const (
 	Types_OpaqueOverlay_WIREGUARD E_Types_OpaqueOverlay = 3
 )
 
+// E_Types_PortStatus is a derived int64 type which is used to represent
+// the enumerated node Types_PortStatus. An additional value named
+// Types_PortStatus_UNSET is added to the enumeration which is used as
+// the nil value, indicating that the enumeration was not explicitly set by
+// the program importing the generated structures.
+type E_Types_PortStatus int64
+
+// IsYANGGoEnum ensures that Types_PortStatus implements the yang.GoEnum
+// interface. This ensures that Types_PortStatus can be identified as a
+// mapped type for a YANG enumeration.
+func (E_Types_PortStatus) IsYANGGoEnum() {}
+
+// ΛMap returns the value lookup map associated with  Types_PortStatus.
+func (E_Types_PortStatus) ΛMap() map[string]map[int64]ygot.EnumDefinition { return ΛEnum }
+
+// String returns a logging-friendly string for E_Types_PortStatus.
+func (e E_Types_PortStatus) String() string {
+	return ygot.EnumLogString(e, int64(e), "E_Types_PortStatus")
+}
+
+const (
+	// Types_PortStatus_UNSET corresponds to the value UNSET of Types_PortStatus
+	Types_PortStatus_UNSET E_Types_PortStatus = 0
+	// Types_PortStatus_UP corresponds to the value UP of Types_PortStatus
+	Types_PortStatus_UP E_Types_PortStatus = 1
+	// Types_PortStatus_DOWN corresponds to the value DOWN of Types_PortStatus
+	Types_PortStatus_DOWN E_Types_PortStatus = 2
+	// Types_PortStatus_UNKNOWN corresponds to the value UNKNOWN of Types_PortStatus
+	Types_PortStatus_UNKNOWN E_Types_PortStatus = 3
+)
+
 // E_Types_SwitchRole is a derived int64 type which is used to represent
 // the enumerated node Types_SwitchRole. An additional value named
 // Types_SwitchRole_UNSET is added to the enumeration which is used as
@@ -1434,6 +1465,11 @@ var ΛEnum = map[string]map[int64]ygot.EnumDefinition{
 		2: {Name: "AH"},
 		3: {Name: "WIREGUARD"},
 	},
+	"E_Types_PortStatus": {
+		1: {Name: "UP"},
+		2: {Name: "DOWN"},
+		3: {Name: "UNKNOWN"},
+	},
 	"E_Types_SwitchRole": {
 		1: {Name: "LEAF"},
 		2: {Name: "SPINE"},
@@ -1456,6 +1492,12 @@ func initΛEnumTypes() {
 		},
 		"/fabric/links/link/loss/state/status": []reflect.Type{
 			reflect.TypeOf((E_Loss_Status)(0)),
+		},
+		"/fabric/switches/switch/ports/port/state/admin-status": []reflect.Type{
+			reflect.TypeOf((E_Types_PortStatus)(0)),
+		},
+		"/fabric/switches/switch/ports/port/state/oper-status": []reflect.Type{
+			reflect.TypeOf((E_Types_PortStatus)(0)),
 		},
 		"/fabric/switches/switch/state/connection": []reflect.Type{
 			reflect.TypeOf((E_Types_ConnectionState)(0)),

@@ -1266,9 +1266,14 @@ func (*Fabric_Switch_Interface_Loss_Gap) ΛBelongingModule() string {
 
 // Fabric_Switch_Port represents the /fabricscope-fabric/fabric/switches/switch/ports/port YANG schema element.
 type Fabric_Switch_Port struct {
-	Name   *string `path:"state/name|name" module:"fabricscope-fabric/fabricscope-fabric|fabricscope-fabric" shadow-path:"name" shadow-module:"fabricscope-fabric"`
-	Number *uint32 `path:"state/number" module:"fabricscope-fabric/fabricscope-fabric"`
-	Peer   *string `path:"state/peer" module:"fabricscope-fabric/fabricscope-fabric"`
+	AdminStatus   E_Types_PortStatus `path:"state/admin-status" module:"fabricscope-fabric/fabricscope-fabric"`
+	LastChange    *uint64            `path:"state/last-change" module:"fabricscope-fabric/fabricscope-fabric"`
+	Name          *string            `path:"state/name|name" module:"fabricscope-fabric/fabricscope-fabric|fabricscope-fabric" shadow-path:"name" shadow-module:"fabricscope-fabric"`
+	Number        *uint32            `path:"state/number" module:"fabricscope-fabric/fabricscope-fabric"`
+	OperStatus    E_Types_PortStatus `path:"state/oper-status" module:"fabricscope-fabric/fabricscope-fabric"`
+	Peer          *string            `path:"state/peer" module:"fabricscope-fabric/fabricscope-fabric"`
+	Since         *uint64            `path:"state/since" module:"fabricscope-fabric/fabricscope-fabric"`
+	UnknownReason *string            `path:"state/unknown-reason" module:"fabricscope-fabric/fabricscope-fabric"`
 }
 
 // IsYANGGoStruct ensures that Fabric_Switch_Port implements the yang.GoStruct

@@ -7,6 +7,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -30,6 +31,7 @@ import (
 	"github.com/fabricscope/fabricscope/controlplane/inventory"
 	"github.com/fabricscope/fabricscope/controlplane/kube"
 	"github.com/fabricscope/fabricscope/controlplane/p4rt"
+	"github.com/fabricscope/fabricscope/controlplane/portstate"
 	"github.com/fabricscope/fabricscope/controlplane/publish/export"
 	"github.com/fabricscope/fabricscope/controlplane/publish/gnmi"
 	"github.com/fabricscope/fabricscope/controlplane/track"
@@ -46,6 +48,7 @@ type Daemon struct {
 	diagnoser  *diagnose.Diagnoser
 	tracker    *track.Tracker
 	fabric     *fabric.Fabric
+	ports      *portstate.Watcher
 	sessions   []*p4rt.Session
 	flows      *flowcache.Handler
 	watcher    *kube.Watcher
@@ -106,6 +109,9 @@ func (d *Daemon) compose(cfg config.Config, log *slog.Logger, r *prometheus.Regi
 		return err
 	}
 	if d.fabric, err = newFabric(cfg, d.store, log, r); err != nil {
+		return err
+	}
+	if d.ports, err = newPortWatcher(cfg, d.fabric, log, r); err != nil {
 		return err
 	}
 	if err := d.connectSwitches(cfg, names, log, r); err != nil {
@@ -191,6 +197,14 @@ func newFabric(cfg config.Config, store *history.Store, log *slog.Logger, r prom
 	return fabric.New(c, fabric.Deps{Log: log, Sink: store, Registerer: r, Before: store.Now()})
 }
 
+func newPortWatcher(cfg config.Config, sink portstate.Sink, log *slog.Logger, r prometheus.Registerer) (*portstate.Watcher, error) {
+	c := portstate.DefaultConfig()
+	for _, sw := range cfg.Switches {
+		c.Switches = append(c.Switches, portstate.Switch{Name: sw.Name, Address: cmp.Or(sw.GNMIAddress, sw.Address)})
+	}
+	return portstate.New(c, portstate.Deps{Log: log, Sink: sink, Registerer: r})
+}
+
 func newGNMI(cfg config.Config, store *history.Store, flows *records.Store, guard *access.Guard, log *slog.Logger, r prometheus.Registerer) (*gnmi.Server, error) {
 	c := gnmi.DefaultConfig()
 	g := cfg.GNMI
@@ -234,6 +248,7 @@ func (d *Daemon) runAll(ctx context.Context) error {
 	above.Go(func() error { return d.diagnoser.Run(upper) })
 	above.Go(func() error { return d.tracker.Run(upper) })
 	above.Go(func() error { return quiet(upper, d.fabric.Run(upper)) })
+	g.Go(func() error { return quiet(ctx, d.ports.Run(ctx)) })
 	for _, s := range d.sessions {
 		g.Go(func() error { return quiet(ctx, s.Run(ctx)) })
 	}
@@ -266,6 +281,9 @@ type findable struct{ *history.Store }
 
 // Subscribe implements diagnose.Source.
 func (s findable) Subscribe() (inventory.Lister, diagnose.Feed) { return s.Store.Subscribe() }
+
+// Facts implements diagnose.Source.
+func (s findable) Facts() inventory.Lister { return s.Now() }
 
 // portTable names the ports of all switches.
 type portTable map[string]map[uint32]string

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -48,6 +49,11 @@ type fabricPort struct {
 	Name       string      `json:"name"`
 	Number     uint64      `json:"number"`
 	Peer       string      `json:"peer"`
+	Admin      string      `json:"admin-status"` // up, down or unknown
+	Oper       string      `json:"oper-status"`
+	Unknown    string      `json:"unknown-reason,omitempty"`
+	Since      time.Time   `json:"since,omitzero"`       // oper-status has been so
+	Changed    time.Time   `json:"last-change,omitzero"` // by the switch's clock
 	Accounting *accounting `json:"accounting,omitempty"`
 }
 
@@ -200,13 +206,44 @@ func readSwitches(data *branch) []fabricSwitch {
 		}
 		for _, p := range b.each("ports", "port") {
 			state := p.in("state")
-			one.Ports = append(one.Ports, fabricPort{state.text("name"), state.number("number"), state.text("peer"), accounts[p.keys["name"]]})
+			one.Ports = append(one.Ports, fabricPort{state.text("name"), state.number("number"), state.text("peer"),
+				word(state.text("admin-status")), word(state.text("oper-status")), state.text("unknown-reason"),
+				state.instant("since"), state.instant("last-change"), accounts[p.keys["name"]]})
 		}
 		slices.SortFunc(one.Ports, func(a, b fabricPort) int { return cmp.Compare(a.Number, b.Number) })
 		switches = append(switches, one)
 	}
 	slices.SortFunc(switches, func(a, b fabricSwitch) int { return cmp.Compare(a.Name, b.Name) })
 	return switches
+}
+
+// status tells of a port's state in words.
+func (p fabricPort) status() string {
+	switch {
+	case p.Oper == "down" && p.Admin == "down":
+		return "down (shut)"
+	case p.Oper == "unknown" && p.Unknown != "":
+		return "unknown: " + p.Unknown
+	}
+	return p.Oper
+}
+
+// downPorts are the ports of a switch that are down.
+func downPorts(s fabricSwitch) string {
+	var names []string
+	unknown := 0
+	for _, p := range s.Ports {
+		switch p.Oper {
+		case "down":
+			names = append(names, p.Name)
+		case "unknown":
+			unknown++
+		}
+	}
+	if unknown == len(s.Ports) && unknown > 0 {
+		return "unknown"
+	}
+	return strings.Join(names, ",")
 }
 
 // total adds up a number over the ports of a switch; empty when no port is accounted for.
@@ -250,6 +287,7 @@ func switchColumns(packets func(uint64) string) []column[fabricSwitch] {
 		{"ADDRESS", func(s fabricSwitch) string { return s.Address }},
 		{"STATE", func(s fabricSwitch) string { return s.State }},
 		{"PORTS", func(s fabricSwitch) string { return fmt.Sprint(len(s.Ports)) }},
+		{"DOWN", downPorts},
 		{"PACKETS", func(s fabricSwitch) string {
 			return total(s, func(a *accounting) uint64 { return a.PortPackets }, packets)
 		}},

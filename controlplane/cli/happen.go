@@ -11,7 +11,7 @@ import (
 type happening struct {
 	Time    time.Time `json:"time"`
 	Cluster string    `json:"cluster"`
-	Kind    string    `json:"kind"` // of the object: pod, service, node, event, switch, link, endpoint or cluster
+	Kind    string    `json:"kind"` // of the object: pod, service, node, event, switch, port, link, endpoint or cluster
 	Object  string    `json:"object"`
 	What    string    `json:"what"`
 	Late    bool      `json:"late,omitempty"` // it came to be known only after later things
@@ -66,6 +66,10 @@ func describe(s step) []happening {
 	case "switch":
 		h.Cluster, h.Kind, h.Object, h.subject = "", "switch", t.keys["name"], switchSubject(t.keys["name"])
 		what = changed(s, "connection", func(is string) string { return "is " + word(is) })
+	case "port":
+		h.at = t.keys["name"] + "/" + t.keys["port-name"]
+		h.Cluster, h.Kind, h.Object, h.subject = "", "port", h.at, portSubject(h.at)
+		what = portChanges(s)
 	case "link":
 		return linkHappenings(s, h)
 	case "endpoint":
@@ -271,6 +275,24 @@ func eventHappening(s step, h happening) []happening {
 		text += fmt.Sprintf(" (%d times)", n)
 	}
 	return each(h, []string{strings.TrimSuffix(text, ": ")})
+}
+
+func portChanges(s step) []string {
+	was, is := s.before.text("oper-status"), s.after.text("oper-status")
+	shut := s.after.text("admin-status") == "DOWN"
+	switch {
+	case !s.after.has("oper-status"):
+		return comesAndGoes(s, "name", "", "not a port of the fabric any more")
+	case was == is && shut && s.before.text("admin-status") == "UP":
+		return []string{"shut"}
+	case was == is || was == "" && is == "UNKNOWN":
+		return nil
+	case is == "UNKNOWN":
+		return []string{strings.TrimSpace("state not known from here on " + inBrackets(s.after.text("unknown-reason")))}
+	case is == "DOWN" && shut:
+		return []string{"down (shut)"}
+	}
+	return []string{word(is)}
 }
 
 // linkHappenings tells both ends of a link.

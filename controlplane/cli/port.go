@@ -10,7 +10,7 @@ import (
 
 // dweller is something behind a port, in JSON output.
 type dweller struct {
-	Kind      string    `json:"kind"` // switch, endpoint, node or pod
+	Kind      string    `json:"kind"` // port (itself), switch, endpoint, node or pod
 	Cluster   string    `json:"cluster"`
 	Namespace string    `json:"namespace"`
 	Name      string    `json:"name"`
@@ -22,7 +22,7 @@ type dweller struct {
 func portCommand(o *options) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "port SWITCH PORT",
-		Short: "Show who lives, or lived (--at), behind a switch port",
+		Short: "Show whether a switch port is up and who lives, or lived (--at), behind it",
 		Args:  cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
 			data, err := o.ask(c.Context(), podsPath, servicesPath, nodesPath, clusterStatePath, linksPath, endpointsPath, switchesPath)
@@ -35,15 +35,20 @@ func portCommand(o *options) *cobra.Command {
 			}
 			(&filters{}).warnOfClusters(o, data)
 			(&filters{on: args[0]}).warnOfSwitches(o, data)
-			return show(o, "inhabitants", dwellers(data, args[0], port), dwellerColumns(o), dwellerColumns(o))
+			all := dwellers(data, args[0], port.Name)
+			if len(all) == 0 {
+				fmt.Fprintln(o.Stderr, "Nothing is known behind it.")
+			}
+			self := dweller{Kind: "port", Name: args[0] + "/" + port.Name, Since: port.Since, Detail: port.status()}
+			return show(o, "inhabitants", append([]dweller{self}, all...), dwellerColumns(o), dwellerColumns(o))
 		},
 	}
 	return c
 }
 
-// findPort gives the name of a port that is named by its name or number. A port that nothing is known of
+// findPort gives a port that is named by its name or number. A port that nothing is known of
 // is an error, so that a slip of the pen is not taken for emptiness.
-func findPort(data *branch, on, port string) (string, error) {
+func findPort(data *branch, on, port string) (fabricPort, error) {
 	for _, s := range readSwitches(data) {
 		if s.Name != on {
 			continue
@@ -51,13 +56,13 @@ func findPort(data *branch, on, port string) (string, error) {
 		names := make([]string, len(s.Ports))
 		for i, p := range s.Ports {
 			if p.Name == port || fmt.Sprint(p.Number) == port {
-				return p.Name, nil
+				return p, nil
 			}
 			names[i] = p.Name
 		}
-		return "", fail("switch %s has no port %q; it has %s", on, port, strings.Join(names, ", "))
+		return fabricPort{}, fail("switch %s has no port %q; it has %s", on, port, strings.Join(names, ", "))
 	}
-	return "", fail("there is no switch %q", on)
+	return fabricPort{}, fail("there is no switch %q", on)
 }
 
 func dwellers(data *branch, on, port string) []dweller {

@@ -106,6 +106,11 @@ func trouble(lab *gnmitest.Lab, p inventory.Pod) {
 			lab.Record(back)
 		}
 	}
+	for i, port := range []inventory.Port{{Admin: "up", Oper: "down"}, {Admin: "down", Oper: "down"}, {Unknown: "Unavailable: no route to host"}, {Admin: "up", Oper: "up"}} {
+		port.Switch, port.Number, port.Name, port.Peer = "leaf2", 3, "swp3", "worker2"
+		at(33 + i)
+		lab.Record(port)
+	}
 	lab.Store.Record(inventory.Became(inventory.Event{Cluster: "blue", UID: "uid-event-2", Type: "Warning", Reason: "Unhealthy",
 		Message: "Readiness probe failed", Kind: "Pod", Namespace: "shop", Name: p.Name, ObjectUID: p.UID, Count: 4, Last: at(40)}, at(40)))
 	for _, f := range shop.Facts() {

@@ -92,7 +92,7 @@ func checkTopic(args []string) error {
 // tell reads everything that happened between two moments.
 func (o *options) tell(ctx context.Context, since, until time.Time) (*story, error) {
 	s := &story{pods: map[string]*told{}, members: map[string][]string{}}
-	paths := []string{podsPath, servicesPath, nodesPath, "kubernetes/clusters/cluster/events", clusterStatePath, switchStatePath, linksPath, endpointsPath}
+	paths := []string{podsPath, servicesPath, nodesPath, "kubernetes/clusters/cluster/events", clusterStatePath, switchStatePath, portsPath, linksPath, endpointsPath}
 	err := o.replay(ctx, since, until, paths, func(st step, initial bool) {
 		s.learn(st.after)
 		if !initial {

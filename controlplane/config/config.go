@@ -98,6 +98,8 @@ type Switch struct {
 	Role     string `yaml:"role"` // leaf, spine or border
 	Ports    []Port `yaml:"ports"`
 
+	GNMIAddress string `yaml:"gnmi-address"` // host:port where it tells of its ports, if not at Address
+
 	Loopback Address `yaml:"loopback"` // from where it tells senders that their packets expired
 }
 

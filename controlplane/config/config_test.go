@@ -46,6 +46,7 @@ func TestErrorsNameLineOrField(t *testing.T) {
 		{"role: leaf", "role: tree", `switches[0].role: "tree" is not leaf, spine or border`},
 		{"role: leaf", "role: leaf\n    loopback: fd00::1", `switches[0].loopback: "fd00::1" is not an IPv4 address`},
 		{"role: leaf", "role: leaf\n    loopback: 10.0.0", `line 10: "10.0.0" is not an address`},
+		{"role: leaf", "role: leaf\n    gnmi-address: nowhere", `switches[0].gnmi-address: "nowhere" is not host:port`},
 		{"number: 1", "number: 510", "switches[0].ports[0].number: 510 is not 1 to 509"},
 		{"switch: leaf1", "switch: leaf9", `fabric.gateways[0].switch: "leaf9" is not one of the switches`},
 		{"[leaf1-eth1]", "[leaf1-eth2]", `fabric.gateways[0].ports: leaf1 has no port "leaf1-eth2"`},

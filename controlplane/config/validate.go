@@ -168,6 +168,9 @@ func (p *problems) switches(switches []Switch) {
 		field := fmt.Sprintf("switches[%d]", i)
 		p.named(field+".name", s.Name, seen)
 		p.address(field+".address", s.Address)
+		if s.GNMIAddress != "" {
+			p.address(field+".gnmi-address", s.GNMIAddress)
+		}
 		if s.DeviceID == 0 {
 			p.add(field+".device-id", "must not be 0")
 		}

@@ -31,7 +31,20 @@ type world struct {
 
 func newWorld() *world {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	return &world{now: now, last: map[inventory.Ref]inventory.Entry{}, state: newState(DefaultConfig(), now, prometheus.NewCounter(prometheus.CounterOpts{Name: "x"}))}
+	w := &world{now: now, last: map[inventory.Ref]inventory.Entry{}, state: newState(DefaultConfig(), now, prometheus.NewCounter(prometheus.CounterOpts{Name: "x"}))}
+	w.state.facts = func() inventory.Lister { return w }
+	return w
+}
+
+// All implements inventory.Lister.
+func (w *world) All(k inventory.Kind) func(func(inventory.Entry) bool) {
+	return func(yield func(inventory.Entry) bool) {
+		for r, e := range w.last {
+			if r.Kind == k && !yield(e) {
+				return
+			}
+		}
+	}
 }
 
 // is has facts hold.
@@ -44,7 +57,9 @@ func (w *world) is(facts ...inventory.Fact) {
 }
 
 func (w *world) ends(f inventory.Fact) {
-	w.state.update(inventory.Update{Ref: f.Ref(), Entry: inventory.Entry{Event: w.now}, Before: w.last[f.Ref()]}, w.now)
+	before := w.last[f.Ref()]
+	delete(w.last, f.Ref())
+	w.state.update(inventory.Update{Ref: f.Ref(), Entry: inventory.Entry{Event: w.now}, Before: before}, w.now)
 }
 
 // connect is a connection that went some way, to the cart.
@@ -223,6 +238,7 @@ type facts struct {
 }
 
 func (f *facts) Subscribe() (inventory.Lister, Feed) { return f, f }
+func (f *facts) Facts() inventory.Lister             { return f }
 func (f *facts) Close()                              {}
 
 func (f *facts) All(k inventory.Kind) func(func(inventory.Entry) bool) {

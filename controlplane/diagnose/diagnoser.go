@@ -49,6 +49,8 @@ type Sink interface {
 // Source tells what is so now and what changes.
 type Source interface {
 	Subscribe() (inventory.Lister, Feed)
+	// Facts gives what is so now.
+	Facts() inventory.Lister
 }
 
 // Feed is a stream of updates.
@@ -95,6 +97,7 @@ func (d *Diagnoser) Run(ctx context.Context) error {
 	defer feed.Close()
 	now := time.Now()
 	s := newState(d.cfg, now, d.refused)
+	s.facts = d.deps.Source.Facts
 	s.load(view, now)
 	looked := now
 	for {

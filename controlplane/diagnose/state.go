@@ -26,6 +26,8 @@ type state struct {
 	members  map[inventory.Ref]inventory.Member
 	hops     map[inventory.Ref]*hop
 	open     map[string]*opened // by ID
+	lines    map[string]*line   // by switch/port
+	facts    func() inventory.Lister
 }
 
 // opened is a finding that was recorded and has not ended.
@@ -38,7 +40,8 @@ type opened struct {
 func newState(cfg Config, now time.Time, refused prometheus.Counter) *state {
 	return &state{cfg: cfg, began: now, refused: refused, standing: map[inventory.Ref]inventory.Finding{}, switches: map[inventory.Ref]outage{},
 		ports: map[portKey]*port{}, services: map[serviceKey]*service{},
-		members: map[inventory.Ref]inventory.Member{}, hops: map[inventory.Ref]*hop{}, open: map[string]*opened{}}
+		members: map[inventory.Ref]inventory.Member{}, hops: map[inventory.Ref]*hop{}, open: map[string]*opened{},
+		lines: map[string]*line{}}
 }
 
 // load takes the state that the store has, with the findings of an earlier run.
@@ -47,7 +50,8 @@ func (s *state) load(view inventory.Lister, now time.Time) {
 		f := e.Fact.(inventory.Finding)
 		s.open[f.ID] = &opened{finding: f, told: now, held: now}
 	}
-	for _, k := range []inventory.Kind{inventory.KindSwitch, inventory.KindLinkLoss, inventory.KindAttachment, inventory.KindGap, inventory.KindMember} {
+	for _, k := range []inventory.Kind{inventory.KindSwitch, inventory.KindLinkLoss, inventory.KindAttachment, inventory.KindGap, inventory.KindMember,
+		inventory.KindLink, inventory.KindPort} {
 		for e := range view.All(k) {
 			s.update(inventory.Update{Ref: e.Fact.Ref(), Entry: e}, now)
 		}
@@ -73,10 +77,20 @@ func (s *state) update(u inventory.Update, now time.Time) {
 		s.connection(u.Ref, f, u.Event)
 	case inventory.Member:
 		s.member(u.Ref, f, true)
+	case inventory.Link:
+		s.linked(f, true, now)
+	case inventory.Port:
+		s.port(f, u.Event, now)
 	case nil:
 		delete(s.standing, u.Ref)
 		delete(s.switches, u.Ref)
 		delete(s.hops, u.Ref)
+		if k, ok := u.Before.Fact.(inventory.Link); ok {
+			s.linked(k, false, now)
+		}
+		if u.Ref.Kind == inventory.KindPort {
+			delete(s.lines, u.Ref.ID)
+		}
 		if m, ok := s.members[u.Ref]; ok {
 			s.member(u.Ref, m, false)
 		}
@@ -119,6 +133,7 @@ func (s *state) holding(now time.Time) map[string]inventory.Finding {
 	add(s.failing(now)...)
 	add(s.empty(now)...)
 	add(s.erring(now)...)
+	add(s.downed(now)...)
 	return all
 }
 

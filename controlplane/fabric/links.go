@@ -74,6 +74,21 @@ func (l *links) expire(now time.Time, reachable func(sw string) bool) (ended []i
 	return ended
 }
 
+// end forgets the links at a port, in both directions, and gives those that were facts.
+func (l *links) end(port inventory.PortRef) (ended []inventory.Link) {
+	for at, s := range l.seen {
+		if at != port && s.from != port {
+			continue
+		}
+		if !s.doubtful {
+			ended = append(ended, inventory.Link{A: s.from, B: at})
+		}
+		delete(l.seen, at)
+	}
+	slices.SortFunc(ended, func(a, b inventory.Link) int { return a.Ref().Compare(b.Ref()) })
+	return ended
+}
+
 // edges gives the links that routes may use, in a stable order.
 func (l *links) edges() []edge {
 	out := make([]edge, 0, len(l.seen))

@@ -177,14 +177,8 @@ func (l *loop) send(n *node, port uint32, frame []byte, protocol string) {
 // restore takes over what was known before the daemon started, as far as the configuration
 // still has it, and ends the rest.
 func (l *loop) restore(now time.Time) {
-	var changes []inventory.Change
+	changes := l.restorePorts(now)
 	if v := l.deps.Before; v != nil {
-		for e := range v.All(inventory.KindPort) {
-			p, ok := e.Fact.(inventory.Port)
-			if n := l.nodes[p.Switch]; !ok || n == nil || n.numberOf[p.Name] != p.Number {
-				changes = append(changes, inventory.Ended(e.Fact.Ref(), now))
-			}
-		}
 		for e := range v.All(inventory.KindLink) {
 			if k, ok := e.Fact.(inventory.Link); ok && l.has(k.A) && l.has(k.B) {
 				l.links.learn(k.A, k.B, l.cfg.LLDPHold, now)
@@ -196,12 +190,6 @@ func (l *loop) restore(now time.Time) {
 			if p, ok := e.Fact.(inventory.Endpoint); !ok || !l.restoreNeighbour(p, now) {
 				changes = append(changes, inventory.Ended(e.Fact.Ref(), now))
 			}
-		}
-	}
-	for _, name := range l.names() {
-		n := l.nodes[name]
-		for _, p := range n.cfg.Ports {
-			changes = append(changes, inventory.Became(portFact(n, p), now))
 		}
 	}
 	l.deps.Sink.Record(changes...)

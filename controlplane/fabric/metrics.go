@@ -14,6 +14,7 @@ type metrics struct {
 	links      prometheus.Gauge
 	neighbours *prometheus.GaugeVec
 	computed   prometheus.Counter
+	ports      *prometheus.GaugeVec
 }
 
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
@@ -34,7 +35,9 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		computed: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: "fabricscope", Subsystem: "fabric", Name: "route_computations_total", Help: "Times that the routes were computed."}),
 	}
-	for _, c := range []prometheus.Collector{m.frames, m.updates, m.failures, m.drops, m.links, m.neighbours, m.computed} {
+	m.ports = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Namespace: "fabricscope", Subsystem: "fabric", Name: "ports", Help: "Ports by their state: up, down or unknown."}, []string{"switch", "state"})
+	for _, c := range []prometheus.Collector{m.frames, m.updates, m.failures, m.drops, m.links, m.neighbours, m.computed, m.ports} {
 		if err := r.Register(c); err != nil {
 			return nil, fmt.Errorf("fabric: register metrics: %w", err)
 		}

@@ -47,6 +47,15 @@ func (n *neighbours) recheck(now time.Time) {
 	}
 }
 
+// recheckAt makes the neighbours behind a port due.
+func (n *neighbours) recheckAt(port uint32, now time.Time) {
+	for _, h := range n.byAddr {
+		if h.port == port {
+			h.check, h.asked = now, 0
+		}
+	}
+}
+
 // due gives the neighbours to ask now, and those that are gone because they did not answer;
 // in a stable order.
 func (n *neighbours) due(now time.Time) (ask, gone []neighbour) {

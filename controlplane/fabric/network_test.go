@@ -32,6 +32,9 @@ type network struct {
 	hosts   map[inventory.PortRef]*testHost
 	facts   map[inventory.Ref]inventory.Fact
 	history []string
+
+	portHistory []string // with event times since start
+	start       time.Time
 }
 
 type testSwitch struct {
@@ -111,7 +114,7 @@ func (s *testSwitch) SendPacket(p p4rt.PacketOut) error {
 func newNetwork(t *testing.T, cfg Config, leaves, spines int) *network {
 	t.Helper()
 	n := &network{t: t, sw: map[string]*testSwitch{}, frames: make(chan func(), 1<<16),
-		cables: map[inventory.PortRef]inventory.PortRef{}, hosts: map[inventory.PortRef]*testHost{}, facts: map[inventory.Ref]inventory.Fact{}}
+		cables: map[inventory.PortRef]inventory.PortRef{}, hosts: map[inventory.PortRef]*testHost{}, facts: map[inventory.Ref]inventory.Fact{}, start: time.Now()}
 	add := func(name, role string, device uint64, ports int, gateways ...Gateway) {
 		s := Switch{Name: name, DeviceID: device, Role: role, Gateways: gateways}
 		for p := 1; p <= ports; p++ {
@@ -235,6 +238,8 @@ func (n *network) Record(changes ...inventory.Change) {
 		}
 		if c.Ref.Kind != inventory.KindPort {
 			n.history = append(n.history, fmt.Sprintf("%t %s", c.Fact != nil, c.Ref))
+		} else if p, ok := c.Fact.(inventory.Port); ok {
+			n.portHistory = append(n.portHistory, fmt.Sprintf("%s %s %v", c.Ref.ID, p.Oper+p.Unknown, c.Event.Sub(n.start)))
 		}
 	}
 }

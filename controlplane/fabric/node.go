@@ -17,7 +17,8 @@ type node struct {
 	numberOf   map[string]uint32    // by the port's name
 	gateways   map[uint32][]Gateway // by port
 	hellos     map[uint32][]byte    // LLDP frames by port
-	client     client               // nil without a connection
+	status     map[uint32]portStatus
+	client     client // nil without a connection
 	neighbours *neighbours
 	gleans     gleans
 	numbers    numbers
@@ -29,7 +30,7 @@ type node struct {
 func newNode(c Config, s Switch, p *programmer) (*node, error) {
 	n := &node{
 		cfg: s, mac: systemMAC(s.DeviceID), ports: map[uint32]Port{}, numberOf: map[string]uint32{},
-		gateways: map[uint32][]Gateway{}, hellos: map[uint32][]byte{},
+		gateways: map[uint32][]Gateway{}, hellos: map[uint32][]byte{}, status: map[uint32]portStatus{},
 		neighbours: newNeighbours(c), gleans: gleans{c.GleanInterval, c.MaxGlean, map[netip.Addr]time.Time{}},
 		numbers: newNumbers(), programmer: p, dirty: true,
 	}

@@ -57,6 +57,9 @@ func (l *loop) lldp(n *node, port uint32, frame []byte, now time.Time) string {
 	if sender == at {
 		return "own"
 	}
+	if n.isDown(port) || from.isDown(number) {
+		return "port-down" // it was under way when the port went down
+	}
 	if a.ttl == 0 {
 		// The sender is going away (IEEE 802.1AB, 6.6.1).
 		if s, ok := l.links.seen[at]; ok {

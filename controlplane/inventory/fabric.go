@@ -45,7 +45,18 @@ type Port struct {
 	Number uint32 `json:"number"` // the data plane's number
 	Name   string `json:"name"`
 	Peer   string `json:"peer,omitempty"` // what the configuration says is behind it
+
+	Admin   string    `json:"admin,omitempty"`   // whether it is to carry frames, as the switch says: up, down or empty
+	Oper    string    `json:"oper,omitempty"`    // whether it does: up, down, or empty when that is not known
+	Unknown string    `json:"unknown,omitempty"` // why Oper is not known
+	Changed time.Time `json:"changed,omitzero"`  // when that last became otherwise, as the switch says
 }
+
+// States of ports.
+const (
+	PortUp   = "up"
+	PortDown = "down"
+)
 
 // Ref has switch/name as its ID.
 func (p Port) Ref() Ref { return Ref{Kind: KindPort, ID: p.Switch + "/" + p.Name} }

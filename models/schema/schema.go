@@ -193,9 +193,14 @@ func Root() []Node {
 						{Name: "port", Module: "fabricscope-fabric", Keys: []string{"name"}, Children: []Node{
 							{Name: "name", Module: "fabricscope-fabric", OnChange: true},
 							{Name: "state", Module: "fabricscope-fabric", OnChange: true, Children: []Node{
+								{Name: "admin-status", Module: "fabricscope-fabric", OnChange: true},
+								{Name: "last-change", Module: "fabricscope-fabric", Wide: true, OnChange: true},
 								{Name: "name", Module: "fabricscope-fabric", OnChange: true},
 								{Name: "number", Module: "fabricscope-fabric", OnChange: true},
+								{Name: "oper-status", Module: "fabricscope-fabric", OnChange: true},
 								{Name: "peer", Module: "fabricscope-fabric", OnChange: true},
+								{Name: "since", Module: "fabricscope-fabric", Wide: true, OnChange: true},
+								{Name: "unknown-reason", Module: "fabricscope-fabric", OnChange: true},
 							}},
 						}},
 					}},

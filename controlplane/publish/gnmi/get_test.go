@@ -65,11 +65,12 @@ func TestGet(t *testing.T) {
 		"a list entry in JSON_IETF": {
 			[]api.GNMIOption{api.EncodingJSON_IETF(), api.Path("/fabric/switches/switch[name=leaf1]/ports/port[name=swp3]")},
 			map[string]string{"/fabric/switches/switch[name=leaf1]/ports/port[name=swp3]": `{"fabricscope-fabric:name":"swp3",` +
-				`"fabricscope-fabric:state":{"name":"swp3","number":3,"peer":"worker1"}}`},
+				`"fabricscope-fabric:state":{"name":"swp3","number":3,"peer":"worker1","admin-status":"UP","oper-status":"UP",` +
+				`"since":"1772366400000000000","last-change":"1772362800000000000"}}`},
 		},
 		"the same in JSON": {
 			[]api.GNMIOption{api.EncodingJSON(), api.Path("/fabric/switches/switch[name=leaf1]/ports/port[name=swp3]/state")},
-			map[string]string{"/fabric/switches/switch[name=leaf1]/ports/port[name=swp3]/state": `{"name":"swp3","number":3,"peer":"worker1"}`},
+			map[string]string{"/fabric/switches/switch[name=leaf1]/ports/port[name=swp3]/state": `{"name":"swp3","number":3,"peer":"worker1","admin-status":"UP","oper-status":"UP","since":1772366400000000000,"last-change":1772362800000000000}`},
 		},
 		"several entries are several documents": {
 			[]api.GNMIOption{api.EncodingJSON_IETF(), api.Path("/fabric/switches/switch[name=leaf1]/ports/port/state/number")},
@@ -83,7 +84,7 @@ func TestGet(t *testing.T) {
 			map[string]string{"/interfaces/interface[name=swp3]/state": `{"openconfig-interfaces:name":"swp3",` +
 				`"openconfig-interfaces:type":"iana-if-type:ethernetCsmacd","openconfig-interfaces:ifindex":3,` +
 				`"openconfig-interfaces:description":"worker1","openconfig-interfaces:enabled":true,` +
-				`"openconfig-interfaces:admin-status":"UP","openconfig-interfaces:oper-status":"UNKNOWN",` +
+				`"openconfig-interfaces:admin-status":"UP","openconfig-interfaces:oper-status":"UP",` +
 				`"openconfig-interfaces:counters":{"in-octets":"987654321","fabricscope-interfaces:in-pkts":"1234567"}}`},
 		},
 		"a member without a pod": {

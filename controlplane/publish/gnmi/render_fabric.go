@@ -155,7 +155,21 @@ func portLeaves(e inventory.Entry, w *writer) {
 		w.leaf("name", str(p.Name))
 		w.leaf("number", num(p.Number))
 		w.leaf("peer", str(p.Peer))
+		w.leaf("admin-status", portStatus(p.Admin))
+		w.leaf("oper-status", portStatus(p.Oper))
+		w.leaf("unknown-reason", str(p.Unknown))
+		w.leaf("since", instant(e.Event))
+		if !p.Changed.IsZero() {
+			w.leaf("last-change", instant(p.Changed))
+		}
 	})
+}
+
+func portStatus(state string) value {
+	if state == "" {
+		return str("UNKNOWN")
+	}
+	return oneOf(state, inventory.PortUp, "UP", inventory.PortDown, "DOWN")
 }
 
 func bucketLeaves(class string, b inventory.Bucket, w *writer) {
@@ -275,8 +289,8 @@ func endpointLeaves(e inventory.Entry, w *writer) {
 	})
 }
 
-// interfaceLeaves renders a port as openconfig-interfaces has it. Whether its line is up
-// is not known: P4Runtime does not tell.
+// interfaceLeaves renders a port as openconfig-interfaces has it. Where nobody has said that a port is not to carry
+// frames, it is: the configuration names it. admin-status has no word for not known.
 func interfaceLeaves(e inventory.Entry, w *writer) {
 	p := e.Fact.(inventory.Port)
 	w.in("state", func() {
@@ -284,9 +298,9 @@ func interfaceLeaves(e inventory.Entry, w *writer) {
 		w.leaf("type", value{kind: identity, text: interfaceTypes + ":ethernetCsmacd"})
 		w.leaf("ifindex", num(p.Number))
 		w.leaf("description", str(p.Peer))
-		w.leaf("enabled", flag(true))
-		w.leaf("admin-status", str("UP"))
-		w.leaf("oper-status", str("UNKNOWN"))
+		w.leaf("enabled", flag(p.Admin != inventory.PortDown))
+		w.leaf("admin-status", oneOf(p.Admin, "", "UP", inventory.PortUp, "UP", inventory.PortDown, "DOWN"))
+		w.leaf("oper-status", portStatus(p.Oper))
 	})
 }
 

@@ -150,10 +150,10 @@ func fabric() []inventory.Fact {
 		packets, bytes uint64
 	}{
 		{inventory.Port{Switch: "leaf1", Number: 1, Name: "swp1", Peer: "spine1"}, 900, 90000},
-		{inventory.Port{Switch: "leaf1", Number: 3, Name: "swp3", Peer: "worker1"}, 1234567, 987654321},
-		{inventory.Port{Switch: "leaf2", Number: 1, Name: "swp1"}, 10, 1000},
-		{inventory.Port{Switch: "leaf2", Number: 3, Name: "swp3", Peer: "worker2"}, 20, 2000},
-		{inventory.Port{Switch: "spine1", Number: 1, Name: "swp1"}, 30, 3000},
+		{inventory.Port{Switch: "leaf1", Number: 3, Name: "swp3", Peer: "worker1", Admin: "up", Oper: "up", Changed: Epoch().Add(-time.Hour)}, 1234567, 987654321},
+		{inventory.Port{Switch: "leaf2", Number: 1, Name: "swp1", Admin: "up", Oper: "up"}, 10, 1000},
+		{inventory.Port{Switch: "leaf2", Number: 3, Name: "swp3", Peer: "worker2", Admin: "up", Oper: "up"}, 20, 2000},
+		{inventory.Port{Switch: "spine1", Number: 1, Name: "swp1", Unknown: "the switch does not tell: it serves no gNMI"}, 30, 3000},
 	} {
 		facts = append(facts, p.Port, inventory.Accounting{Switch: p.Switch, Port: p.Name, Number: p.Number,
 			PortPackets: p.packets, PortBytes: p.bytes, RecordPackets: p.packets - 5, RecordBytes: p.bytes - 500,
