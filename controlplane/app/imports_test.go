@@ -18,42 +18,43 @@ const module = "github.com/fabricscope/fabricscope/"
 func rules() map[string][]string {
 	words := []string{"controlplane/inventory", "controlplane/flow"}
 	return map[string][]string{
-		"p4src":                  {},
-		"models":                 {},
-		"controlplane/inventory": {},
-		"controlplane/flow":      {"controlplane/inventory"},
-		"controlplane/p4rt":      append([]string{"p4src"}, words...),
-		"controlplane/portstate": {},
-		"controlplane/fabric":    append([]string{"p4src", "controlplane/p4rt", "controlplane/portstate"}, words...),
-		"controlplane/flowcache": append([]string{"p4src", "controlplane/p4rt", "controlplane/track"}, words...),
-		"controlplane/track":     words,
-		"controlplane/kube":      words,
-		"controlplane/correlate": words,
-		"controlplane/diagnose":  words,
-		"controlplane/history":   words,
-		"controlplane/publish":   append([]string{"controlplane/history", "models"}, words...),
-		"controlplane/access":    append([]string{"controlplane/history", "models"}, words...),
-		"controlplane/cli":       {},
-		"controlplane/config":    {},
-		"bmv2-lab/softswitch":    {"p4src"},
-		"bmv2-lab/topology":      {},
-		"bmv2-lab/cluster":       {},
-		"bmv2-lab/node":          {"bmv2-lab/cluster"},
-		"bmv2-lab/workload":      {},
-		"bmv2-lab/check":         {"bmv2-lab/topology"},
-		"bmv2-lab/traffic":       {},
-		"bmv2-lab/verify":        {"bmv2-lab/check", "bmv2-lab/cluster"},
+		"p4src":                               {},
+		"models":                              {},
+		"controlplane/inventory":              {},
+		"controlplane/flow":                   {"controlplane/inventory"},
+		"controlplane/p4rt":                   append([]string{"p4src"}, words...),
+		"controlplane/portstate":              {},
+		"controlplane/fabric":                 append([]string{"p4src", "controlplane/p4rt", "controlplane/portstate"}, words...),
+		"controlplane/flowcache":              append([]string{"p4src", "controlplane/p4rt", "controlplane/track"}, words...),
+		"controlplane/track":                  words,
+		"controlplane/kube":                   words,
+		"controlplane/correlate":              words,
+		"controlplane/diagnose":               words,
+		"controlplane/history":                words,
+		"controlplane/publish":                append([]string{"controlplane/history", "models"}, words...),
+		"controlplane/publish/gnmi/gnmibench": append([]string{"controlplane/access", "controlplane/publish", "controlplane/history", "models"}, words...),
+		"controlplane/access":                 append([]string{"controlplane/history", "models"}, words...),
+		"controlplane/cli":                    {},
+		"controlplane/config":                 {},
+		"bmv2-lab/softswitch":                 {"p4src"},
+		"bmv2-lab/topology":                   {},
+		"bmv2-lab/cluster":                    {},
+		"bmv2-lab/node":                       {"bmv2-lab/cluster"},
+		"bmv2-lab/workload":                   {},
+		"bmv2-lab/check":                      {"bmv2-lab/topology"},
+		"bmv2-lab/traffic":                    {},
+		"bmv2-lab/verify":                     {"bmv2-lab/check", "bmv2-lab/cluster"},
 	}
 }
 
-// room is the entry of the rules that a package belongs to; "" for those without a rule.
-func room(pkg string) string {
+// room is the entry of the rules that a package belongs to, the narrowest; "" for those without a rule.
+func room(pkg string) (narrowest string) {
 	for r := range rules() {
-		if pkg == r || strings.HasPrefix(pkg, r+"/") {
-			return r
+		if (pkg == r || strings.HasPrefix(pkg, r+"/")) && len(r) > len(narrowest) {
+			narrowest = r
 		}
 	}
-	return ""
+	return narrowest
 }
 
 func TestImports(t *testing.T) {

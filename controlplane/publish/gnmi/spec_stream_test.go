@@ -73,13 +73,15 @@ func TestSubscribeCodes(t *testing.T) {
 // (specification, section 3.5).
 func TestNothingIsAggregated(t *testing.T) {
 	client := dial(t, gnmitest.Start(t, shop.Facts()))
-	for _, encoding := range []api.GNMIOption{api.EncodingJSON(), api.EncodingJSON_IETF()} {
+	for quote, encoding := range map[string]api.GNMIOption{"": api.EncodingJSON(), `"`: api.EncodingJSON_IETF()} {
 		got, err := once(t, client, encoding, api.AllowAggregation(true), subscribe("/fabric/switches/switch[name=leaf1]/ports/port[name=swp3]"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		const at = "/fabric/switches/switch[name=leaf1]/ports/port[name=swp3]"
-		wantLeaves(t, got, map[string]string{at + "/name": `"swp3"`, at + "/state/name": `"swp3"`, at + "/state/number": "3", at + "/state/peer": `"worker1"`})
+		wantLeaves(t, got, map[string]string{at + "/name": `"swp3"`, at + "/state/name": `"swp3"`, at + "/state/number": "3", at + "/state/peer": `"worker1"`,
+			at + "/state/admin-status": `"UP"`, at + "/state/oper-status": `"UP"`, at + "/state/since": quote + "1772366400000000000" + quote,
+			at + "/state/last-change": quote + "1772362800000000000" + quote})
 	}
 }
 
