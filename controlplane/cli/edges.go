@@ -81,14 +81,23 @@ func edgesCommand(o *options) *cobra.Command {
 
 // edges keeps those that the filters admit; either side may be meant, but the service is the server.
 func (f *filters) edges(list []edge) []edge {
-	sides := func(of func(party) string) func(edge) []string {
+	sides := func(of func(edge) []string) func(edge) []string {
 		return func(e edge) []string {
-			return slices.DeleteFunc([]string{of(e.Client), of(e.Server)}, func(n string) bool { return n == "" })
+			return slices.DeleteFunc(of(e), func(n string) bool { return n == "" })
 		}
 	}
-	list = filterBy(list, f.cluster, sides(func(p party) string { return p.Cluster }))
-	list = filterBy(list, f.namespace, sides(func(p party) string { return p.Namespace }))
-	return filterBy(list, f.service, func(e edge) []string { return []string{e.Server.Name} })
+	list = filterBy(list, f.cluster, sides(func(e edge) []string { return []string{e.Client.Cluster, e.Server.Cluster} }))
+	list = filterBy(list, f.namespace, sides(func(e edge) []string {
+		namespaces, _ := e.services()
+		return append(namespaces, e.Client.Namespace)
+	}))
+	return filterBy(list, f.service, func(e edge) []string { _, names := e.services(); return names })
+}
+
+// services are the namespaces and names of those that the server answers for: one, or several behind the same port, whose
+// names are name,namespace/name.
+func (e edge) services() (namespaces, names []string) {
+	return servicesIn(e.Server.Namespace + "/" + e.Server.Name)
 }
 
 func readEdges(data *branch) []edge {

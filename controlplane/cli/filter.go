@@ -85,6 +85,17 @@ func filterBy[T any](things []T, want string, names func(T) []string) []T {
 	return slices.DeleteFunc(things, func(t T) bool { return !n.admitsAny(names(t)) })
 }
 
+// servicesIn gives the namespaces and the names of services in a list of namespace/name with commas between, as what
+// answers for several of them has it.
+func servicesIn(list string) (namespaces, names []string) {
+	for one := range strings.SplitSeq(list, ",") {
+		if namespace, name, ok := strings.Cut(one, "/"); ok {
+			namespaces, names = append(namespaces, namespace), append(names, name)
+		}
+	}
+	return namespaces, names
+}
+
 // place is a switch port.
 type place struct {
 	on     string

@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 const findingsPath = "diagnosis/findings"
@@ -38,13 +40,28 @@ func findingsCommand(o *options) *cobra.Command {
 			return show(o, "findings", f.findings(readFindings(data)), findingColumns(o), findingColumnsWide())
 		},
 	}
-	c.Flags().StringVar(&f.cluster, "cluster", "", "only findings about this cluster")
+	f.addFindingFlags(c.Flags())
 	return c
+}
+
+func (f *filters) addFindingFlags(flags *pflag.FlagSet) {
+	flags.StringVar(&f.cluster, "cluster", "", "only findings about this cluster")
+	flags.StringVarP(&f.namespace, "namespace", "n", "", "only findings about services and pods of this namespace")
 }
 
 // findings keeps those that the filters admit.
 func (f *filters) findings(list []found) []found {
-	return filterBy(list, f.cluster, func(x found) []string { return []string{x.Cluster} })
+	list = filterBy(list, f.cluster, func(x found) []string { return []string{x.Cluster} })
+	return filterBy(list, f.namespace, found.namespaces)
+}
+
+// namespaces are those of the service, or services, or of the pod that a finding is about.
+func (x found) namespaces() []string {
+	if x.About != "service" && x.About != "pod" || strings.Contains(x.Subject, "@") { // a UID and a place
+		return nil
+	}
+	namespaces, _ := servicesIn(x.Subject)
+	return namespaces
 }
 
 // readFindings gives the worst first, and of these the newest.

@@ -137,19 +137,19 @@ func (f *filters) flowPaths() []string {
 
 // conversations keeps those that the filters admit; either end may be meant.
 func (f *filters) conversations(list []conversation, labels map[string]map[string]string) []conversation {
-	ends := func(of func(end) string) func(conversation) []string {
+	ends := func(of func(end) []string) func(conversation) []string {
 		return func(c conversation) []string {
 			var names []string
 			for _, e := range c.ends() {
-				names = append(names, of(e))
+				names = append(names, of(e)...)
 			}
 			return slices.DeleteFunc(names, func(n string) bool { return n == "" })
 		}
 	}
-	list = filterBy(list, f.cluster, ends(func(e end) string { return e.Cluster }))
-	list = filterBy(list, f.namespace, ends(func(e end) string { return e.Namespace }))
-	list = filterBy(list, f.service, ends(func(e end) string { return e.Service[strings.IndexByte(e.Service, '/')+1:] }))
-	list = filterBy(list, f.pod, ends(func(e end) string { return e.Pod }))
+	list = filterBy(list, f.cluster, ends(func(e end) []string { return []string{e.Cluster} }))
+	list = filterBy(list, f.namespace, ends(end.namespaces))
+	list = filterBy(list, f.service, ends(func(e end) []string { _, names := servicesIn(e.Service); return names }))
+	list = filterBy(list, f.pod, ends(func(e end) []string { return []string{e.Pod} }))
 	list = filterByPlace(list, f, conversation.places)
 	if f.selector == nil {
 		return list
@@ -157,6 +157,15 @@ func (f *filters) conversations(list []conversation, labels map[string]map[strin
 	return slices.DeleteFunc(list, func(c conversation) bool {
 		return !slices.ContainsFunc(c.ends(), func(e end) bool { return e.labelled(f.selector, labels) })
 	})
+}
+
+// namespaces are that of the pod, or those of the services where no pod is known.
+func (e end) namespaces() []string {
+	if e.Namespace != "" {
+		return []string{e.Namespace}
+	}
+	namespaces, _ := servicesIn(e.Service)
+	return namespaces
 }
 
 func (e end) labelled(s selector, labels map[string]map[string]string) bool {

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -120,6 +122,43 @@ func TestHandshakesSayWhereTheyFailed(t *testing.T) {
 	} {
 		if got := c.handshakes(); got != want {
 			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+// TestFiltersOfSeveralServices has servers that answer for two services behind the same port.
+func TestFiltersOfSeveralServices(t *testing.T) {
+	edges := []edge{
+		{ID: "both", Client: party{Namespace: "web", Kind: "Deployment"}, Server: party{Namespace: "default", Kind: "service", Name: "a,shop/b"}},
+		{ID: "one", Client: party{Kind: "outside"}, Server: party{Namespace: "default", Kind: "service", Name: "ab"}},
+	}
+	flows := []conversation{{ID: "both", Server: end{Service: "default/a,shop/b"}}, {ID: "one", Server: end{Service: "default/ab"}}}
+	findings := []found{
+		{ID: "both", About: "service", Subject: "default/a,shop/b:80"}, {ID: "one", About: "pod", Subject: "default/ab"},
+		{ID: "none", About: "pod", Subject: "shop-uid@leaf1/swp3"}, {ID: "none", About: "port", Subject: "shop/swp1"},
+	}
+	for _, test := range []struct {
+		filter                 filters
+		edges, flows, findings string
+	}{
+		{filters{service: "a"}, "both", "both", "both one none none"},
+		{filters{service: "b"}, "both", "both", "both one none none"},
+		{filters{service: "ab"}, "one", "one", "both one none none"},
+		{filters{namespace: "shop"}, "both", "both", "both"},
+		{filters{namespace: "default"}, "both one", "both one", "both one"},
+		{filters{namespace: "web"}, "both", "", ""},
+	} {
+		got := joined(test.filter.edges(slices.Clone(edges)), func(e edge) string { return e.ID })
+		if want := strings.ReplaceAll(test.edges, " ", ","); got != want {
+			t.Errorf("%+v: edges %q, want %q", test.filter, got, want)
+		}
+		got = joined(test.filter.conversations(slices.Clone(flows), nil), func(c conversation) string { return c.ID })
+		if want := strings.ReplaceAll(test.flows, " ", ","); got != want {
+			t.Errorf("%+v: flows %q, want %q", test.filter, got, want)
+		}
+		got = joined(test.filter.findings(slices.Clone(findings)), func(f found) string { return f.ID })
+		if want := strings.ReplaceAll(test.findings, " ", ","); got != want {
+			t.Errorf("%+v: findings %q, want %q", test.filter, got, want)
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // frameEvery is the least time between two frames, and tickEvery the most on a terminal, where ages grow.
@@ -23,14 +24,20 @@ const (
 // watched is something that watch shows.
 type watched struct {
 	name, short string
+	flags       func(f *filters, flags *pflag.FlagSet)
 	paths       func(f *filters) []string
 	// lines gives the table, its titles first. wide is for lines that are compared: times stand still in it.
 	lines func(o *options, f *filters, data *branch, wide bool) []string
 }
 
+func placeFlags(f *filters, flags *pflag.FlagSet) {
+	f.addClusterFlags(flags)
+	f.addFabricFlags(flags)
+}
+
 func allWatched() []watched {
 	return []watched{{
-		"pods", "Watch behind which switch port each pod sits",
+		"pods", "Watch behind which switch port each pod sits", placeFlags,
 		func(*filters) []string { return []string{podsPath, servicesPath} },
 		func(o *options, f *filters, data *branch, wide bool) []string {
 			rows := podRows(f.pods(readPods(data)), f)
@@ -40,7 +47,7 @@ func allWatched() []watched {
 			return tableLines(podColumns(o), rows)
 		},
 	}, {
-		"flows", "Watch who talks to whom, and over which switch ports",
+		"flows", "Watch who talks to whom, and over which switch ports", placeFlags,
 		func(f *filters) []string { return f.flowPaths() },
 		func(o *options, f *filters, data *branch, wide bool) []string {
 			rows := f.conversations(readConversations(data), podLabels(data))
@@ -50,7 +57,7 @@ func allWatched() []watched {
 			return tableLines(flowColumns(o), rows)
 		},
 	}, {
-		"findings", "Watch what does not work",
+		"findings", "Watch what does not work", (*filters).addFindingFlags,
 		func(*filters) []string { return []string{findingsPath} },
 		func(o *options, f *filters, data *branch, wide bool) []string {
 			rows := f.findings(readFindings(data))
@@ -83,8 +90,7 @@ changes in place; elsewhere each line that came is written after a +, and each t
 				return o.watch(c.Context(), w, f)
 			},
 		}
-		f.addClusterFlags(sub.Flags())
-		f.addFabricFlags(sub.Flags())
+		w.flags(f, sub.Flags())
 		c.AddCommand(sub)
 	}
 	return c
@@ -99,7 +105,7 @@ type live struct {
 }
 
 // watch follows the paths of w and draws frames until ctx or the subscription ends.
-func (o *options) watch(ctx context.Context, w watched, f *filters) error {
+func (o *options) watch(ctx context.Context, w watched, f *filters) (err error) {
 	conn, err := o.dial()
 	if err != nil {
 		return err
@@ -113,6 +119,11 @@ func (o *options) watch(ctx context.Context, w watched, f *filters) error {
 		ended <- l.follow(ctx, gpb.NewGNMIClient(conn), o.list(gpb.SubscriptionList_STREAM, w.paths(f)))
 	}()
 	screen := o.screen()
+	defer func() {
+		if e := screen.close(); e != nil && err == nil {
+			err = fail("write the answer: %w", e)
+		}
+	}()
 	for {
 		select {
 		case err := <-ended:
@@ -174,19 +185,27 @@ func (l *live) lines(of func(*branch) []string) []string {
 	return of(&l.data)
 }
 
+// Sequences of terminals (ECMA-48, and xterm's control sequences for the alternate screen).
+const (
+	toAlternate = "\x1b[?1049h\x1b[?25l" // a screen of its own, and no cursor
+	toNormal    = "\x1b[?25h\x1b[?1049l"
+	toHome      = "\x1b[H"
+	clearLine   = "\x1b[K" // what is behind the cursor
+	clearBelow  = "\x1b[J"
+)
+
 // screen is where frames are drawn.
 type screen struct {
 	out     io.Writer
 	size    func() (width, height int)
 	inPlace bool
 	tick    <-chan time.Time // when a frame is due though nothing changed
-	drawn   int              // lines of the last frame, in place
-	last    []string         // the last frame, elsewhere
+	last    []string         // the last frame
 }
 
 func (o *options) screen() *screen {
 	s := &screen{out: o.Stdout}
-	if o.Terminal == nil {
+	if o.Terminal == nil || o.Getenv("TERM") == "dumb" {
 		return s
 	}
 	if _, _, ok := o.Terminal(); ok {
@@ -194,6 +213,15 @@ func (o *options) screen() *screen {
 		s.size = func() (int, int) { w, h, _ := o.Terminal(); return w, h }
 	}
 	return s
+}
+
+// close gives the terminal back as it was, with the last frame below what was there.
+func (s *screen) close() error {
+	if !s.inPlace || s.last == nil {
+		return nil
+	}
+	_, err := io.WriteString(s.out, toNormal+strings.Join(s.last, "\n")+"\n")
+	return err
 }
 
 // draw shows a frame.
@@ -231,25 +259,31 @@ func missing(a, b []string) []string {
 	return slices.DeleteFunc(slices.Clone(a[1:]), func(line string) bool { return have[strings.Join(strings.Fields(line), " ")] })
 }
 
-// redraw puts a frame over the last one. What does not fit is counted.
+// redraw puts a frame over the last one. What does not fit is cut off, and lines are counted. Every frame begins at the
+// top, whatever size the terminal had before.
 func (s *screen) redraw(lines []string) error {
 	width, height := s.size()
-	if room := height - 1; len(lines) > room && room > 1 {
-		more := len(lines) - room + 1
-		lines = append(slices.Clone(lines[:room-1]), fmt.Sprintf("... and %d more", more))
+	if len(lines) > height && height > 1 {
+		more := len(lines) - height + 1
+		lines = append(slices.Clone(lines[:height-1]), fmt.Sprintf("... and %d more", more))
 	}
 	var b strings.Builder
-	if s.drawn > 0 {
-		fmt.Fprintf(&b, "\x1b[%dA", s.drawn)
+	if s.last == nil {
+		b.WriteString(toAlternate)
 	}
-	for _, line := range lines {
+	b.WriteString(toHome)
+	fit := make([]string, len(lines))
+	for i, line := range lines {
 		if runes := []rune(line); width > 0 && len(runes) > width {
 			line = string(runes[:width])
 		}
-		b.WriteString("\r" + line + "\x1b[K\n")
+		if fit[i] = line; i > 0 {
+			b.WriteString("\r\n")
+		}
+		b.WriteString(line + clearLine)
 	}
-	b.WriteString("\x1b[J")
-	s.drawn = len(lines)
+	b.WriteString(clearBelow)
+	s.last = fit
 	_, err := io.WriteString(s.out, b.String())
 	return err
 }

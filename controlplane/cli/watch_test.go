@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -78,21 +79,71 @@ func TestWatchWritesWhatChanges(t *testing.T) {
 	}
 }
 
+// frames gives the lines of each frame that a terminal was sent, before it was given back.
+func frames(out string) [][]string {
+	out, _, _ = strings.Cut(out, "\x1b[?25h")
+	var all [][]string
+	for _, frame := range strings.Split(out, "\x1b[H")[1:] {
+		all = append(all, strings.Split(strings.NewReplacer("\x1b[K", "", "\x1b[J", "").Replace(frame), "\r\n"))
+	}
+	return all
+}
+
+// TestWatchDrawsInPlace has a terminal that becomes smaller, and is given back at the end.
 func TestWatchDrawsInPlace(t *testing.T) {
 	lab := gnmitest.Start(t, shop.Facts())
-	out := watch(t, lab, func() (int, int, bool) { return 60, 4, true }, "flows")
+	var size atomic.Pointer[[2]int]
+	size.Store(&[2]int{80, 4})
+	out := &output{}
+	ctx, interrupt := context.WithCancel(t.Context())
+	ended := make(chan int, 1)
+	go func() {
+		ended <- cli.Run(ctx, cli.Surroundings{Args: []string{"watch", "flows", "--address", lab.Address, "--tls-ca", lab.CA},
+			Getenv: os.Getenv, Now: later, Stdout: out, Stderr: out,
+			Terminal: func() (int, int, bool) { s := size.Load(); return s[0], s[1], true }})
+	}()
 	conversations := 0
 	for _, f := range shop.Facts() {
 		if f.Ref().Kind == inventory.KindConversation {
 			conversations++
 		}
 	}
-	out.await(t, fmt.Sprintf("... and %d more", conversations-1)) // one fits, with the titles and this
-	out.await(t, "\x1b[3A")                                       // the next frame goes over it
-	for _, line := range strings.Split(out.String(), "\n") {
-		if shown := strings.NewReplacer("\x1b[K", "", "\x1b[J", "", "\x1b[3A", "", "\r", "").Replace(line); len([]rune(shown)) > 60 {
-			t.Errorf("%q is wider than the terminal", shown)
+	out.await(t, fmt.Sprintf("... and %d more", conversations-2)) // two fit, with the titles and this
+	size.Store(&[2]int{40, 3})
+	out.await(t, fmt.Sprintf("... and %d more", conversations-1))
+	interrupt()
+	if status := <-ended; status != 0 {
+		t.Fatalf("exit status %d:\n%s", status, out)
+	}
+	if !strings.HasPrefix(out.String(), "\x1b[?1049h\x1b[?25l\x1b[H") {
+		t.Errorf("the terminal has no screen of its own: %q", out)
+	}
+	all := frames(out.String())
+	for _, frame := range all {
+		most := 80
+		if len(frame) <= 3 {
+			most = 40
 		}
+		for _, line := range frame {
+			if len([]rune(line)) > most || len(frame) > 4 {
+				t.Errorf("%q is wider than the terminal of %d", line, most)
+			}
+		}
+	}
+	last := strings.Join(all[len(all)-1], "\n")
+	if _, rest, _ := strings.Cut(out.String(), "\x1b[?25h\x1b[?1049l"); rest != last+"\n" {
+		t.Errorf("the terminal is given back with %q, not the last frame %q", rest, last)
+	}
+}
+
+// TestWatchOnADumbTerminal has one that knows no sequences.
+func TestWatchOnADumbTerminal(t *testing.T) {
+	lab := gnmitest.Start(t, shop.Facts())
+	t.Setenv("TERM", "dumb")
+	out := watch(t, lab, func() (int, int, bool) { return 60, 4, true }, "pods", "-n", "shop")
+	out.await(t, "\n+ blue     shop       frontend-5d9c-aaaaa")
+	if strings.Contains(out.String(), "\x1b") {
+		t.Errorf("sequences for a dumb terminal: %q", out)
 	}
 }
 
