@@ -119,6 +119,8 @@ type Switch struct {
 	Message string `json:"message"`
 	Ports   []struct {
 		Name       string `json:"name"`
+		Oper       string `json:"oper-status"`
+		Unknown    string `json:"unknown-reason"`
 		Accounting struct {
 			PortPackets    uint64          `json:"port-packets"`
 			PortBytes      uint64          `json:"port-bytes"`

@@ -38,10 +38,15 @@ func (g *GNMI) Close() error { return g.target.Close() }
 // Leaves are values by their path, written /a/b[k=v]/c with keys in alphabetical order.
 type Leaves map[string]string
 
-// Once gives what a path holds now.
+// Once gives what a path of Fabricscope's own models holds now.
 func (g *GNMI) Once(ctx context.Context, path string) (Leaves, error) {
+	return g.OnceAt(ctx, "fabric", path)
+}
+
+// OnceAt gives what a path of a target holds now: of a switch, by its name, or of the fabric.
+func (g *GNMI) OnceAt(ctx context.Context, target, path string) (Leaves, error) {
 	leaves := Leaves{}
-	err := g.subscribe(ctx, path, api.SubscriptionListModeONCE(), func(r *gpb.SubscribeResponse) bool {
+	err := g.subscribe(ctx, target, path, api.SubscriptionListModeONCE(), func(r *gpb.SubscribeResponse) bool {
 		leaves.Take(r.GetUpdate())
 		return !r.GetSyncResponse()
 	})
@@ -50,7 +55,7 @@ func (g *GNMI) Once(ctx context.Context, path string) (Leaves, error) {
 
 // Stream follows the changes of a path until ctx ends, and gives each response to visit.
 func (g *GNMI) Stream(ctx context.Context, path string, visit func(*gpb.SubscribeResponse)) error {
-	err := g.subscribe(ctx, path, api.SubscriptionListModeSTREAM(), func(r *gpb.SubscribeResponse) bool {
+	err := g.subscribe(ctx, "fabric", path, api.SubscriptionListModeSTREAM(), func(r *gpb.SubscribeResponse) bool {
 		visit(r)
 		return true
 	})
@@ -60,9 +65,9 @@ func (g *GNMI) Stream(ctx context.Context, path string, visit func(*gpb.Subscrib
 	return err
 }
 
-func (g *GNMI) subscribe(ctx context.Context, path string, mode api.GNMIOption, more func(*gpb.SubscribeResponse) bool) error {
+func (g *GNMI) subscribe(ctx context.Context, target, path string, mode api.GNMIOption, more func(*gpb.SubscribeResponse) bool) error {
 	subscription := []api.GNMIOption{api.Path(path), api.SubscriptionModeON_CHANGE()}
-	request, err := api.NewSubscribeRequest(mode, api.EncodingPROTO(), api.Target("fabric"), api.Subscription(subscription...))
+	request, err := api.NewSubscribeRequest(mode, api.EncodingPROTO(), api.Target(target), api.Subscription(subscription...))
 	if err != nil {
 		return fmt.Errorf("gnmic: subscribe to %s: %w", path, err)
 	}

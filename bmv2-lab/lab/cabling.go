@@ -34,13 +34,16 @@ func (l *Lab) awaitFabric() error {
 
 // plug sets the hosts' links up.
 func (l *Lab) plug() error {
-	return l.eachHost(func(h topology.Host, ip func(args ...string) error) error {
-		if err := ip("link", "set", h.Name+"-eth0", "up"); err != nil {
-			return err
-		}
-		// The kernel forgets the routes of a link that was down.
-		return ip("route", "replace", "default", "via", l.Topology.Gateway(h.Port.Switch).Addr().String())
-	})
+	return l.eachHost(func(h topology.Host, ip func(args ...string) error) error { return connect(h, l.Topology, ip) })
+}
+
+// connect sets the link of a host up.
+func connect(h topology.Host, t *topology.Topology, ip func(args ...string) error) error {
+	if err := ip("link", "set", h.Name+"-eth0", "up"); err != nil {
+		return err
+	}
+	// The kernel forgets the routes of a link that was down.
+	return ip("route", "replace", "default", "via", t.Gateway(h.Port.Switch).Addr().String())
 }
 
 // unplug sets them down: nothing enters the fabric from then on.

@@ -75,6 +75,7 @@ func (l *Lab) check(ctx context.Context) error {
 	c.checkClusters("no conversation is credited to the wrong cluster", func() ([]check.Flow, error) { return ask[check.Flow](l, "flows") })
 	c.checkPast("the pods of catalog before the rolling update")
 	c.checkTimeline()
+	c.checkPorts()
 	c.checkExpiry()
 	for _, s := range []step{{"kill -9 of fabricscoped under load, and a new one", c.killUnderLoad}, {"end of all traffic", c.freeze}, {"end of the capture", l.endCapture}} {
 		if err := l.Step(s.name, s.do); err != nil {
