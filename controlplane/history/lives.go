@@ -19,6 +19,7 @@ type lives struct {
 	services   map[inventory.Ref]int64 // lives of services, by transactions that were committed
 	nextLife   int64
 
+	packer    packer
 	parts     map[place]*part
 	last      map[int64]int64         // the last part of each life
 	owners    map[int64]int64         // life by key
@@ -217,7 +218,7 @@ func (l *lives) save() error {
 		if p.stored == nil {
 			write = l.sql.insertPart
 		}
-		if _, err := write.Exec(at.life, at.part, p.pack(nil, l.words)); err != nil {
+		if _, err := write.Exec(at.life, at.part, l.packer.pack(p, l.words)); err != nil {
 			return err
 		}
 		if err := l.seal(at, p); err != nil {

@@ -23,6 +23,12 @@ const (
 	fullBytes  = 24 << 10
 )
 
+// What the life of a pod has, mostly: itself, a membership and an attachment, and how each came to be.
+const (
+	usualObjects = 3
+	usualStates  = 8
+)
+
 // place is where a part is: of which life it is, and which of its parts, from 0.
 type place struct{ life, part int64 }
 
@@ -109,6 +115,9 @@ func (p *part) full() bool {
 
 // add puts a state behind the others and gives its index.
 func (p *part) add(r inventory.Ref, s state) int {
+	if p.states == nil {
+		p.objects, p.states = make([]inventory.Ref, 0, usualObjects), make([]state, 0, usualStates)
+	}
 	s.object = slices.Index(p.objects, r)
 	if s.object < 0 {
 		s.object = len(p.objects)
@@ -157,10 +166,12 @@ func unsealed(data []byte) ([]byte, error) {
 	return data[1:end], nil
 }
 
-// pack appends the bytes of a part.
-func (p *part) pack(out []byte, w words) []byte {
-	begin := len(out)
-	out = binary.AppendUvarint(append(out, summed), w.number)
+// packer writes parts one after the other; what it gives is overwritten by the next.
+type packer struct{ out, body, block []byte }
+
+// pack gives the bytes of a part.
+func (to *packer) pack(p *part, w words) []byte {
+	out := binary.AppendUvarint(append(to.out[:0], summed), w.number)
 	out = binary.AppendUvarint(out, uint64(len(p.states)))
 	var event, commit, endCommit int64
 	for i := range p.states {
@@ -192,13 +203,18 @@ func (p *part) pack(out []byte, w words) []byte {
 		out = binary.AppendUvarint(out, uint64(len(s.text)))
 		event, commit = s.event, s.commit
 	}
-	out = append(out, w.dict.Encode(nil, p.body())...)
-	return binary.BigEndian.AppendUint32(out, crc32.Checksum(out[begin:], sums))
+	to.body = p.body(to.body[:0])
+	if most := s2.MaxEncodedLen(len(to.body)); len(to.block) < most {
+		to.block = make([]byte, most)
+	}
+	out = append(out, w.dict.Encode(to.block, to.body)...)
+	to.out = binary.BigEndian.AppendUint32(out, crc32.Checksum(out, sums))
+	return to.out
 }
 
-// body is what is compressed of a part: the names of its objects, and the facts.
-func (p *part) body() []byte {
-	body := binary.AppendUvarint(make([]byte, 0, 4096), uint64(len(p.objects)))
+// body appends what is compressed of a part: the names of its objects, and the facts.
+func (p *part) body(body []byte) []byte {
+	body = binary.AppendUvarint(body, uint64(len(p.objects)))
 	for _, r := range p.objects {
 		body = append(body, byte(codeOf(r.Kind)))
 		for _, s := range []string{r.Cluster, r.ID} {

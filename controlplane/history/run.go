@@ -132,7 +132,7 @@ func (s *Store) commit() error {
 	if lossy {
 		level = &live{view: view{root: s.current.snapshot()}, failedFrom: s.failedFrom}
 	}
-	s.queue, s.lossy, s.urgent, s.inFlight = nil, false, false, len(items)
+	s.queue, s.spare, s.lossy, s.urgent, s.inFlight = s.spare, nil, false, false, len(items)
 	idle := s.stored == s.version && !lossy && s.failure == nil
 	s.mu.Unlock()
 	if idle {
@@ -154,6 +154,7 @@ func (s *Store) commit() error {
 	} else {
 		s.stored = p.version
 		s.succeed()
+		s.reuse(items)
 		s.metrics.wrote(intervals, flows, time.Since(begun))
 	}
 	s.levelOut()
@@ -165,6 +166,15 @@ func (s *Store) levelOut() {
 	close(s.levelled)
 	s.levelled = make(chan struct{})
 	s.room.Broadcast()
+}
+
+// reuse keeps the room of a queue that was written for the one after the next, unless it is left of a burst. s.mu is held.
+func (s *Store) reuse(items []item) {
+	if len(items) < cap(items)/8 {
+		return
+	}
+	clear(items)
+	s.spare = items[:0]
 }
 
 // fail notes that a write failed. s.mu is held.
@@ -237,7 +247,7 @@ func (s *Store) expire() {
 	commit := s.commitTime()
 	for _, r := range refs {
 		if rec, ok := s.current.root.find(r); ok && quiet(rec.Entry) {
-			s.apply(item{Update: inventory.Update{Ref: r}, endKnown: true}, commit)
+			s.apply(item{ref: r, endKnown: true}, commit)
 		}
 	}
 	s.nudge()

@@ -32,6 +32,7 @@ type Store struct {
 	lastCommit time.Time          // guarded by mu
 	feeds      map[*Feed]struct{} // guarded by mu
 	queue      []item             // guarded by mu; changes that the writer has not taken
+	spare      []item             // guarded by mu; empty; the next queue's room
 	urgent     bool               // guarded by mu; somebody waits in Flush
 	lossy      bool               // guarded by mu; changes were dropped since the disk was last level
 	stored     uint64             // guarded by mu; the last version that is on disk with all before it
@@ -49,7 +50,8 @@ type Store struct {
 
 // item is one update on its way to the disk.
 type item struct {
-	inventory.Update
+	ref inventory.Ref
+	inventory.Entry
 	text     []byte // the fact as JSON; nil for an end
 	sum      sum
 	endKnown bool // the event time of an end is when it happened, not when it was missed
@@ -195,7 +197,7 @@ func (s *Store) Replace(kind inventory.Kind, cluster string, facts []inventory.F
 	present := make(map[inventory.Ref]struct{}, len(facts))
 	for i, f := range facts {
 		items[i] = prepare(inventory.Became(f, at))
-		present[items[i].Ref] = struct{}{}
+		present[items[i].ref] = struct{}{}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -214,7 +216,7 @@ func (s *Store) Replace(kind inventory.Kind, cluster string, facts []inventory.F
 	})
 	commit := s.commitTime()
 	for _, r := range missing {
-		s.apply(item{Update: inventory.Update{Ref: r, Entry: inventory.Entry{Event: at}}}, commit)
+		s.apply(item{ref: r, Entry: inventory.Entry{Event: at}}, commit)
 	}
 	for _, it := range items {
 		s.apply(it, commit)
@@ -223,7 +225,7 @@ func (s *Store) Replace(kind inventory.Kind, cluster string, facts []inventory.F
 }
 
 func prepare(c inventory.Change) item {
-	it := item{Update: inventory.Update{Ref: c.Ref, Entry: inventory.Entry{Fact: c.Fact, Event: c.Event}}, endKnown: true}
+	it := item{ref: c.Ref, Entry: inventory.Entry{Fact: c.Fact, Event: c.Event}, endKnown: true}
 	if c.Fact != nil {
 		if r := c.Fact.Ref(); r != c.Ref {
 			panic(fmt.Sprintf("history: change of %v carries the fact of %v", c.Ref, r))
@@ -257,7 +259,7 @@ func (s *Store) commitTime() time.Time {
 
 // apply makes one change, if it is one. s.mu is held.
 func (s *Store) apply(it item, commit time.Time) {
-	before, existed := s.current.root.find(it.Ref)
+	before, existed := s.current.root.find(it.ref)
 	if it.Fact == nil && !existed || it.Fact != nil && existed && before.sum == it.sum {
 		s.metrics.unchanged.Inc()
 		return
@@ -265,15 +267,14 @@ func (s *Store) apply(it item, commit time.Time) {
 	it.Commit = commit
 	it.Event = eventTime(it, commit)
 	s.version++
-	it.Version = s.version
-	it.Before = before.Entry
 	if it.Fact != nil {
-		s.current.set(it.Ref, record{Entry: it.Entry, sum: it.sum})
+		s.current.set(it.ref, record{Entry: it.Entry, sum: it.sum})
 	} else {
-		s.current.remove(it.Ref)
+		s.current.remove(it.ref)
 	}
+	u := inventory.Update{Version: s.version, Ref: it.ref, Entry: it.Entry, Before: before.Entry}
 	for f := range s.feeds {
-		f.push(it.Update, !existed)
+		f.push(u, !existed)
 	}
 	s.enqueue(it)
 }
@@ -294,7 +295,7 @@ func eventTime(it item, commit time.Time) time.Time {
 // enqueue hands a change to the writer, or drops it while writing fails and the queue is
 // full. s.mu is held.
 func (s *Store) enqueue(it item) {
-	if it.Ref.Kind == inventory.KindAccounting {
+	if it.ref.Kind == inventory.KindAccounting {
 		return // of the moment only: it changes with every read of the counters
 	}
 	if (s.phase == Failing || s.phase == Dropping) && s.queued() >= s.cfg.QueueSize {

@@ -118,7 +118,7 @@ func (d *disk) write(items []item, level *live, p progress) (intervals, flowRows
 	b := &batch{lives: d.lives(tx), d: d, staged: map[inventory.Ref]row{}, flows: map[string]item{}}
 	for _, it := range items {
 		if err := b.put(it); err != nil {
-			return 0, 0, fmt.Errorf("write %v: %w", it.Ref, err)
+			return 0, 0, fmt.Errorf("write %v: %w", it.ref, err)
 		}
 	}
 	if level != nil {
@@ -128,7 +128,7 @@ func (d *disk) write(items []item, level *live, p progress) (intervals, flowRows
 	}
 	for _, it := range b.flows {
 		if err := b.putFlow(it); err != nil {
-			return 0, 0, fmt.Errorf("write %v: %w", it.Ref, err)
+			return 0, 0, fmt.Errorf("write %v: %w", it.ref, err)
 		}
 	}
 	if err := b.save(); err != nil {
@@ -157,28 +157,28 @@ func (b *batch) settle() {
 }
 
 func (b *batch) put(it item) error {
-	switch it.Ref.Kind {
+	switch it.ref.Kind {
 	case inventory.KindAccounting, inventory.KindFlowCache, inventory.KindLinkLoss: // of the moment only: they change with every read, and come with the level
 		return nil
 	case inventory.KindLedger: // its past says nothing
 		if it.Fact == nil {
 			return nil
 		}
-		_, err := b.sql.latest.Exec(string(it.Ref.Kind), it.Ref.ID, nanos(it.Event), nanos(it.Commit), string(it.text))
+		_, err := b.sql.latest.Exec(string(it.ref.Kind), it.ref.ID, nanos(it.Event), nanos(it.Commit), string(it.text))
 		return err
 	case inventory.KindConversation:
 		switch {
 		case it.Fact == nil: // left the live state; its rows stand
 			return nil
 		case b.d.flowInterval > 0:
-			b.flows[it.Ref.ID] = it
+			b.flows[it.ref.ID] = it
 			return nil
 		}
 		return b.putFlow(it)
 	}
-	at, opened := b.find(it.Ref)
+	at, opened := b.find(it.ref)
 	if opened {
-		if err := b.end(it.Ref, at, it); err != nil {
+		if err := b.end(it.ref, at, it); err != nil {
 			return err
 		}
 	}
@@ -216,22 +216,22 @@ func (b *batch) begin(it item, life int64, anew bool) error {
 	known := life != 0
 	if !known {
 		var err error
-		if life, known, err = b.ownerOf(it.Ref); err != nil {
+		if life, known, err = b.ownerOf(it.ref); err != nil {
 			return err
 		}
 	}
 	event, commit := nanos(it.Event), nanos(it.Commit)
 	if anew && known {
-		if err := b.overruleAll(it.Ref, life, event); err != nil {
+		if err := b.overruleAll(it.ref, life, event); err != nil {
 			return err
 		}
 	}
-	at, err := b.add(life, it.Ref, state{event: event, commit: commit, endEvent: open, endCommit: open, endKnown: true, until: open, text: it.text})
+	at, err := b.add(life, it.ref, state{event: event, commit: commit, endEvent: open, endCommit: open, endKnown: true, until: open, text: it.text})
 	if err != nil {
 		return err
 	}
 	at.event, at.commit, at.sum = event, commit, it.sum
-	b.staged[it.Ref] = at
+	b.staged[it.ref] = at
 	b.intervals++
 	return nil
 }
@@ -274,7 +274,7 @@ func (b *batch) level(v live, now time.Time) error {
 		if ok && at.sum == n.rec.sum || n.ref.Kind == inventory.KindConversation && n.rec.Commit.Before(v.failedFrom) {
 			return true
 		}
-		it := item{Update: inventory.Update{Ref: n.ref, Entry: n.rec.Entry}, endKnown: true}
+		it := item{ref: n.ref, Entry: n.rec.Entry, endKnown: true}
 		it.text, it.sum = encode(n.rec.Fact)
 		err = b.put(it)
 		return err == nil
@@ -283,7 +283,7 @@ func (b *batch) level(v live, now time.Time) error {
 		if err != nil {
 			break
 		}
-		gone := item{Update: inventory.Update{Ref: r, Entry: inventory.Entry{Event: now, Commit: now}}}
+		gone := item{ref: r, Entry: inventory.Entry{Event: now, Commit: now}}
 		err = b.end(r, at, gone)
 	}
 	return err

@@ -5,7 +5,7 @@
 package inventory
 
 import (
-	"cmp"
+	"strings"
 	"time"
 )
 
@@ -49,12 +49,12 @@ type Ref struct {
 // Compare orders references by kind, cluster and ID.
 func (r Ref) Compare(o Ref) int {
 	if r.Kind != o.Kind {
-		return cmp.Compare(r.Kind, o.Kind)
+		return strings.Compare(string(r.Kind), string(o.Kind))
 	}
 	if r.Cluster != o.Cluster {
-		return cmp.Compare(r.Cluster, o.Cluster)
+		return strings.Compare(r.Cluster, o.Cluster)
 	}
-	return cmp.Compare(r.ID, o.ID)
+	return strings.Compare(r.ID, o.ID) // cmp.Compare reads strings twice
 }
 
 // String gives the reference as kind:cluster/id, for messages.
