@@ -10,6 +10,8 @@ import (
 
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
 	"github.com/openconfig/gnmi/proto/gnmi_ext"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 // thing is one entry of a list of the models, with the leaves beneath it by their path from there, keys in
@@ -35,21 +37,17 @@ func (t *thing) texts(leaf string) (out []string) {
 // step is a change of a thing: before is empty when it began, after when it ended.
 type step struct {
 	at            time.Time
+	known         time.Time // when the daemon knew; zero for what there was at the beginning
 	before, after *thing
 }
 
 // replay reads everything beneath paths as it was at a moment and how it changed until another: the history
 // extension's range (docs/formats/gnmi.md). each is called for every thing that there was at the first moment, and
 // then for every change, in the order in which they came to be known.
-func (o *options) replay(ctx context.Context, since, until time.Time, paths []string, each func(s step, initial bool)) error {
+func (o *options) replay(ctx context.Context, client gpb.GNMIClient, since, until time.Time, paths []*gpb.Path, each func(step)) error {
 	p := o.patience(ctx)
 	defer p.end()
-	conn, err := o.dial()
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	stream, err := gpb.NewGNMIClient(conn).Subscribe(p)
+	stream, err := client.Subscribe(p)
 	if err != nil {
 		return o.explain(p.explain(err))
 	}
@@ -73,24 +71,41 @@ func (o *options) replay(ctx context.Context, since, until time.Time, paths []st
 			initial = false
 			continue
 		}
+		at, err := knownAt(resp)
+		if err != nil {
+			return err
+		}
 		for _, s := range known.apply(resp.GetUpdate()) {
-			each(s, initial)
+			s.known = at
+			each(s)
 		}
 	}
 }
 
-func rangeRequest(since, until time.Time, paths []string) *gpb.SubscribeRequest {
+// knownAt gives when the daemon knew of a change; zero where it does not say.
+func knownAt(resp *gpb.SubscribeResponse) (time.Time, error) {
+	for _, x := range resp.GetExtension() {
+		if r := x.GetRegisteredExt(); r.GetId() == gnmi_ext.ExtensionID_EID_EXPERIMENTAL {
+			var at timestamppb.Timestamp
+			if err := proto.Unmarshal(r.GetMsg(), &at); err != nil {
+				return time.Time{}, fail("the answer has an extension that is no time: %w", err)
+			}
+			return at.AsTime(), nil
+		}
+	}
+	return time.Time{}, nil
+}
+
+// rangeRequest asks for the changes of a range, each with the time when it was known.
+func rangeRequest(since, until time.Time, paths []*gpb.Path) *gpb.SubscribeRequest {
 	list := &gpb.SubscriptionList{Prefix: &gpb.Path{Target: target}, Mode: gpb.SubscriptionList_STREAM, Encoding: gpb.Encoding_PROTO}
 	for _, p := range paths {
-		path := &gpb.Path{}
-		for name := range strings.SplitSeq(p, "/") {
-			path.Elem = append(path.Elem, &gpb.PathElem{Name: name})
-		}
-		list.Subscription = append(list.Subscription, &gpb.Subscription{Path: path, Mode: gpb.SubscriptionMode_ON_CHANGE})
+		list.Subscription = append(list.Subscription, &gpb.Subscription{Path: p, Mode: gpb.SubscriptionMode_ON_CHANGE})
 	}
 	asked := &gnmi_ext.History{Request: &gnmi_ext.History_Range{Range: &gnmi_ext.TimeRange{Start: since.UnixNano(), End: until.UnixNano()}}}
 	return &gpb.SubscribeRequest{Request: &gpb.SubscribeRequest_Subscribe{Subscribe: list},
-		Extension: []*gnmi_ext.Extension{{Ext: &gnmi_ext.Extension_History{History: asked}}}}
+		Extension: []*gnmi_ext.Extension{{Ext: &gnmi_ext.Extension_History{History: asked}},
+			{Ext: &gnmi_ext.Extension_RegisteredExt{RegisteredExt: &gnmi_ext.RegisteredExtension{Id: gnmi_ext.ExtensionID_EID_EXPERIMENTAL}}}}}
 }
 
 // things are the entries that are known, by list and keys.
@@ -175,7 +190,7 @@ func (ts things) apply(n *gpb.Notification) []step {
 	var steps []step
 	for _, id := range order {
 		after := ts[id]
-		steps = append(steps, step{time.Unix(0, n.GetTimestamp()).UTC(), before[id], after.clone(after)})
+		steps = append(steps, step{at: time.Unix(0, n.GetTimestamp()).UTC(), before: before[id], after: after.clone(after)})
 		if len(after.leaves) == 0 {
 			delete(ts, id)
 		}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	gpb "github.com/openconfig/gnmi/proto/gnmi"
 	"github.com/spf13/cobra"
 )
 
@@ -59,7 +60,7 @@ later things is marked late.`,
 			if !since.Before(until) {
 				return fmt.Errorf("--since: %s is not before --until, %s", since.Format(time.RFC3339), until.Format(time.RFC3339))
 			}
-			s, err := o.tell(c.Context(), since, until)
+			s, err := o.tell(c.Context(), since, until, args, f)
 			if err != nil {
 				return err
 			}
@@ -89,18 +90,27 @@ func checkTopic(args []string) error {
 	return nil
 }
 
-// tell reads everything that happened between two moments.
-func (o *options) tell(ctx context.Context, since, until time.Time) (*story, error) {
+// tell reads what happened between two moments to a topic and what it depends on.
+func (o *options) tell(ctx context.Context, since, until time.Time, topic []string, f *filters) (*story, error) {
+	conn, err := o.dial()
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	q := &inquiry{client: gpb.NewGNMIClient(conn), o: o, since: since, until: until, asked: map[string]bool{}}
+	if err := q.about(ctx, topic, f); err != nil {
+		return nil, err
+	}
+	slices.SortStableFunc(q.steps, func(a, b step) int { return a.known.Compare(b.known) })
 	s := &story{pods: map[string]*told{}, members: map[string][]string{}}
-	paths := []string{podsPath, servicesPath, nodesPath, "kubernetes/clusters/cluster/events", clusterStatePath, switchStatePath, portsPath, linksPath, endpointsPath}
-	err := o.replay(ctx, since, until, paths, func(st step, initial bool) {
+	for _, st := range q.steps {
 		s.learn(st.after)
-		if !initial {
+		if !st.known.IsZero() {
 			s.add(describe(st))
 		}
-	})
+	}
 	slices.SortStableFunc(s.happened, func(a, b happening) int { return a.Time.Compare(b.Time) })
-	return s, err
+	return s, nil
 }
 
 // lateness is by how much a thing may have happened before one that was known earlier, without being late: the API

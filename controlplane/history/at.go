@@ -26,33 +26,24 @@ func (a Axis) String() string {
 	return "event time"
 }
 
-// AtKinds is At for facts of some kinds alone, which takes less time than everything.
-func (s *Store) AtKinds(ctx context.Context, t time.Time, axis Axis, kinds ...inventory.Kind) (inventory.View, error) {
-	root, err := s.at(ctx, t, axis, kinds)
-	if err != nil {
-		return nil, fmt.Errorf("history: %v at %s by %v: %w", kinds, t.Format(time.RFC3339Nano), axis, err)
-	}
-	return view{root: root}, nil
-}
-
-// At gives the state of everything at t. A conversation is in its last stored state of the time from t − Linger
+// At gives the state at t of what is wanted; no wants are everything. A conversation is in its last stored state of the time from t − Linger
 // to t, if its last packet is not older than that either. The error is ErrBeforeRetention for a t that is
 // not kept any more, and ErrNotStored for one that writing has not reached because it fails. What was recorded
 // before Run began is waited for.
-func (s *Store) At(ctx context.Context, t time.Time, axis Axis) (inventory.View, error) {
-	root, err := s.at(ctx, t, axis, nil)
+func (s *Store) At(ctx context.Context, t time.Time, axis Axis, wants ...Want) (inventory.View, error) {
+	root, err := s.at(ctx, t, axis, wants)
 	if err != nil {
 		return nil, fmt.Errorf("history: state at %s by %v: %w", t.Format(time.RFC3339Nano), axis, err)
 	}
 	return view{root: root}, nil
 }
 
-// at gives what AtKinds asks for; no kinds are all.
-func (s *Store) at(ctx context.Context, t time.Time, axis Axis, kinds []inventory.Kind) (*node, error) {
+// at gives what At asks for.
+func (s *Store) at(ctx context.Context, t time.Time, axis Axis, wants []Want) (*node, error) {
 	if err := s.caughtUp(ctx, t); err != nil {
 		return nil, err
 	}
-	root, err := s.disk.at(ctx, t, axis, kinds, s.cfg.Linger)
+	root, err := s.disk.at(ctx, t, axis, wants, s.cfg.Linger)
 	return root, s.judge(err)
 }
 

@@ -78,6 +78,10 @@ const (
 		UNION ALL SELECT s.life, s.part FROM json_each(?1) k CROSS JOIN json_each(?2) w CROSS JOIN span s
 		ON s.scope = k.value AND s.node = w.value WHERE s.begin > ?3 AND s.begin <= ?4 AND (w.value > ?4 OR w.value < 0)`
 
+	// Those of some lives, ?5, too, or without those.
+	orOfLives  = `%s UNION SELECT l.life, l.part FROM json_each(?5) v CROSS JOIN life l ON l.life = v.value`
+	notOfLives = `SELECT DISTINCT life, part FROM (%s) WHERE life NOT IN (SELECT value FROM json_each(?5))`
+
 	// Rows are read in their order in the file.
 	partsOf = `SELECT l.life, l.part, l.states FROM (%s ORDER BY 1, 2) f CROSS JOIN life l ON l.life = f.life AND l.part = f.part`
 	livesOf = `SELECT l.life, l.part, l.states FROM (SELECT DISTINCT life FROM (%s) ORDER BY 1) f CROSS JOIN life l ON l.life = f.life`
@@ -92,14 +96,25 @@ type question struct {
 	spoiled func(*damage) // takes parts that are damaged, which are left out; nil makes the first an error
 }
 
-// coverAt asks for the places of what covers a second.
-func coverAt(scopes []int64, at int64) question {
-	return question{text: placesAt, args: []any{list(scopes), list(wayTo(at)), at}}
+// coverAt asks for the places of what covers a second, and those of all of the lives.
+func (s search) coverAt(at int64) question {
+	q := question{text: placesAt, args: []any{list(s.scopes), list(wayTo(at)), at, nil, list(s.lives)}}
+	switch {
+	case len(s.lives) > 0:
+		q.text = fmt.Sprintf(orOfLives, q.text)
+	case s.shared:
+		q.text = fmt.Sprintf(notOfLives, q.text)
+	}
+	return q
 }
 
-// begunIn asks for the places of what begins after a second and until another.
-func begunIn(scopes []int64, after, to int64) question {
-	return question{text: placesBegun, args: []any{list(scopes), list(wayTo(to)), after, to}}
+// begunIn asks for the places of what begins after a second and until another, without those of the lives.
+func (s search) begunIn(after, to int64) question {
+	q := question{text: placesBegun, args: []any{list(s.scopes), list(wayTo(to)), after, to, list(s.lives)}}
+	if len(s.lives) > 0 || s.shared {
+		q.text = fmt.Sprintf(notOfLives, q.text)
+	}
+	return q
 }
 
 // read asks for the parts, or for the whole lives, at the places.
@@ -110,6 +125,9 @@ func (q question) read(how string) question {
 
 // list is how an argument has several numbers.
 func list(numbers []int64) string {
+	if numbers == nil {
+		return "[]"
+	}
 	text, err := json.Marshal(numbers)
 	if err != nil {
 		panic(fmt.Sprintf("history: marshal %v: %v", numbers, err))

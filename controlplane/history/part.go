@@ -113,6 +113,16 @@ func (p *part) full() bool {
 	return len(p.states) >= fullStates || size >= fullBytes
 }
 
+// some says whether a state of the part is as it is asked for.
+func (p *part) some(is func(*state) bool) bool {
+	for i := range p.states {
+		if is(&p.states[i]) {
+			return true
+		}
+	}
+	return false
+}
+
 // add puts a state behind the others and gives its index.
 func (p *part) add(r inventory.Ref, s state) int {
 	if p.states == nil {

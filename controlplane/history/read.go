@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"slices"
 	"time"
 
 	"github.com/fabricscope/fabricscope/controlplane/flow"
@@ -25,6 +24,7 @@ const (
 // querier is a handle or a transaction.
 type querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
 // readLatest gives the facts of which there is only the newest state.
@@ -109,18 +109,20 @@ func (d *disk) beginPast(ctx context.Context, t time.Time) (tx *sql.Tx, flowHori
 	return tx, flowHorizon, nil
 }
 
-// at builds the state of everything of some kinds, or of all, at t from one consistent state of the file.
-func (d *disk) at(ctx context.Context, t time.Time, axis Axis, kinds []inventory.Kind, linger time.Duration) (*node, error) {
+// at builds the state at t of what is wanted from one consistent state of the file.
+func (d *disk) at(ctx context.Context, t time.Time, axis Axis, wants []Want, linger time.Duration) (*node, error) {
 	tx, flowHorizon, err := d.beginPast(ctx, t)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = tx.Rollback() }()
-	var past []node
-	wanted := func(ref inventory.Ref, s *state) bool {
-		return s.holds(nanos(t), axis) && (len(kinds) == 0 || slices.Contains(kinds, ref.Kind))
+	where, err := find(ctx, tx, wants)
+	if err != nil {
+		return nil, err
 	}
-	err = d.scan(ctx, tx, coverAt(scopesOf(kinds), second(nanos(t))).read(partsOf), wanted, func(f found) {
+	var past []node
+	holds := choice{holds: func(s *state) bool { return s.holds(nanos(t), axis) }, is: func(r inventory.Ref) bool { return wanted(wants, r) }}
+	err = d.scan(ctx, tx, where.coverAt(second(nanos(t))).read(partsOf), holds, func(f found) {
 		past = append(past, node{ref: f.ref, rec: record{Entry: f.entry()}})
 	})
 	if err != nil {
@@ -130,12 +132,12 @@ func (d *disk) at(ctx context.Context, t time.Time, axis Axis, kinds []inventory
 	if axis == ByCommit {
 		flows = flowsByCommit
 	}
-	if nanos(t) < flowHorizon || len(kinds) > 0 && !slices.Contains(kinds, inventory.KindConversation) {
+	if nanos(t) < flowHorizon || !wantsFlows(wants) {
 		return grown(past), nil
 	}
 	from := t.Add(-linger)
 	err = readFlows(ctx, tx, flows, []any{nanos(from), nanos(t)}, func(e inventory.Entry, _ sum) {
-		if c := e.Fact.(flow.Conversation); !c.Last.Before(from) {
+		if c := e.Fact.(flow.Conversation); !c.Last.Before(from) && wanted(wants, c.Ref()) {
 			past = append(past, node{ref: c.Ref(), rec: record{Entry: e}})
 		}
 	}, nil)

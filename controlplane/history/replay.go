@@ -34,6 +34,8 @@ type Replay struct {
 	judge   func(error) error // says what an error means, and has what is damaged taken out
 	flows   *sql.Rows
 	flow    *change // read from flows and not given out yet
+	wants   []Want
+	where   search
 	linger  time.Duration
 	until   time.Time
 	stretch int64 // seconds to read at once
@@ -83,11 +85,12 @@ func (h *changeHeap) Pop() any {
 	return last
 }
 
-// Replay opens the past from from until just before until, by commit time. View gives the state that from begins
-// with, and Next what became known then. It fails as At does. The caller closes the replay.
-func (s *Store) Replay(ctx context.Context, from, until time.Time) (*Replay, error) {
-	r := &Replay{ctx: ctx, disk: s.disk, judge: s.judge, linger: s.cfg.Linger, until: until, stretch: firstStretch}
-	root, err := s.at(ctx, from.Add(-1), ByCommit, nil)
+// Replay opens the past of what is wanted, no wants being everything, from from until just before until, by commit time.
+// View gives the state that from begins with, and Next what became known then. It fails as At does. The caller closes the
+// replay.
+func (s *Store) Replay(ctx context.Context, from, until time.Time, wants ...Want) (*Replay, error) {
+	r := &Replay{ctx: ctx, disk: s.disk, judge: s.judge, wants: wants, linger: s.cfg.Linger, until: until, stretch: firstStretch}
+	root, err := s.at(ctx, from.Add(-1), ByCommit, wants)
 	if err == nil {
 		r.state.root = root
 		err = s.judge(r.open(from))
@@ -106,11 +109,22 @@ func (r *Replay) open(from time.Time) error {
 	if r.tx, _, err = r.disk.beginPast(r.ctx, from); err != nil {
 		return err
 	}
-	if r.flows, err = r.tx.QueryContext(r.ctx, flowChanges, nanos(from), nanos(r.until)); err != nil {
+	if r.where, err = find(r.ctx, r.tx, r.wants); err != nil {
 		return err
 	}
+	if wantsFlows(r.wants) {
+		if r.flows, err = r.tx.QueryContext(r.ctx, flowChanges, nanos(from), nanos(r.until)); err != nil {
+			return err
+		}
+	}
 	r.read = second(nanos(from))
-	return r.collect(coverAt(scopesOf(nil), r.read), from)
+	if err := r.collect(r.where.coverAt(r.read), from); err != nil {
+		return err
+	}
+	if len(r.where.scopes) == 0 {
+		r.read = second(nanos(r.until)) // the lives were read whole
+	}
+	return nil
 }
 
 // collect makes the changes from from on, in the parts at some places, due.
@@ -142,6 +156,9 @@ func (r *Replay) expect(p *part, at place, from int64) {
 	for i := range p.states {
 		s := &p.states[i]
 		c := change{ref: p.objects[s.object], place: at, index: i}
+		if !wanted(r.wants, c.ref) {
+			continue
+		}
 		if within(s.commit) {
 			begin := c
 			begin.event, begin.commit, begin.text, begin.began = moment(s.event), moment(s.commit), s.text, true
@@ -159,19 +176,24 @@ func (r *Replay) View() inventory.View { return view{root: r.state.snapshot(), v
 
 // Next gives the next changes, all of one commit time; io.EOF says that there are no more.
 func (r *Replay) Next() ([]inventory.Update, error) {
-	if r.done {
-		return nil, io.EOF
+	for !r.done {
+		updates, err := r.next()
+		if err != nil || len(updates) > 0 {
+			return updates, err
+		}
 	}
+	return nil, io.EOF
+}
+
+// next is Next, but it may give nothing where conversations changed that are not wanted.
+func (r *Replay) next() ([]inventory.Update, error) {
 	next, err := r.peek()
 	if err != nil {
 		return nil, err
 	}
 	if next == nil {
 		r.done = true
-		if updates := r.expire(r.until.Add(-1)); len(updates) > 0 {
-			return updates, nil
-		}
-		return nil, io.EOF
+		return r.expire(r.until.Add(-1)), nil
 	}
 	commit := next.commit
 	if updates := r.expire(commit); len(updates) > 0 {
@@ -209,7 +231,9 @@ func (r *Replay) add(updates []inventory.Update, c *change) ([]inventory.Update,
 		return nil, r.judge(fmt.Errorf("what %v became at %s: %w", c.ref, c.commit.Format(time.RFC3339Nano), &damage{place: c.place, flow: c.flow, err: err}))
 	}
 	if c.ref.Kind == inventory.KindConversation {
-		u.Ref = u.Fact.Ref()
+		if u.Ref = u.Fact.Ref(); !wanted(r.wants, u.Ref) {
+			return updates, nil
+		}
 	}
 	for i := range updates {
 		if updates[i].Ref == u.Ref && updates[i].Fact == nil {
@@ -237,21 +261,12 @@ func (r *Replay) apply(u *inventory.Update) {
 
 // peek gives the next change without taking it: an interval's before a flow's of the same commit. It gives nil at the end.
 func (r *Replay) peek() (*change, error) {
-	if r.flow == nil && r.flows.Next() {
-		var event, commit int64
-		c := &change{ref: inventory.Ref{Kind: inventory.KindConversation}, began: true}
-		if err := r.flows.Scan(&c.flow, &commit, &event, &c.text, &c.sum); err != nil {
-			return nil, r.judge(err)
-		}
-		c.event, c.commit = moment(event), moment(commit)
-		r.flow = c
-	}
-	if err := r.flows.Err(); err != nil {
-		return nil, r.judge(err)
+	if err := r.nextFlow(); err != nil {
+		return nil, err
 	}
 	for last := second(nanos(r.until)); r.read < last && (len(r.due) == 0 || second(nanos(r.due[0].commit)) > r.read); {
 		to := min(r.read+r.stretch, last)
-		if err := r.collect(begunIn(scopesOf(nil), r.read, to), time.Time{}); err != nil {
+		if err := r.collect(r.where.begunIn(r.read, to), time.Time{}); err != nil {
 			return nil, r.judge(err)
 		}
 		r.read = to
@@ -263,6 +278,23 @@ func (r *Replay) peek() (*change, error) {
 		return r.flow, nil
 	}
 	return r.due[0], nil
+}
+
+// nextFlow reads the next flow record, unless there is one that was not given out yet.
+func (r *Replay) nextFlow() error {
+	if r.flows == nil || r.flow != nil {
+		return nil
+	}
+	if r.flows.Next() {
+		var event, commit int64
+		c := &change{ref: inventory.Ref{Kind: inventory.KindConversation}, began: true}
+		if err := r.flows.Scan(&c.flow, &commit, &event, &c.text, &c.sum); err != nil {
+			return r.judge(err)
+		}
+		c.event, c.commit = moment(event), moment(commit)
+		r.flow = c
+	}
+	return r.judge(r.flows.Err())
 }
 
 // drop takes what peek gave.

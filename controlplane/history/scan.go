@@ -34,9 +34,15 @@ type packed struct {
 	data []byte
 }
 
-// scan reads the parts that a question finds, decodes on all processors the states of them that are wanted, and gives them
+// choice says which states of parts are looked for.
+type choice struct {
+	holds func(*state) bool
+	is    func(inventory.Ref) bool
+}
+
+// scan reads the parts that a question finds, decodes on all processors the states of them that are chosen, and gives them
 // one by one, in no certain order. The text of a state is not kept.
-func (d *disk) scan(ctx context.Context, q querier, what question, wanted func(inventory.Ref, *state) bool, each func(found)) error {
+func (d *disk) scan(ctx context.Context, q querier, what question, chosen choice, each func(found)) error {
 	group, ctx := errgroup.WithContext(ctx)
 	work := make(chan []packed, runtime.GOMAXPROCS(0))
 	var mu sync.Mutex // held to call each and spoiled
@@ -46,7 +52,7 @@ func (d *disk) scan(ctx context.Context, q querier, what question, wanted func(i
 			var some []found
 			for parts := range work {
 				var spoiled []*damage
-				some, spoiled = u.decode(parts, wanted, some[:0])
+				some, spoiled = u.decode(parts, chosen, some[:0])
 				if len(spoiled) > 0 && what.spoiled == nil {
 					return spoiled[0]
 				}
@@ -102,10 +108,10 @@ func readParts(ctx context.Context, q querier, what question, give func([]packed
 	return give(some)
 }
 
-// decode appends the states of parts that are wanted, and gives the parts that are damaged, of which it appends none.
-func (u *unpacker) decode(parts []packed, wanted func(inventory.Ref, *state) bool, to []found) (_ []found, spoiled []*damage) {
+// decode appends the states of parts that are chosen, and gives the parts that are damaged, of which it appends none.
+func (u *unpacker) decode(parts []packed, chosen choice, to []found) (_ []found, spoiled []*damage) {
 	for _, each := range parts {
-		whole, err := u.decodePart(each, wanted, to)
+		whole, err := u.decodePart(each, chosen, to)
 		if err != nil {
 			spoiled = append(spoiled, &damage{place: each.place, err: err})
 			continue
@@ -115,15 +121,21 @@ func (u *unpacker) decode(parts []packed, wanted func(inventory.Ref, *state) boo
 	return to, spoiled
 }
 
-func (u *unpacker) decodePart(each packed, wanted func(inventory.Ref, *state) bool, to []found) ([]found, error) {
-	p, err := u.part(each.data)
+func (u *unpacker) decodePart(each packed, chosen choice, to []found) ([]found, error) {
+	if err := u.times(each.data); err != nil {
+		return nil, err
+	}
+	if !u.p.some(chosen.holds) {
+		return to, nil // the facts need not be read
+	}
+	p, err := u.facts()
 	if err != nil {
 		return nil, err
 	}
 	for i := range p.states {
 		s := &p.states[i]
 		ref := p.objects[s.object]
-		if !wanted(ref, s) {
+		if !chosen.holds(s) || !chosen.is(ref) {
 			continue
 		}
 		fact, err := decode(ref.Kind, s.text)

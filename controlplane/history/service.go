@@ -63,8 +63,7 @@ func (d *disk) serviceSpans(ctx context.Context, service inventory.Ref, from, to
 		return nil, err
 	}
 	defer func() { _ = tx.Rollback() }()
-	var life int64
-	err = tx.QueryRowContext(ctx, `SELECT life FROM owner WHERE key = ?`, keyOf(service)).Scan(&life)
+	life, err := lifeOf(ctx, tx, service)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -74,16 +73,14 @@ func (d *disk) serviceSpans(ctx context.Context, service inventory.Ref, from, to
 	within := func(s *state) bool { return s.event < nanos(to) && s.until > nanos(from) }
 	var own, others []found
 	err = d.scan(ctx, tx, question{text: `SELECT life, part, states FROM life WHERE life = ?`, args: []any{life}},
-		func(r inventory.Ref, s *state) bool { return r == service && within(s) }, func(f found) { own = append(own, f) })
+		choice{within, func(r inventory.Ref) bool { return r == service }}, func(f found) { own = append(own, f) })
 	if err != nil {
 		return nil, err
 	}
-	scopes, first, last := []int64{firstService + life}, second(nanos(from)), second(nanos(to)-1)
-	for _, q := range []question{coverAt(scopes, first), begunIn(scopes, first, last)} {
-		err := d.scan(ctx, tx, q.read(livesOf),
-			func(r inventory.Ref, s *state) bool {
-				return within(s) && (r.Kind != inventory.KindMember || serviceOf(r) == service)
-			}, func(f found) { others = append(others, f) })
+	where, first, last := search{scopes: []int64{firstService + life}}, second(nanos(from)), second(nanos(to)-1)
+	ofIt := choice{within, func(r inventory.Ref) bool { return r.Kind != inventory.KindMember || serviceOf(r) == service }}
+	for _, q := range []question{where.coverAt(first), where.begunIn(first, last)} {
+		err := d.scan(ctx, tx, q.read(livesOf), ofIt, func(f found) { others = append(others, f) })
 		if err != nil {
 			return nil, err
 		}

@@ -99,7 +99,7 @@ func TestServices(t *testing.T) {
 			if diff := cmp.Diff(ofService(everything, service), all(v), equal...); diff != "" {
 				t.Fatalf("%v at %v (-want +got):\n%s", service, when, diff)
 			}
-			if v, err = s.AtKinds(t.Context(), when, history.ByEvent, inventory.KindPod, inventory.KindService); err != nil {
+			if v, err = s.At(t.Context(), when, history.ByEvent, history.AllOf(inventory.KindPod, inventory.KindService)...); err != nil {
 				t.Fatal(err)
 			}
 			maps.DeleteFunc(everything, func(r inventory.Ref, _ inventory.Entry) bool {

@@ -177,7 +177,7 @@ func (b *intervalsBench) snapshots(ctx context.Context) error {
 		for range 3 {
 			t := b.instant()
 			begin := time.Now()
-			v, err := b.store.AtKinds(ctx, t, history.ByEvent, c.kinds...)
+			v, err := b.store.At(ctx, t, history.ByEvent, history.AllOf(c.kinds...)...)
 			if err != nil {
 				return err
 			}

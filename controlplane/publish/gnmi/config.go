@@ -113,12 +113,12 @@ func (c Config) Validate() error {
 type Source interface {
 	// Now gives the current state.
 	Now() inventory.View
-	// At gives the state of a past moment.
-	At(ctx context.Context, t time.Time, axis history.Axis) (inventory.View, error)
+	// At gives the state of a past moment, as far as it is wanted.
+	At(ctx context.Context, t time.Time, axis history.Axis, wants ...history.Want) (inventory.View, error)
 	// Follow gives the current state and every update after it, each by itself.
 	Follow() (inventory.View, *history.Feed)
-	// Replay gives what became known from one time until just before another.
-	Replay(ctx context.Context, from, until time.Time) (*history.Replay, error)
+	// Replay gives what became known of what is wanted from one time until just before another.
+	Replay(ctx context.Context, from, until time.Time, wants ...history.Want) (*history.Replay, error)
 }
 
 // Deps is what the server uses of its surroundings. Only Source is required.

@@ -57,7 +57,7 @@ type remembering struct {
 
 func (r *remembering) Now() inventory.View { return r.view }
 
-func (r *remembering) At(context.Context, time.Time, history.Axis) (inventory.View, error) {
+func (r *remembering) At(context.Context, time.Time, history.Axis, ...history.Want) (inventory.View, error) {
 	return r.view, nil
 }
 

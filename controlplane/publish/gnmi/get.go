@@ -33,15 +33,11 @@ func (s *Server) get(ctx context.Context, req *gpb.GetRequest) (*gpb.GetResponse
 	if m != nil && m.until != nil {
 		return nil, status.Error(codes.InvalidArgument, "a range of the past can only be asked for with Subscribe")
 	}
-	view, err := s.view(ctx, m)
-	if err != nil {
-		return nil, err
-	}
 	paths := req.GetPath()
 	if len(paths) == 0 {
 		paths = []*gpb.Path{{}}
 	}
-	a, err := s.answer(view, req.GetPrefix(), paths, req.GetEncoding(), req.GetUseModels(), reader)
+	a, err := s.answer(ctx, m, req.GetPrefix(), paths, req.GetEncoding(), req.GetUseModels(), reader)
 	if err != nil {
 		return nil, err
 	}
@@ -54,11 +50,19 @@ func (s *Server) get(ctx context.Context, req *gpb.GetRequest) (*gpb.GetResponse
 	if err != nil {
 		return nil, err
 	}
+	parts := make([]*part, len(requests))
+	for i, r := range requests {
+		parts[i] = compile(a, manner{}, []request{r})
+	}
+	view, err := s.view(ctx, m, wantsOf(parts))
+	if err != nil {
+		return nil, err
+	}
 	at := s.now()
 	if m != nil {
 		at = m.at
 	}
-	return s.getAll(ctx, view, a, requests, kind, at.UnixNano())
+	return s.getAll(ctx, view, parts, kind, at.UnixNano())
 }
 
 // dataType gives the leaves of a type of data (specification, section 3.3.1): everything is STATE, and OPERATIONAL
@@ -75,12 +79,13 @@ func dataType(t gpb.GetRequest_DataType) (filter, error) {
 	return nil, status.Errorf(codes.InvalidArgument, "type %v is not known", t)
 }
 
-// getAll gives a notification for each path, and for each target that it leads to.
-func (s *Server) getAll(ctx context.Context, view inventory.View, a *answer, requests []request, kind filter, at int64) (*gpb.GetResponse, error) {
+// getAll gives a notification for each part, which is of one path, and for each target that it leads to.
+func (s *Server) getAll(ctx context.Context, view inventory.View, parts []*part, kind filter, at int64) (*gpb.GetResponse, error) {
 	resp := &gpb.GetResponse{}
 	room := s.cfg.MaxGetBytes
-	for _, r := range requests {
-		g := getting{part: compile(a, manner{}, []request{r}), room: room, byName: map[string]*gotten{}}
+	for _, p := range parts {
+		r := p.paths[0]
+		g := getting{part: p, room: room, byName: map[string]*gotten{}}
 		shown := g.filter
 		g.filter = func(n *node) bool { return kind(n) && (shown == nil || shown(n)) }
 		if err := g.read(ctx, view, r); err != nil {

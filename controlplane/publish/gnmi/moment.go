@@ -26,13 +26,14 @@ type moment struct {
 // extensions are what the extensions of a request ask for.
 type extensions struct {
 	moment *moment // nil for now
+	known  bool    // each change of a range comes with the time when it was known
 	levels int     // beneath the paths; 0 for all
 }
 
 // parseExtensions reads the extensions of a request. The history extension asks by commit time
 // (gNMI history extension, section 2.2); the registered extension EID_EXPERIMENTAL, whose
-// message is a google.protobuf.Timestamp, asks by event time. The depth extension says how many levels beneath
-// the paths are meant (gNMI depth extension, section 3.1).
+// message is a google.protobuf.Timestamp, asks by event time, and without a message, beside a range, for commit times. The
+// depth extension says how many levels beneath the paths are meant (gNMI depth extension, section 3.1).
 func parseExtensions(list []*gnmi_ext.Extension) (extensions, error) {
 	var all extensions
 	for _, x := range list {
@@ -40,6 +41,10 @@ func parseExtensions(list []*gnmi_ext.Extension) (extensions, error) {
 			if all.levels = int(d.GetLevel()); all.levels > maxElements {
 				all.levels = 0 // the models are not so deep
 			}
+			continue
+		}
+		if r := x.GetRegisteredExt(); r.GetId() == gnmi_ext.ExtensionID_EID_EXPERIMENTAL && len(r.GetMsg()) == 0 {
+			all.known = true
 			continue
 		}
 		next, err := readMoment(x)
@@ -50,6 +55,9 @@ func parseExtensions(list []*gnmi_ext.Extension) (extensions, error) {
 			return all, status.Error(codes.InvalidArgument, "extensions: more than one asks about a moment")
 		}
 		all.moment = next
+	}
+	if all.known && (all.moment == nil || all.moment.until == nil) {
+		return all, status.Error(codes.InvalidArgument, "extension EID_EXPERIMENTAL: without a moment it asks when the changes of a range were known, and there is no range")
 	}
 	return all, nil
 }
@@ -112,8 +120,8 @@ func (m *moment) fits(mode gpb.SubscriptionList_Mode) error {
 // goesOn says whether the moment is a range that is not over.
 func (m *moment) goesOn(now time.Time) bool { return m.until != nil && m.until.After(now) }
 
-// view gives the state that a request asks about; of a range, that at its end, or now.
-func (s *Server) view(ctx context.Context, m *moment) (inventory.View, error) {
+// view gives as much as is wanted of the state that a request asks about; of a range, that at its end, or now.
+func (s *Server) view(ctx context.Context, m *moment, wants []history.Want) (inventory.View, error) {
 	if m == nil {
 		return s.source.Now(), nil
 	}
@@ -127,11 +135,32 @@ func (s *Server) view(ctx context.Context, m *moment) (inventory.View, error) {
 	case m.until != nil:
 		at = *m.until
 	}
-	v, err := s.source.At(ctx, at, m.axis)
+	v, err := s.source.At(ctx, at, m.axis, wants...)
 	if err != nil {
 		return nil, pastError(err)
 	}
 	return v, nil
+}
+
+// wantsOf gives what of a past moment parts need to answer: what their paths may match, and the clusters, which stand in
+// for any.
+func wantsOf(parts []*part) []history.Want {
+	wants := history.AllOf(inventory.KindCluster)
+	seen := map[history.Want]bool{}
+	for _, p := range parts {
+		for _, s := range p.selectors {
+			for _, k := range s.kinds {
+				for _, st := range s.wanted[k] {
+					w := history.Want{Kind: k.fact, Cluster: st.cluster, Anywhere: st.anyCluster, ID: st.id, Exact: st.one}
+					if !seen[w] {
+						seen[w] = true
+						wants = append(wants, w)
+					}
+				}
+			}
+		}
+	}
+	return wants
 }
 
 func future(t time.Time) error {

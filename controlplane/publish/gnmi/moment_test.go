@@ -134,6 +134,7 @@ func TestMomentErrors(t *testing.T) {
 		"a range once":              {gpb.SubscriptionList_ONCE, []*gnmi_ext.Extension{stretch(1, 2)}, codes.InvalidArgument},
 		"a range polled":            {gpb.SubscriptionList_POLL, []*gnmi_ext.Extension{stretch(1, 2)}, codes.InvalidArgument},
 		"a range of nothing":        {gpb.SubscriptionList_STREAM, []*gnmi_ext.Extension{history(&gnmi_ext.History{Request: &gnmi_ext.History_Range{}})}, codes.InvalidArgument},
+		"known, but no range":       {gpb.SubscriptionList_ONCE, []*gnmi_ext.Extension{registered(gnmi_ext.ExtensionID_EID_EXPERIMENTAL, nil)}, codes.InvalidArgument},
 		"no timestamp":              {gpb.SubscriptionList_ONCE, []*gnmi_ext.Extension{registered(gnmi_ext.ExtensionID_EID_EXPERIMENTAL, []byte("\xff\xff"))}, codes.InvalidArgument},
 		"a timestamp out of bounds": {gpb.SubscriptionList_ONCE, []*gnmi_ext.Extension{atEvent(t, time.Date(12000, 1, 1, 0, 0, 0, 0, time.UTC))}, codes.InvalidArgument},
 		"a strange registration":    {gpb.SubscriptionList_ONCE, []*gnmi_ext.Extension{registered(7, nil)}, codes.InvalidArgument},

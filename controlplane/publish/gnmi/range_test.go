@@ -10,8 +10,11 @@ import (
 	"time"
 
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
+	"github.com/openconfig/gnmi/proto/gnmi_ext"
 	"github.com/openconfig/gnmic/pkg/api"
 	"google.golang.org/protobuf/encoding/prototext"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/fabricscope/fabricscope/controlplane/inventory"
 	"github.com/fabricscope/fabricscope/controlplane/publish/gnmi/gnmitest"
@@ -206,6 +209,38 @@ func TestRangeThatGoesOn(t *testing.T) {
 	}
 	if got := fmt.Sprint(seen[path]); got != "[2 3 4 gone /state 4 0]" {
 		t.Errorf("restarts %s", got)
+	}
+}
+
+// TestRangeSaysWhenChangesWereKnown asks for commit times, of what was and of what comes.
+func TestRangeSaysWhenChangesWereKnown(t *testing.T) {
+	lab := gnmitest.Start(t, shop.Facts())
+	changeThings(lab)
+	second := func(n int) time.Time { return shop.Epoch().Add(10*time.Minute + time.Duration(n)*time.Second) }
+	stream := openStream(t, lab, api.Extension_HistoryRange(second(2), time.Unix(0, math.MaxInt64)), api.UpdatesOnly(true),
+		api.Extension(registered(gnmi_ext.ExtensionID_EID_EXPERIMENTAL, nil)),
+		subscribe("/kubernetes/clusters/cluster[name=blue]/pods/pod[uid=uid-cart-9]/state/restarts"))
+	var known []time.Time
+	for len(known) < 7 {
+		resp, err := stream.Recv()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp.GetSyncResponse() {
+			continue
+		}
+		var at timestamppb.Timestamp
+		if err := proto.Unmarshal(resp.GetExtension()[0].GetRegisteredExt().GetMsg(), &at); err != nil {
+			t.Fatal(err)
+		}
+		if known = append(known, at.AsTime()); len(known) == 6 {
+			lab.SetNow(second(60))
+			lab.Record(shop.Pod("cart", "7f6b-zzzzz", "uid-cart-9", "worker1", "10.244.1.44"))
+		}
+	}
+	want := []time.Time{second(2), second(3), second(4), second(5), second(10), second(11), second(60)}
+	if !slices.EqualFunc(known, want, time.Time.Equal) {
+		t.Errorf("known at %v, want %v", known, want)
 	}
 }
 

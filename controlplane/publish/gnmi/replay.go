@@ -3,6 +3,7 @@ package gnmi
 import (
 	"errors"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/fabricscope/fabricscope/controlplane/inventory"
@@ -16,7 +17,7 @@ func (sub *subscription) replay() error {
 	if sub.member != nil {
 		until = sub.start.commit.Add(1) // from there on the log has it
 	}
-	past, err := sub.server.source.Replay(sub.stream.Context(), sub.moment.at, until)
+	past, err := sub.server.source.Replay(sub.stream.Context(), sub.moment.at, until, wantsOf(sub.parts)...)
 	if err != nil {
 		return pastError(err)
 	}
@@ -47,6 +48,9 @@ func (sub *subscription) replay() error {
 func (sub *subscription) tellUpdate(u inventory.Update) error {
 	for _, p := range sub.parts {
 		for _, m := range p.changes([]inventory.Update{u}) {
+			if sub.known {
+				m = appendKnown(m, u.Commit)
+			}
 			if err := sub.sendOwn(m); err != nil {
 				return err
 			}
@@ -96,9 +100,23 @@ func (sub *subscription) tellUntil(until time.Time) (bool, error) {
 			if !l.Commit.Before(until) {
 				return true, nil
 			}
-			if err := yieldAll(sub.member.group.encode(l), true, sub.notify); err != nil {
+			if err := sub.tellLink(l); err != nil {
 				return false, err
 			}
 		}
 	}
+}
+
+// tellLink sends a change of the log.
+func (sub *subscription) tellLink(l *link) error {
+	messages := sub.member.group.encode(l)
+	if !sub.known {
+		return yieldAll(messages, true, sub.notify)
+	}
+	for _, m := range messages {
+		if err := sub.sendOwn(appendKnown(slices.Clone(m), l.Commit)); err != nil { // m is everybody's
+			return err
+		}
+	}
+	return nil
 }

@@ -1,6 +1,7 @@
 package gnmi
 
 import (
+	"context"
 	"slices"
 	"strconv"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/fabricscope/fabricscope/controlplane/history"
 	"github.com/fabricscope/fabricscope/controlplane/inventory"
 	models "github.com/fabricscope/fabricscope/models/schema"
 )
@@ -96,8 +98,8 @@ func (a *answer) key() string {
 	return strings.Join([]string{a.target, a.origin, a.encoding.String(), strings.Join(a.models, " "), strconv.Itoa(a.levels), who}, "\x00")
 }
 
-// answer resolves the target, the origin, the encoding and the models of a request.
-func (s *Server) answer(view inventory.View, prefix *gpb.Path, paths []*gpb.Path, enc gpb.Encoding, use []*gpb.ModelData, reader Reader) (*answer, error) {
+// answer resolves the target, the origin, the encoding and the models of a request about a moment.
+func (s *Server) answer(ctx context.Context, m *moment, prefix *gpb.Path, paths []*gpb.Path, enc gpb.Encoding, use []*gpb.ModelData, reader Reader) (*answer, error) {
 	a := &answer{target: prefix.GetTarget(), encoding: enc, reader: reader}
 	if !slices.Contains(encodings(), enc) {
 		return nil, status.Errorf(codes.Unimplemented, "encoding %v is not supported; %v are", enc, encodings())
@@ -109,7 +111,7 @@ func (s *Server) answer(view inventory.View, prefix *gpb.Path, paths []*gpb.Path
 	if a.models, err = useModels(use); err != nil {
 		return nil, err
 	}
-	a.spaces, err = s.spaces(view, a.target, reader)
+	a.spaces, err = s.spaces(ctx, m, a.target, reader)
 	return a, err
 }
 
@@ -118,8 +120,8 @@ func encodings() []gpb.Encoding {
 	return []gpb.Encoding{gpb.Encoding_JSON, gpb.Encoding_JSON_IETF, gpb.Encoding_PROTO, gpb.Encoding_ASCII}
 }
 
-// spaces gives the trees of a target.
-func (s *Server) spaces(view inventory.View, target string, reader Reader) ([]*space, error) {
+// spaces gives the trees of a target, as of a moment.
+func (s *Server) spaces(ctx context.Context, m *moment, target string, reader Reader) ([]*space, error) {
 	fabric := &space{root: s.schema.fabric, table: s.fabricKinds}
 	switch target {
 	case "", FabricTarget:
@@ -127,7 +129,12 @@ func (s *Server) spaces(view inventory.View, target string, reader Reader) ([]*s
 	case anyTarget:
 		return []*space{fabric, {root: s.schema.device, table: s.deviceKinds, perSwitch: true}}, nil
 	}
-	_, ok := view.Get(inventory.Switch{Name: target}.Ref())
+	ref := inventory.Switch{Name: target}.Ref()
+	view, err := s.view(ctx, m, []history.Want{{Kind: ref.Kind, ID: ref.ID, Exact: true}})
+	if err != nil {
+		return nil, err
+	}
+	_, ok := view.Get(ref)
 	if ok && reader != nil { // who sees none of its ports is not told that there is the switch
 		_, ok = reader.Show(s.deviceKinds[0].node.path, inventory.Port{Switch: target})
 	}

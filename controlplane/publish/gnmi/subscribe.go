@@ -104,6 +104,7 @@ type subscription struct {
 	stream gpb.GNMI_SubscribeServer
 	list   *gpb.SubscriptionList
 	moment *moment
+	known  bool // changes of the range come with the time when they were known
 	parts  []*part
 	sent   prometheus.Counter // of the notifications of this mode
 	polls  chan struct{}
@@ -132,22 +133,24 @@ func (s *Server) newSubscription(stream gpb.GNMI_SubscribeServer, req *gpb.Subsc
 	for i, sub := range list.GetSubscription() {
 		paths[i] = sub.GetPath()
 	}
-	sub := &subscription{server: s, stream: stream, list: list, moment: m,
+	sub := &subscription{server: s, stream: stream, list: list, moment: m, known: ext.known,
 		sent: s.metrics.notifications.WithLabelValues(list.GetMode().String()), polls: make(chan struct{}, 1), began: time.Now()}
-	view, err := s.view(stream.Context(), m)
-	if err != nil {
-		return nil, err
-	}
-	if m != nil {
-		sub.past = view
-	}
-	a, err := s.answer(view, list.GetPrefix(), paths, list.GetEncoding(), list.GetUseModels(), reader)
+	a, err := s.answer(stream.Context(), m, list.GetPrefix(), paths, list.GetEncoding(), list.GetUseModels(), reader)
 	if err != nil {
 		return nil, err
 	}
 	a.levels = ext.levels
 	if sub.parts, err = s.newParts(a, list); err != nil {
 		return nil, err
+	}
+	switch {
+	case m == nil:
+	case m.until == nil:
+		if sub.past, err = s.view(stream.Context(), m, wantsOf(sub.parts)); err != nil {
+			return nil, err
+		}
+	case m.at.After(s.now()):
+		return nil, future(m.at)
 	}
 	return sub, sub.join()
 }

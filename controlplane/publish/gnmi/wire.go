@@ -1,15 +1,21 @@
 package gnmi
 
 import (
+	"time"
+
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
+	"github.com/openconfig/gnmi/proto/gnmi_ext"
 	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 // Numbers of the fields that the server writes itself (gnmi.proto). A subscriber gets hundreds of thousands of
 // leaves a second; as messages of the generated package each would be half a dozen objects.
 const (
-	responseUpdate protowire.Number = 1
-	responseSync   protowire.Number = 3
+	responseUpdate    protowire.Number = 1
+	responseSync      protowire.Number = 3
+	responseExtension protowire.Number = 5
 
 	notificationTimestamp protowire.Number = 1
 	notificationPrefix    protowire.Number = 2
@@ -139,3 +145,17 @@ func (n *notice) end(atomic bool) []byte {
 
 // syncResponse is the response that says that everything was sent once.
 func syncResponse() []byte { return appendNumber(nil, responseSync, 1) }
+
+// appendKnown puts behind a SubscribeResponse the extension that says when its change was known.
+func appendKnown(response []byte, at time.Time) []byte {
+	stamp, err := proto.Marshal(timestamppb.New(at))
+	if err != nil {
+		panic("gnmi: marshal a time: " + err.Error())
+	}
+	extension, err := proto.Marshal(&gnmi_ext.Extension{Ext: &gnmi_ext.Extension_RegisteredExt{RegisteredExt: &gnmi_ext.RegisteredExtension{
+		Id: gnmi_ext.ExtensionID_EID_EXPERIMENTAL, Msg: stamp}}})
+	if err != nil {
+		panic("gnmi: marshal an extension: " + err.Error())
+	}
+	return protowire.AppendBytes(protowire.AppendTag(response, responseExtension, protowire.BytesType), extension)
+}

@@ -1,0 +1,119 @@
+package history
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/fabricscope/fabricscope/controlplane/inventory"
+)
+
+// Want is what a question about the past is about: the facts of a kind, in one cluster or in all, whose ID begins
+// with a text or is it. What is asked of one pod, service or other object is answered from its life alone, and so are the
+// members of one service; anything else of a kind costs a look at all of that kind.
+type Want struct {
+	Kind     inventory.Kind
+	Cluster  string // "" for the fabric
+	Anywhere bool   // in all clusters, and in the fabric
+	ID       string
+	Exact    bool // the fact with the ID; else all whose ID begins with it
+}
+
+func (w Want) matches(r inventory.Ref) bool {
+	if r.Kind != w.Kind || !w.Anywhere && r.Cluster != w.Cluster {
+		return false
+	}
+	if w.Exact {
+		return r.ID == w.ID
+	}
+	return strings.HasPrefix(r.ID, w.ID)
+}
+
+// AllOf wants everything of some kinds.
+func AllOf(kinds ...inventory.Kind) []Want {
+	wants := make([]Want, len(kinds))
+	for i, k := range kinds {
+		wants[i] = Want{Kind: k, Anywhere: true}
+	}
+	return wants
+}
+
+// wanted says whether one of wants is about r; no wants are about everything.
+func wanted(wants []Want, r inventory.Ref) bool {
+	return len(wants) == 0 || slices.ContainsFunc(wants, func(w Want) bool { return w.matches(r) })
+}
+
+// wantsFlows says whether conversations are wanted.
+func wantsFlows(wants []Want) bool {
+	return len(wants) == 0 || slices.ContainsFunc(wants, func(w Want) bool { return w.Kind == inventory.KindConversation })
+}
+
+// life gives the object in whose life everything is that is wanted; of members those may be many, and it is their service.
+// ok is false where it can be in any.
+func (w Want) life() (owner inventory.Ref, members, ok bool) {
+	r := inventory.Ref{Kind: w.Kind, Cluster: w.Cluster, ID: w.ID}
+	switch {
+	case w.Anywhere:
+		return r, false, false
+	case w.Exact:
+		return ownerOf(r), false, true
+	case w.Kind == inventory.KindAttachment && strings.Contains(w.ID, "/"):
+		return ownerOf(r), false, true
+	case w.Kind == inventory.KindMember && strings.Count(w.ID, "/") > 1:
+		return serviceOf(r), true, true
+	}
+	return r, false, false
+}
+
+// search is where in the file is what is wanted.
+type search struct {
+	scopes []int64 // of the tree
+	shared bool    // a part may be in several of scopes
+	lives  []int64 // to be read whole
+}
+
+// everything is the search for all kinds.
+func everything() search { return search{scopes: scopesOf(nil)} }
+
+// find says where to look for what is wanted.
+func find(ctx context.Context, q querier, wants []Want) (search, error) {
+	if len(wants) == 0 {
+		return everything(), nil
+	}
+	var s search
+	var kinds []inventory.Kind
+	services := 0
+	for _, w := range wants {
+		owner, members, ok := w.life()
+		if !ok {
+			kinds = append(kinds, w.Kind)
+			continue
+		}
+		life, err := lifeOf(ctx, q, owner)
+		switch {
+		case errors.Is(err, sql.ErrNoRows): // there never was anything of it
+		case err != nil:
+			return s, err
+		case members:
+			if scope := firstService + life; !slices.Contains(s.scopes, scope) {
+				s.scopes = append(s.scopes, scope)
+				services++
+			}
+		case !slices.Contains(s.lives, life):
+			s.lives = append(s.lives, life)
+		}
+	}
+	if len(kinds) > 0 {
+		s.scopes = append(s.scopes, scopesOf(kinds)...)
+	}
+	s.shared = services > 0 && len(s.scopes) > 1
+	return s, nil
+}
+
+// lifeOf gives the number of an object's life; sql.ErrNoRows says that there is none.
+func lifeOf(ctx context.Context, q querier, owner inventory.Ref) (life int64, err error) {
+	err = q.QueryRowContext(ctx, `SELECT life FROM owner WHERE key = ?`, keyOf(owner)).Scan(&life)
+	return life, err
+}
