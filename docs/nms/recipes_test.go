@@ -120,6 +120,50 @@ func TestRecipesOfGnmic(t *testing.T) {
 	}
 }
 
+// TestSeriesEnd holds the outputs to Prometheus to what README.md says of series that end. What comes by changes is in a cache that keeps it
+// until it is deleted, however old it is; what comes by samples is not, and outlives one sample that is late.
+func TestSeriesEnd(t *testing.T) {
+	files, err := filepath.Glob("gnmic-prometheus/gnmic*.yaml")
+	if err != nil || len(files) < 2 {
+		t.Fatalf("recipes %q, %v", files, err)
+	}
+	for _, file := range files {
+		r := readRecipe(t, file)
+		for name, output := range r.Outputs {
+			changes, slowest := false, time.Duration(0)
+			for _, s := range r.Subscriptions {
+				if !slices.Contains(s.Outputs, name) {
+					continue
+				}
+				for _, one := range s.all() {
+					changes = changes || one.Mode != "sample"
+					slowest = max(slowest, one.Interval)
+				}
+			}
+			cache, cached := output["cache"].(map[string]any)
+			expiration := duration(t, output["expiration"])
+			switch {
+			case changes && !cached:
+				t.Errorf("%s: what does not change leaves %s, which has no cache", file, name)
+			case cached && (expiration >= 0 || duration(t, cache["expiration"]) >= 0):
+				t.Errorf("%s: %s leaves out what is older than its expiration, changed or not", file, name)
+			case !cached && expiration < 2*slowest:
+				t.Errorf("%s: %s drops series after %v, with samples every %v", file, name, expiration, slowest)
+			}
+		}
+	}
+}
+
+func duration(t *testing.T, v any) time.Duration {
+	t.Helper()
+	text, _ := v.(string)
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
 func options(encoding string, s subscription) []api.GNMIOption {
 	out := []api.GNMIOption{api.SubscriptionListModeSTREAM(), api.Encoding(encoding), api.Target(s.Target)}
 	for _, one := range s.all() {
