@@ -150,12 +150,12 @@ var ΓModelData = []*gpb.ModelData{
 	{
 		Name:         "fabricscope-fabric",
 		Organization: "The Fabricscope authors",
-		Version:      "0.3.0",
+		Version:      "0.4.0",
 	},
 	{
 		Name:         "fabricscope-flows",
 		Organization: "The Fabricscope authors",
-		Version:      "0.4.0",
+		Version:      "0.5.0",
 	},
 	{
 		Name:         "fabricscope-interfaces",
@@ -593,7 +593,7 @@ func (*Fabric_Link) ΛBelongingModule() string {
 
 // Fabric_Link_Loss represents the /fabricscope-fabric/fabric/links/link/loss YANG schema element.
 type Fabric_Link_Loss struct {
-	Counters *Fabric_Link_Loss_Counters `path:"counters" module:"fabricscope-fabric"`
+	Counters *Fabric_Link_Loss_Counters `path:"state/counters" module:"fabricscope-fabric/fabricscope-fabric"`
 	Since    *uint64                    `path:"state/since" module:"fabricscope-fabric/fabricscope-fabric"`
 	Status   E_Loss_Status              `path:"state/status" module:"fabricscope-fabric/fabricscope-fabric"`
 }
@@ -621,7 +621,7 @@ func (*Fabric_Link_Loss) ΛBelongingModule() string {
 	return "fabricscope-fabric"
 }
 
-// Fabric_Link_Loss_Counters represents the /fabricscope-fabric/fabric/links/link/loss/counters YANG schema element.
+// Fabric_Link_Loss_Counters represents the /fabricscope-fabric/fabric/links/link/loss/state/counters YANG schema element.
 type Fabric_Link_Loss_Counters struct {
 	LostPerMillion *uint32 `path:"lost-per-million" module:"fabricscope-fabric"`
 	LostPkts       *uint64 `path:"lost-pkts" module:"fabricscope-fabric"`
@@ -819,7 +819,7 @@ func (*Fabric_Switch_FlowCache) ΛBelongingModule() string {
 
 // Fabric_Switch_Interface represents the /fabricscope-fabric/fabric/switches/switch/accounting/interface YANG schema element.
 type Fabric_Switch_Interface struct {
-	Counters *Fabric_Switch_Interface_Counters        `path:"counters" module:"fabricscope-fabric"`
+	Counters *Fabric_Switch_Interface_Counters        `path:"state/counters" module:"fabricscope-fabric/fabricscope-fabric"`
 	Loss     map[uint32]*Fabric_Switch_Interface_Loss `path:"losses/loss" module:"fabricscope-fabric/fabricscope-fabric"`
 	Name     *string                                  `path:"state/name|name" module:"fabricscope-fabric/fabricscope-fabric|fabricscope-fabric" shadow-path:"name" shadow-module:"fabricscope-fabric"`
 	Number   *uint32                                  `path:"state/number" module:"fabricscope-fabric/fabricscope-fabric"`
@@ -886,7 +886,7 @@ func (*Fabric_Switch_Interface) ΛBelongingModule() string {
 	return "fabricscope-fabric"
 }
 
-// Fabric_Switch_Interface_Counters represents the /fabricscope-fabric/fabric/switches/switch/accounting/interface/counters YANG schema element.
+// Fabric_Switch_Interface_Counters represents the /fabricscope-fabric/fabric/switches/switch/accounting/interface/state/counters YANG schema element.
 type Fabric_Switch_Interface_Counters struct {
 	BaseOctets    *int64                                    `path:"base-octets" module:"fabricscope-fabric"`
 	BasePkts      *int64                                    `path:"base-pkts" module:"fabricscope-fabric"`
@@ -929,7 +929,7 @@ func (*Fabric_Switch_Interface_Counters) ΛBelongingModule() string {
 	return "fabricscope-fabric"
 }
 
-// Fabric_Switch_Interface_Counters_Buckets represents the /fabricscope-fabric/fabric/switches/switch/accounting/interface/counters/buckets YANG schema element.
+// Fabric_Switch_Interface_Counters_Buckets represents the /fabricscope-fabric/fabric/switches/switch/accounting/interface/state/counters/buckets YANG schema element.
 type Fabric_Switch_Interface_Counters_Buckets struct {
 	Fragment  *Fabric_Switch_Interface_Counters_Buckets_Fragment  `path:"fragment" module:"fabricscope-fabric"`
 	Lldp      *Fabric_Switch_Interface_Counters_Buckets_Lldp      `path:"lldp" module:"fabricscope-fabric"`
@@ -962,7 +962,7 @@ func (*Fabric_Switch_Interface_Counters_Buckets) ΛBelongingModule() string {
 	return "fabricscope-fabric"
 }
 
-// Fabric_Switch_Interface_Counters_Buckets_Fragment represents the /fabricscope-fabric/fabric/switches/switch/accounting/interface/counters/buckets/fragment YANG schema element.
+// Fabric_Switch_Interface_Counters_Buckets_Fragment represents the /fabricscope-fabric/fabric/switches/switch/accounting/interface/state/counters/buckets/fragment YANG schema element.
 type Fabric_Switch_Interface_Counters_Buckets_Fragment struct {
 	Octets *uint64 `path:"octets" module:"fabricscope-fabric"`
 	Pkts   *uint64 `path:"pkts" module:"fabricscope-fabric"`
@@ -993,7 +993,7 @@ func (*Fabric_Switch_Interface_Counters_Buckets_Fragment) ΛBelongingModule() st
 	return "fabricscope-fabric"
 }
 
-// Fabric_Switch_Interface_Counters_Buckets_Lldp represents the /fabricscope-fabric/fabric/switches/switch/accounting/interface/counters/buckets/lldp YANG schema element.
+// Fabric_Switch_Interface_Counters_Buckets_Lldp represents the /fabricscope-fabric/fabric/switches/switch/accounting/interface/state/counters/buckets/lldp YANG schema element.
 type Fabric_Switch_Interface_Counters_Buckets_Lldp struct {
 	Octets *uint64 `path:"octets" module:"fabricscope-fabric"`
 	Pkts   *uint64 `path:"pkts" module:"fabricscope-fabric"`
@@ -1024,7 +1024,7 @@ func (*Fabric_Switch_Interface_Counters_Buckets_Lldp) ΛBelongingModule() string
 	return "fabricscope-fabric"
 }
 
-// Fabric_Switch_Interface_Counters_Buckets_Malformed represents the /fabricscope-fabric/fabric/switches/switch/accounting/interface/counters/buckets/malformed YANG schema element.
+// Fabric_Switch_Interface_Counters_Buckets_Malformed represents the /fabricscope-fabric/fabric/switches/switch/accounting/interface/state/counters/buckets/malformed YANG schema element.
 type Fabric_Switch_Interface_Counters_Buckets_Malformed struct {
 	Octets *uint64 `path:"octets" module:"fabricscope-fabric"`
 	Pkts   *uint64 `path:"pkts" module:"fabricscope-fabric"`
@@ -1055,7 +1055,7 @@ func (*Fabric_Switch_Interface_Counters_Buckets_Malformed) ΛBelongingModule() s
 	return "fabricscope-fabric"
 }
 
-// Fabric_Switch_Interface_Counters_Buckets_Other represents the /fabricscope-fabric/fabric/switches/switch/accounting/interface/counters/buckets/other YANG schema element.
+// Fabric_Switch_Interface_Counters_Buckets_Other represents the /fabricscope-fabric/fabric/switches/switch/accounting/interface/state/counters/buckets/other YANG schema element.
 type Fabric_Switch_Interface_Counters_Buckets_Other struct {
 	Octets *uint64 `path:"octets" module:"fabricscope-fabric"`
 	Pkts   *uint64 `path:"pkts" module:"fabricscope-fabric"`
@@ -1086,7 +1086,7 @@ func (*Fabric_Switch_Interface_Counters_Buckets_Other) ΛBelongingModule() strin
 	return "fabricscope-fabric"
 }
 
-// Fabric_Switch_Interface_Counters_Expired represents the /fabricscope-fabric/fabric/switches/switch/accounting/interface/counters/expired YANG schema element.
+// Fabric_Switch_Interface_Counters_Expired represents the /fabricscope-fabric/fabric/switches/switch/accounting/interface/state/counters/expired YANG schema element.
 type Fabric_Switch_Interface_Counters_Expired struct {
 	Octets *uint64 `path:"octets" module:"fabricscope-fabric"`
 	Pkts   *uint64 `path:"pkts" module:"fabricscope-fabric"`
@@ -1396,7 +1396,7 @@ func (*Flows) ΛBelongingModule() string {
 // Flows_Conversation represents the /fabricscope-flows/flows/conversations/conversation YANG schema element.
 type Flows_Conversation struct {
 	Client    *Flows_Conversation_Client                                     `path:"client" module:"fabricscope-flows"`
-	Counters  *Flows_Conversation_Counters                                   `path:"counters" module:"fabricscope-flows"`
+	Counters  *Flows_Conversation_Counters                                   `path:"state/counters" module:"fabricscope-flows/fabricscope-flows"`
 	FirstSeen *uint64                                                        `path:"state/first-seen" module:"fabricscope-flows/fabricscope-flows"`
 	Handshake *Flows_Conversation_Handshake                                  `path:"handshake" module:"fabricscope-flows"`
 	Hop       map[Flows_Conversation_Hop_Key]*Flows_Conversation_Hop         `path:"hops/hop" module:"fabricscope-flows/fabricscope-flows"`
@@ -1609,7 +1609,7 @@ func (*Flows_Conversation_Client) ΛBelongingModule() string {
 	return "fabricscope-flows"
 }
 
-// Flows_Conversation_Counters represents the /fabricscope-flows/flows/conversations/conversation/counters YANG schema element.
+// Flows_Conversation_Counters represents the /fabricscope-flows/flows/conversations/conversation/state/counters YANG schema element.
 type Flows_Conversation_Counters struct {
 	Forward  *Flows_Conversation_Counters_Forward `path:"forward" module:"fabricscope-flows"`
 	LastSeen *uint64                              `path:"last-seen" module:"fabricscope-flows"`
@@ -1639,7 +1639,7 @@ func (*Flows_Conversation_Counters) ΛBelongingModule() string {
 	return "fabricscope-flows"
 }
 
-// Flows_Conversation_Counters_Forward represents the /fabricscope-flows/flows/conversations/conversation/counters/forward YANG schema element.
+// Flows_Conversation_Counters_Forward represents the /fabricscope-flows/flows/conversations/conversation/state/counters/forward YANG schema element.
 type Flows_Conversation_Counters_Forward struct {
 	Octets   *uint64 `path:"octets" module:"fabricscope-flows"`
 	Pkts     *uint64 `path:"pkts" module:"fabricscope-flows"`
@@ -1671,7 +1671,7 @@ func (*Flows_Conversation_Counters_Forward) ΛBelongingModule() string {
 	return "fabricscope-flows"
 }
 
-// Flows_Conversation_Counters_Reverse represents the /fabricscope-flows/flows/conversations/conversation/counters/reverse YANG schema element.
+// Flows_Conversation_Counters_Reverse represents the /fabricscope-flows/flows/conversations/conversation/state/counters/reverse YANG schema element.
 type Flows_Conversation_Counters_Reverse struct {
 	Octets   *uint64 `path:"octets" module:"fabricscope-flows"`
 	Pkts     *uint64 `path:"pkts" module:"fabricscope-flows"`
@@ -1738,7 +1738,7 @@ func (*Flows_Conversation_Handshake) ΛBelongingModule() string {
 
 // Flows_Conversation_Hop represents the /fabricscope-flows/flows/conversations/conversation/hops/hop YANG schema element.
 type Flows_Conversation_Hop struct {
-	Counters         *Flows_Conversation_Hop_Counters `path:"counters" module:"fabricscope-flows"`
+	Counters         *Flows_Conversation_Hop_Counters `path:"state/counters" module:"fabricscope-flows/fabricscope-flows"`
 	Direction        E_Types_Direction                `path:"state/direction|direction" module:"fabricscope-flows/fabricscope-flows|fabricscope-flows" shadow-path:"direction" shadow-module:"fabricscope-flows"`
 	Encapsulation    E_Types_Encapsulation            `path:"state/encapsulation" module:"fabricscope-flows/fabricscope-flows"`
 	FirstAck         *uint64                          `path:"state/first-ack" module:"fabricscope-flows/fabricscope-flows"`
@@ -1794,7 +1794,7 @@ func (*Flows_Conversation_Hop) ΛBelongingModule() string {
 	return "fabricscope-flows"
 }
 
-// Flows_Conversation_Hop_Counters represents the /fabricscope-flows/flows/conversations/conversation/hops/hop/counters YANG schema element.
+// Flows_Conversation_Hop_Counters represents the /fabricscope-flows/flows/conversations/conversation/hops/hop/state/counters YANG schema element.
 type Flows_Conversation_Hop_Counters struct {
 	LastSeen *uint64 `path:"last-seen" module:"fabricscope-flows"`
 	Octets   *uint64 `path:"octets" module:"fabricscope-flows"`
@@ -1910,7 +1910,7 @@ func (*Flows_Conversation_Leg_End) ΛBelongingModule() string {
 
 // Flows_Conversation_Segment represents the /fabricscope-flows/flows/conversations/conversation/segments/segment YANG schema element.
 type Flows_Conversation_Segment struct {
-	Counters     *Flows_Conversation_Segment_Counters                                               `path:"counters" module:"fabricscope-flows"`
+	Counters     *Flows_Conversation_Segment_Counters                                               `path:"state/counters" module:"fabricscope-flows/fabricscope-flows"`
 	Direction    E_Types_Direction                                                                  `path:"state/direction|direction" module:"fabricscope-flows/fabricscope-flows|fabricscope-flows" shadow-path:"direction" shadow-module:"fabricscope-flows"`
 	InInterface  []string                                                                           `path:"state/in-interface" module:"fabricscope-flows/fabricscope-flows"`
 	Index        *uint16                                                                            `path:"state/index|index" module:"fabricscope-flows/fabricscope-flows|fabricscope-flows" shadow-path:"index" shadow-module:"fabricscope-flows"`
@@ -2005,7 +2005,7 @@ func (*Flows_Conversation_Segment) ΛBelongingModule() string {
 	return "fabricscope-flows"
 }
 
-// Flows_Conversation_Segment_Counters represents the /fabricscope-flows/flows/conversations/conversation/segments/segment/counters YANG schema element.
+// Flows_Conversation_Segment_Counters represents the /fabricscope-flows/flows/conversations/conversation/segments/segment/state/counters YANG schema element.
 type Flows_Conversation_Segment_Counters struct {
 	ExtraPkts   *uint64 `path:"extra-pkts" module:"fabricscope-flows"`
 	Final       *bool   `path:"final" module:"fabricscope-flows"`
@@ -2042,7 +2042,7 @@ func (*Flows_Conversation_Segment_Counters) ΛBelongingModule() string {
 
 // Flows_Conversation_Segment_LossyLink represents the /fabricscope-flows/flows/conversations/conversation/segments/segment/lossy-links/lossy-link YANG schema element.
 type Flows_Conversation_Segment_LossyLink struct {
-	Counters     *Flows_Conversation_Segment_LossyLink_Counters `path:"counters" module:"fabricscope-flows"`
+	Counters     *Flows_Conversation_Segment_LossyLink_Counters `path:"state/counters" module:"fabricscope-flows/fabricscope-flows"`
 	InInterface  *string                                        `path:"state/in-interface|in-interface" module:"fabricscope-flows/fabricscope-flows|fabricscope-flows" shadow-path:"in-interface" shadow-module:"fabricscope-flows"`
 	InSwitch     *string                                        `path:"state/in-switch|in-switch" module:"fabricscope-flows/fabricscope-flows|fabricscope-flows" shadow-path:"in-switch" shadow-module:"fabricscope-flows"`
 	OutInterface *string                                        `path:"state/out-interface" module:"fabricscope-flows/fabricscope-flows"`
@@ -2091,7 +2091,7 @@ func (*Flows_Conversation_Segment_LossyLink) ΛBelongingModule() string {
 	return "fabricscope-flows"
 }
 
-// Flows_Conversation_Segment_LossyLink_Counters represents the /fabricscope-flows/flows/conversations/conversation/segments/segment/lossy-links/lossy-link/counters YANG schema element.
+// Flows_Conversation_Segment_LossyLink_Counters represents the /fabricscope-flows/flows/conversations/conversation/segments/segment/lossy-links/lossy-link/state/counters YANG schema element.
 type Flows_Conversation_Segment_LossyLink_Counters struct {
 	LostPerMillion *uint32 `path:"lost-per-million" module:"fabricscope-flows"`
 }
@@ -2166,7 +2166,7 @@ type Flows_Edge struct {
 	ClientKind      *string                       `path:"state/client-kind" module:"fabricscope-flows/fabricscope-flows"`
 	ClientName      *string                       `path:"state/client-name" module:"fabricscope-flows/fabricscope-flows"`
 	ClientNamespace *string                       `path:"state/client-namespace" module:"fabricscope-flows/fabricscope-flows"`
-	Counters        *Flows_Edge_Counters          `path:"counters" module:"fabricscope-flows"`
+	Counters        *Flows_Edge_Counters          `path:"state/counters" module:"fabricscope-flows/fabricscope-flows"`
 	FirstSeen       *uint64                       `path:"state/first-seen" module:"fabricscope-flows/fabricscope-flows"`
 	Id              *string                       `path:"state/id|id" module:"fabricscope-flows/fabricscope-flows|fabricscope-flows" shadow-path:"id" shadow-module:"fabricscope-flows"`
 	Port            *uint16                       `path:"state/port" module:"fabricscope-flows/fabricscope-flows"`
@@ -2277,7 +2277,7 @@ func (*Flows_Edge_Bucket) ΛBelongingModule() string {
 	return "fabricscope-flows"
 }
 
-// Flows_Edge_Counters represents the /fabricscope-flows/flows/services/edge/counters YANG schema element.
+// Flows_Edge_Counters represents the /fabricscope-flows/flows/services/edge/state/counters YANG schema element.
 type Flows_Edge_Counters struct {
 	ClientTime        *uint64                      `path:"client-time" module:"fabricscope-flows"`
 	Connections       *uint64                      `path:"connections" module:"fabricscope-flows"`
@@ -2315,7 +2315,7 @@ func (*Flows_Edge_Counters) ΛBelongingModule() string {
 	return "fabricscope-flows"
 }
 
-// Flows_Edge_Counters_Forward represents the /fabricscope-flows/flows/services/edge/counters/forward YANG schema element.
+// Flows_Edge_Counters_Forward represents the /fabricscope-flows/flows/services/edge/state/counters/forward YANG schema element.
 type Flows_Edge_Counters_Forward struct {
 	Octets *uint64 `path:"octets" module:"fabricscope-flows"`
 	Pkts   *uint64 `path:"pkts" module:"fabricscope-flows"`
@@ -2344,7 +2344,7 @@ func (*Flows_Edge_Counters_Forward) ΛBelongingModule() string {
 	return "fabricscope-flows"
 }
 
-// Flows_Edge_Counters_Reverse represents the /fabricscope-flows/flows/services/edge/counters/reverse YANG schema element.
+// Flows_Edge_Counters_Reverse represents the /fabricscope-flows/flows/services/edge/state/counters/reverse YANG schema element.
 type Flows_Edge_Counters_Reverse struct {
 	Octets *uint64 `path:"octets" module:"fabricscope-flows"`
 	Pkts   *uint64 `path:"pkts" module:"fabricscope-flows"`

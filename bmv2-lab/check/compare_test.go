@@ -109,7 +109,7 @@ func TestLeaves(t *testing.T) {
 	const hop = "/flows/conversations/conversation[id=c1]/hops/hop[direction=FORWARD][index=0]/"
 	leaves := Leaves{pod + "state/name": "a", pod + "state/namespace": "shop", pod + "state/ip": "10.244.0.2", pod + "state/node": "worker1", pod + "state/ready": "true",
 		pod + "attachments/attachment[interface=leaf1-eth3][switch=leaf1]/state/switch": "leaf1",
-		member + "state/address": "10.244.0.2", hop + "state/interface": "leaf1-eth3", hop + "counters/pkts": "5", hop + "counters/octets": "500"}
+		member + "state/address": "10.244.0.2", hop + "state/interface": "leaf1-eth3", hop + "state/counters/pkts": "5", hop + "state/counters/octets": "500"}
 	want := map[string]Pod{"u1": {Namespace: "shop", Name: "a", UID: "u1", IP: "10.244.0.2", Node: "worker1", Ready: true}}
 	if got := Pods(leaves.Pods(), want); len(got) != 0 {
 		t.Errorf("pods: %v", got)

@@ -92,7 +92,7 @@ func Hops(l Leaves, said []Flow) []string {
 	got, want := map[string]string{}, map[string]string{}
 	for path, h := range l.List("hop") {
 		key := fmt.Sprintf("%s %s %s", Key(path, "id"), Key(path, "direction"), Key(path, "index"))
-		got[key] = fmt.Sprintf("conversation %s at %s: %s packets %s bytes", key, h["state/interface"], h["counters/pkts"], h["counters/octets"])
+		got[key] = fmt.Sprintf("conversation %s at %s: %s packets %s bytes", key, h["state/interface"], h["state/counters/pkts"], h["state/counters/octets"])
 	}
 	for _, f := range said {
 		for direction, d := range map[string]Direction{"FORWARD": f.Forward, "REVERSE": f.Reverse} {

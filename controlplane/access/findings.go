@@ -19,6 +19,7 @@ func plain() map[string]bool {
 		"ttl-expired":        true,
 		"malformed-frames":   true,
 		"switch-unreachable": true,
+		"port-down":          true, // counts the pods behind it
 		"missing-packets":    true,
 		"api-gap":            true,
 		"location-conflict":  false, // says who else is at the place, and has a pod's UID for a name

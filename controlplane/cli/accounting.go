@@ -108,7 +108,7 @@ func accountedPorts(switches []fabricSwitch) []accountedPort {
 }
 
 func readAccounting(b *branch) *accounting {
-	c := b.in("counters")
+	c := b.in("state", "counters")
 	frames := func(path ...string) bucket {
 		b := c.in(path...)
 		return bucket{b.number("pkts"), b.number("octets")}

@@ -103,7 +103,7 @@ func (e edge) services() (namespaces, names []string) {
 func readEdges(data *branch) []edge {
 	var list []edge
 	for _, b := range data.each("flows", "services", "edge") {
-		s, c := b.in("state"), b.in("counters")
+		s, c := b.in("state"), b.in("state", "counters")
 		side := func(name, kind string) party {
 			return party{s.text(name + "-cluster"), s.text(name + "-namespace"), kind, s.text(name + "-name")}
 		}

@@ -161,7 +161,7 @@ func readLinks(data *branch) []fabricLink {
 			B:     linkEnd{s.text("b-switch"), s.text("b-interface"), s.number("b-port-number")},
 			Since: s.instant("since"),
 		}
-		if loss, c := l.in("loss", "state"), l.in("loss", "counters"); loss.has("status") {
+		if loss, c := l.in("loss", "state"), l.in("loss", "state", "counters"); loss.has("status") {
 			one.Loss = &linkLoss{word(loss.text("status")), loss.instant("since"), c.number("pkts"), c.number("lost-pkts"), c.number("lost-per-million")}
 		}
 		links = append(links, one)

@@ -199,7 +199,7 @@ func readConversations(data *branch) []conversation {
 		c := conversation{
 			ID: b.keys["id"], Protocol: protocol, ProtocolName: protocolName(protocol), Opaque: word(s.text("opaque")),
 			Client: readEnd(b.in("client", "state")), Server: readEnd(b.in("server", "state")),
-			First: s.instant("first-seen"), Last: b.in("counters").instant("last-seen"),
+			First: s.instant("first-seen"), Last: b.in("state", "counters").instant("last-seen"),
 		}
 		c.Handshake, c.Legs = readHandshake(b.in("handshake", "state")), readLegs(b)
 		c.Forward, c.Reverse = readDirection(b, "forward"), readDirection(b, "reverse")
@@ -218,7 +218,7 @@ func readEnd(s *branch) end {
 }
 
 func readDirection(b *branch, name string) direction {
-	c := b.in("counters", name)
+	c := b.in("state", "counters", name)
 	d := direction{Packets: c.number("pkts"), Bytes: c.number("octets"), TCPFlags: c.number("tcp-flags"), Hops: []hop{}}
 	for _, h := range b.each("hops", "hop") {
 		s := h.in("state")
@@ -228,8 +228,8 @@ func readDirection(b *branch, name string) direction {
 		one := hop{
 			Switch: s.text("switch"), Port: s.text("interface"), Number: s.number("port-number"), Out: s.texts("out-interface"),
 			Outer:   outer{Kind: word(s.text("encapsulation")), Src: s.text("outer-source"), Dst: s.text("outer-destination")},
-			Packets: h.in("counters").number("pkts"), Bytes: h.in("counters").number("octets"),
-			First: s.instant("first-seen"), Last: h.in("counters").instant("last-seen"),
+			Packets: h.in("state", "counters").number("pkts"), Bytes: h.in("state", "counters").number("octets"),
+			First: s.instant("first-seen"), Last: h.in("state", "counters").instant("last-seen"),
 			TCPFlags: s.number("tcp-flags"), SYNs: s.number("syns"), LastSYN: s.instant("last-syn"), FirstACK: s.instant("first-ack"), Incomplete: s.truth("incomplete"),
 		}
 		for name, id := range map[string]**uint64{"vni": &one.Outer.VNI, "gre-key": &one.Outer.GREKey} {

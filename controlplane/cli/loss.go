@@ -37,7 +37,7 @@ func readSegments(b *branch, direction string) []segment {
 		if e.keys["direction"] != direction {
 			continue
 		}
-		s, c := e.in("state"), e.in("counters")
+		s, c := e.in("state"), e.in("state", "counters")
 		segments = append(segments, segment{s.text("switch"), s.texts("out-interface"), s.texts("in-interface"),
 			c.number("pkts"), c.number("lost-pkts"), c.number("extra-pkts"), c.number("uncertainty"), c.truth("final"), c.truth("incomplete"), readLossyLinks(e)})
 	}
@@ -46,7 +46,7 @@ func readSegments(b *branch, direction string) []segment {
 
 func readLossyLinks(b *branch) (links []lossyLink) {
 	for _, l := range b.each("lossy-links", "lossy-link") {
-		s, c := l.in("state"), l.in("counters")
+		s, c := l.in("state"), l.in("state", "counters")
 		links = append(links, lossyLink{s.text("out-switch") + "/" + s.text("out-interface"), s.text("in-switch") + "/" + s.text("in-interface"),
 			c.number("lost-per-million"), s.instant("since")})
 	}

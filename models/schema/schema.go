@@ -23,8 +23,8 @@ type Node struct {
 func Modules() []Module {
 	return []Module{
 		{Name: "fabricscope-diagnosis", Organization: "The Fabricscope authors", Version: "0.1.0"},
-		{Name: "fabricscope-fabric", Organization: "The Fabricscope authors", Version: "0.3.0"},
-		{Name: "fabricscope-flows", Organization: "The Fabricscope authors", Version: "0.4.0"},
+		{Name: "fabricscope-fabric", Organization: "The Fabricscope authors", Version: "0.4.0"},
+		{Name: "fabricscope-flows", Organization: "The Fabricscope authors", Version: "0.5.0"},
 		{Name: "fabricscope-interfaces", Organization: "The Fabricscope authors", Version: "0.1.0"},
 		{Name: "fabricscope-kubernetes", Organization: "The Fabricscope authors", Version: "0.2.0"},
 		{Name: "fabricscope-types", Organization: "The Fabricscope authors", Version: "0.2.0"},
@@ -77,12 +77,12 @@ func Root() []Node {
 					{Name: "b-interface", Module: "fabricscope-fabric", OnChange: true},
 					{Name: "b-switch", Module: "fabricscope-fabric", OnChange: true},
 					{Name: "loss", Module: "fabricscope-fabric", Children: []Node{
-						{Name: "counters", Module: "fabricscope-fabric", Children: []Node{
-							{Name: "lost-per-million", Module: "fabricscope-fabric"},
-							{Name: "lost-pkts", Module: "fabricscope-fabric", Wide: true},
-							{Name: "pkts", Module: "fabricscope-fabric", Wide: true},
-						}},
-						{Name: "state", Module: "fabricscope-fabric", OnChange: true, Children: []Node{
+						{Name: "state", Module: "fabricscope-fabric", Children: []Node{
+							{Name: "counters", Module: "fabricscope-fabric", Children: []Node{
+								{Name: "lost-per-million", Module: "fabricscope-fabric"},
+								{Name: "lost-pkts", Module: "fabricscope-fabric", Wide: true},
+								{Name: "pkts", Module: "fabricscope-fabric", Wide: true},
+							}},
 							{Name: "since", Module: "fabricscope-fabric", Wide: true, OnChange: true},
 							{Name: "status", Module: "fabricscope-fabric", OnChange: true},
 						}},
@@ -102,42 +102,6 @@ func Root() []Node {
 				{Name: "switch", Module: "fabricscope-fabric", Keys: []string{"name"}, Children: []Node{
 					{Name: "accounting", Module: "fabricscope-fabric", Children: []Node{
 						{Name: "interface", Module: "fabricscope-fabric", Keys: []string{"name"}, Children: []Node{
-							{Name: "counters", Module: "fabricscope-fabric", Children: []Node{
-								{Name: "base-octets", Module: "fabricscope-fabric", Wide: true},
-								{Name: "base-pkts", Module: "fabricscope-fabric", Wide: true},
-								{Name: "bucket-octets", Module: "fabricscope-fabric", Wide: true},
-								{Name: "bucket-pkts", Module: "fabricscope-fabric", Wide: true},
-								{Name: "buckets", Module: "fabricscope-fabric", Children: []Node{
-									{Name: "fragment", Module: "fabricscope-fabric", Children: []Node{
-										{Name: "octets", Module: "fabricscope-fabric", Wide: true},
-										{Name: "pkts", Module: "fabricscope-fabric", Wide: true},
-									}},
-									{Name: "lldp", Module: "fabricscope-fabric", Children: []Node{
-										{Name: "octets", Module: "fabricscope-fabric", Wide: true},
-										{Name: "pkts", Module: "fabricscope-fabric", Wide: true},
-									}},
-									{Name: "malformed", Module: "fabricscope-fabric", Children: []Node{
-										{Name: "octets", Module: "fabricscope-fabric", Wide: true},
-										{Name: "pkts", Module: "fabricscope-fabric", Wide: true},
-									}},
-									{Name: "other", Module: "fabricscope-fabric", Children: []Node{
-										{Name: "octets", Module: "fabricscope-fabric", Wide: true},
-										{Name: "pkts", Module: "fabricscope-fabric", Wide: true},
-									}},
-								}},
-								{Name: "expired", Module: "fabricscope-fabric", Children: []Node{
-									{Name: "octets", Module: "fabricscope-fabric", Wide: true},
-									{Name: "pkts", Module: "fabricscope-fabric", Wide: true},
-								}},
-								{Name: "missing-octets", Module: "fabricscope-fabric", Wide: true},
-								{Name: "missing-pkts", Module: "fabricscope-fabric", Wide: true},
-								{Name: "port-octets", Module: "fabricscope-fabric", Wide: true},
-								{Name: "port-pkts", Module: "fabricscope-fabric", Wide: true},
-								{Name: "record-octets", Module: "fabricscope-fabric", Wide: true},
-								{Name: "record-pkts", Module: "fabricscope-fabric", Wide: true},
-								{Name: "residue-octets", Module: "fabricscope-fabric", Wide: true},
-								{Name: "residue-pkts", Module: "fabricscope-fabric", Wide: true},
-							}},
 							{Name: "losses", Module: "fabricscope-fabric", Children: []Node{
 								{Name: "loss", Module: "fabricscope-fabric", Keys: []string{"number"}, Children: []Node{
 									{Name: "gaps", Module: "fabricscope-fabric", Children: []Node{
@@ -167,7 +131,43 @@ func Root() []Node {
 								}},
 							}},
 							{Name: "name", Module: "fabricscope-fabric", OnChange: true},
-							{Name: "state", Module: "fabricscope-fabric", OnChange: true, Children: []Node{
+							{Name: "state", Module: "fabricscope-fabric", Children: []Node{
+								{Name: "counters", Module: "fabricscope-fabric", Children: []Node{
+									{Name: "base-octets", Module: "fabricscope-fabric", Wide: true},
+									{Name: "base-pkts", Module: "fabricscope-fabric", Wide: true},
+									{Name: "bucket-octets", Module: "fabricscope-fabric", Wide: true},
+									{Name: "bucket-pkts", Module: "fabricscope-fabric", Wide: true},
+									{Name: "buckets", Module: "fabricscope-fabric", Children: []Node{
+										{Name: "fragment", Module: "fabricscope-fabric", Children: []Node{
+											{Name: "octets", Module: "fabricscope-fabric", Wide: true},
+											{Name: "pkts", Module: "fabricscope-fabric", Wide: true},
+										}},
+										{Name: "lldp", Module: "fabricscope-fabric", Children: []Node{
+											{Name: "octets", Module: "fabricscope-fabric", Wide: true},
+											{Name: "pkts", Module: "fabricscope-fabric", Wide: true},
+										}},
+										{Name: "malformed", Module: "fabricscope-fabric", Children: []Node{
+											{Name: "octets", Module: "fabricscope-fabric", Wide: true},
+											{Name: "pkts", Module: "fabricscope-fabric", Wide: true},
+										}},
+										{Name: "other", Module: "fabricscope-fabric", Children: []Node{
+											{Name: "octets", Module: "fabricscope-fabric", Wide: true},
+											{Name: "pkts", Module: "fabricscope-fabric", Wide: true},
+										}},
+									}},
+									{Name: "expired", Module: "fabricscope-fabric", Children: []Node{
+										{Name: "octets", Module: "fabricscope-fabric", Wide: true},
+										{Name: "pkts", Module: "fabricscope-fabric", Wide: true},
+									}},
+									{Name: "missing-octets", Module: "fabricscope-fabric", Wide: true},
+									{Name: "missing-pkts", Module: "fabricscope-fabric", Wide: true},
+									{Name: "port-octets", Module: "fabricscope-fabric", Wide: true},
+									{Name: "port-pkts", Module: "fabricscope-fabric", Wide: true},
+									{Name: "record-octets", Module: "fabricscope-fabric", Wide: true},
+									{Name: "record-pkts", Module: "fabricscope-fabric", Wide: true},
+									{Name: "residue-octets", Module: "fabricscope-fabric", Wide: true},
+									{Name: "residue-pkts", Module: "fabricscope-fabric", Wide: true},
+								}},
 								{Name: "name", Module: "fabricscope-fabric", OnChange: true},
 								{Name: "number", Module: "fabricscope-fabric", OnChange: true},
 							}},
@@ -236,19 +236,6 @@ func Root() []Node {
 							{Name: "switch", Module: "fabricscope-flows", OnChange: true},
 						}},
 					}},
-					{Name: "counters", Module: "fabricscope-flows", Children: []Node{
-						{Name: "forward", Module: "fabricscope-flows", Children: []Node{
-							{Name: "octets", Module: "fabricscope-flows", Wide: true},
-							{Name: "pkts", Module: "fabricscope-flows", Wide: true},
-							{Name: "tcp-flags", Module: "fabricscope-flows"},
-						}},
-						{Name: "last-seen", Module: "fabricscope-flows", Wide: true},
-						{Name: "reverse", Module: "fabricscope-flows", Children: []Node{
-							{Name: "octets", Module: "fabricscope-flows", Wide: true},
-							{Name: "pkts", Module: "fabricscope-flows", Wide: true},
-							{Name: "tcp-flags", Module: "fabricscope-flows"},
-						}},
-					}},
 					{Name: "handshake", Module: "fabricscope-flows", Children: []Node{
 						{Name: "state", Module: "fabricscope-flows", OnChange: true, Children: []Node{
 							{Name: "client-rtt", Module: "fabricscope-flows", Wide: true, OnChange: true},
@@ -261,14 +248,14 @@ func Root() []Node {
 					}},
 					{Name: "hops", Module: "fabricscope-flows", Children: []Node{
 						{Name: "hop", Module: "fabricscope-flows", Keys: []string{"direction", "index"}, Children: []Node{
-							{Name: "counters", Module: "fabricscope-flows", Children: []Node{
-								{Name: "last-seen", Module: "fabricscope-flows", Wide: true},
-								{Name: "octets", Module: "fabricscope-flows", Wide: true},
-								{Name: "pkts", Module: "fabricscope-flows", Wide: true},
-							}},
 							{Name: "direction", Module: "fabricscope-flows", OnChange: true},
 							{Name: "index", Module: "fabricscope-flows", OnChange: true},
-							{Name: "state", Module: "fabricscope-flows", OnChange: true, Children: []Node{
+							{Name: "state", Module: "fabricscope-flows", Children: []Node{
+								{Name: "counters", Module: "fabricscope-flows", Children: []Node{
+									{Name: "last-seen", Module: "fabricscope-flows", Wide: true},
+									{Name: "octets", Module: "fabricscope-flows", Wide: true},
+									{Name: "pkts", Module: "fabricscope-flows", Wide: true},
+								}},
 								{Name: "direction", Module: "fabricscope-flows", OnChange: true},
 								{Name: "encapsulation", Module: "fabricscope-flows", OnChange: true},
 								{Name: "first-ack", Module: "fabricscope-flows", Wide: true, OnChange: true},
@@ -319,24 +306,16 @@ func Root() []Node {
 					}},
 					{Name: "segments", Module: "fabricscope-flows", Children: []Node{
 						{Name: "segment", Module: "fabricscope-flows", Keys: []string{"direction", "index"}, Children: []Node{
-							{Name: "counters", Module: "fabricscope-flows", Children: []Node{
-								{Name: "extra-pkts", Module: "fabricscope-flows", Wide: true},
-								{Name: "final", Module: "fabricscope-flows"},
-								{Name: "incomplete", Module: "fabricscope-flows"},
-								{Name: "lost-pkts", Module: "fabricscope-flows", Wide: true},
-								{Name: "pkts", Module: "fabricscope-flows", Wide: true},
-								{Name: "uncertainty", Module: "fabricscope-flows", Wide: true},
-							}},
 							{Name: "direction", Module: "fabricscope-flows", OnChange: true},
 							{Name: "index", Module: "fabricscope-flows", OnChange: true},
 							{Name: "lossy-links", Module: "fabricscope-flows", Children: []Node{
 								{Name: "lossy-link", Module: "fabricscope-flows", Keys: []string{"in-switch", "in-interface"}, Children: []Node{
-									{Name: "counters", Module: "fabricscope-flows", Children: []Node{
-										{Name: "lost-per-million", Module: "fabricscope-flows"},
-									}},
 									{Name: "in-interface", Module: "fabricscope-flows", OnChange: true},
 									{Name: "in-switch", Module: "fabricscope-flows", OnChange: true},
-									{Name: "state", Module: "fabricscope-flows", OnChange: true, Children: []Node{
+									{Name: "state", Module: "fabricscope-flows", Children: []Node{
+										{Name: "counters", Module: "fabricscope-flows", Children: []Node{
+											{Name: "lost-per-million", Module: "fabricscope-flows"},
+										}},
 										{Name: "in-interface", Module: "fabricscope-flows", OnChange: true},
 										{Name: "in-switch", Module: "fabricscope-flows", OnChange: true},
 										{Name: "out-interface", Module: "fabricscope-flows", OnChange: true},
@@ -345,7 +324,15 @@ func Root() []Node {
 									}},
 								}},
 							}},
-							{Name: "state", Module: "fabricscope-flows", OnChange: true, Children: []Node{
+							{Name: "state", Module: "fabricscope-flows", Children: []Node{
+								{Name: "counters", Module: "fabricscope-flows", Children: []Node{
+									{Name: "extra-pkts", Module: "fabricscope-flows", Wide: true},
+									{Name: "final", Module: "fabricscope-flows"},
+									{Name: "incomplete", Module: "fabricscope-flows"},
+									{Name: "lost-pkts", Module: "fabricscope-flows", Wide: true},
+									{Name: "pkts", Module: "fabricscope-flows", Wide: true},
+									{Name: "uncertainty", Module: "fabricscope-flows", Wide: true},
+								}},
 								{Name: "direction", Module: "fabricscope-flows", OnChange: true},
 								{Name: "in-interface", Module: "fabricscope-flows", OnChange: true},
 								{Name: "index", Module: "fabricscope-flows", OnChange: true},
@@ -369,7 +356,20 @@ func Root() []Node {
 							{Name: "switch", Module: "fabricscope-flows", OnChange: true},
 						}},
 					}},
-					{Name: "state", Module: "fabricscope-flows", OnChange: true, Children: []Node{
+					{Name: "state", Module: "fabricscope-flows", Children: []Node{
+						{Name: "counters", Module: "fabricscope-flows", Children: []Node{
+							{Name: "forward", Module: "fabricscope-flows", Children: []Node{
+								{Name: "octets", Module: "fabricscope-flows", Wide: true},
+								{Name: "pkts", Module: "fabricscope-flows", Wide: true},
+								{Name: "tcp-flags", Module: "fabricscope-flows"},
+							}},
+							{Name: "last-seen", Module: "fabricscope-flows", Wide: true},
+							{Name: "reverse", Module: "fabricscope-flows", Children: []Node{
+								{Name: "octets", Module: "fabricscope-flows", Wide: true},
+								{Name: "pkts", Module: "fabricscope-flows", Wide: true},
+								{Name: "tcp-flags", Module: "fabricscope-flows"},
+							}},
+						}},
 						{Name: "first-seen", Module: "fabricscope-flows", Wide: true, OnChange: true},
 						{Name: "icmp-code", Module: "fabricscope-flows", OnChange: true},
 						{Name: "icmp-type", Module: "fabricscope-flows", OnChange: true},
@@ -381,25 +381,6 @@ func Root() []Node {
 			}},
 			{Name: "services", Module: "fabricscope-flows", Children: []Node{
 				{Name: "edge", Module: "fabricscope-flows", Keys: []string{"id"}, Children: []Node{
-					{Name: "counters", Module: "fabricscope-flows", Children: []Node{
-						{Name: "client-time", Module: "fabricscope-flows", Wide: true},
-						{Name: "connections", Module: "fabricscope-flows", Wide: true},
-						{Name: "forward", Module: "fabricscope-flows", Children: []Node{
-							{Name: "octets", Module: "fabricscope-flows", Wide: true},
-							{Name: "pkts", Module: "fabricscope-flows", Wide: true},
-						}},
-						{Name: "handshakes", Module: "fabricscope-flows", Wide: true},
-						{Name: "last-seen", Module: "fabricscope-flows", Wide: true},
-						{Name: "lost-pkts", Module: "fabricscope-flows", Wide: true},
-						{Name: "refused", Module: "fabricscope-flows", Wide: true},
-						{Name: "retransmitted-syns", Module: "fabricscope-flows", Wide: true},
-						{Name: "reverse", Module: "fabricscope-flows", Children: []Node{
-							{Name: "octets", Module: "fabricscope-flows", Wide: true},
-							{Name: "pkts", Module: "fabricscope-flows", Wide: true},
-						}},
-						{Name: "server-time", Module: "fabricscope-flows", Wide: true},
-						{Name: "unanswered", Module: "fabricscope-flows", Wide: true},
-					}},
 					{Name: "handshake-times", Module: "fabricscope-flows", Children: []Node{
 						{Name: "bucket", Module: "fabricscope-flows", Keys: []string{"up-to"}, Children: []Node{
 							{Name: "state", Module: "fabricscope-flows", Children: []Node{
@@ -410,11 +391,30 @@ func Root() []Node {
 						}},
 					}},
 					{Name: "id", Module: "fabricscope-flows", OnChange: true},
-					{Name: "state", Module: "fabricscope-flows", OnChange: true, Children: []Node{
+					{Name: "state", Module: "fabricscope-flows", Children: []Node{
 						{Name: "client-cluster", Module: "fabricscope-flows", OnChange: true},
 						{Name: "client-kind", Module: "fabricscope-flows", OnChange: true},
 						{Name: "client-name", Module: "fabricscope-flows", OnChange: true},
 						{Name: "client-namespace", Module: "fabricscope-flows", OnChange: true},
+						{Name: "counters", Module: "fabricscope-flows", Children: []Node{
+							{Name: "client-time", Module: "fabricscope-flows", Wide: true},
+							{Name: "connections", Module: "fabricscope-flows", Wide: true},
+							{Name: "forward", Module: "fabricscope-flows", Children: []Node{
+								{Name: "octets", Module: "fabricscope-flows", Wide: true},
+								{Name: "pkts", Module: "fabricscope-flows", Wide: true},
+							}},
+							{Name: "handshakes", Module: "fabricscope-flows", Wide: true},
+							{Name: "last-seen", Module: "fabricscope-flows", Wide: true},
+							{Name: "lost-pkts", Module: "fabricscope-flows", Wide: true},
+							{Name: "refused", Module: "fabricscope-flows", Wide: true},
+							{Name: "retransmitted-syns", Module: "fabricscope-flows", Wide: true},
+							{Name: "reverse", Module: "fabricscope-flows", Children: []Node{
+								{Name: "octets", Module: "fabricscope-flows", Wide: true},
+								{Name: "pkts", Module: "fabricscope-flows", Wide: true},
+							}},
+							{Name: "server-time", Module: "fabricscope-flows", Wide: true},
+							{Name: "unanswered", Module: "fabricscope-flows", Wide: true},
+						}},
 						{Name: "first-seen", Module: "fabricscope-flows", Wide: true, OnChange: true},
 						{Name: "id", Module: "fabricscope-flows", OnChange: true},
 						{Name: "port", Module: "fabricscope-flows", OnChange: true},

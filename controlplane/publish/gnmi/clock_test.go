@@ -71,7 +71,7 @@ func TestClockwork(t *testing.T) {
 		"one that is due before":    {sampled(allLeaves, 4*time.Second, 3*time.Second, false), "3:[10] 4:[11] 6:[11] 8:[12] 9:[gone]"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := asked(t, "fabric/switches/switch/accounting/interface/counters/port-pkts")
+			p := asked(t, "fabric/switches/switch/accounting/interface/state/counters/port-pkts")
 			p.manner = test.manner
 			source, stream := &still{view: counted(10)}, &heard{}
 			sub := &subscription{server: &Server{source: source, now: time.Now, metrics: m}, stream: stream, began: time.Now(),

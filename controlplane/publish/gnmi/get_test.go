@@ -29,7 +29,7 @@ func TestCapabilities(t *testing.T) {
 	for _, m := range resp.GetSupportedModels() {
 		names = append(names, m.GetName()+" "+m.GetVersion())
 	}
-	want := []string{"fabricscope-diagnosis 0.1.0", "fabricscope-fabric 0.3.0", "fabricscope-flows 0.4.0", "fabricscope-interfaces 0.1.0",
+	want := []string{"fabricscope-diagnosis 0.1.0", "fabricscope-fabric 0.4.0", "fabricscope-flows 0.5.0", "fabricscope-interfaces 0.1.0",
 		"fabricscope-kubernetes 0.2.0", "fabricscope-types 0.2.0", "iana-if-type 2014-05-08", "openconfig-interfaces 1.1.0"}
 	if !slices.Equal(names, want) {
 		t.Errorf("models %q", names)

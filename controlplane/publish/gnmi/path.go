@@ -89,7 +89,11 @@ func (r request) check(root *node) error {
 	case w.found:
 		return status.Errorf(codes.Unimplemented, "path %s: is in the model, but not provided here", r.text)
 	}
-	return status.Errorf(codes.InvalidArgument, "path %s: no model of this target has it; %s", r.text, w.deepest())
+	hint := ""
+	if !slices.ContainsFunc(r.elems, func(e position) bool { return e.deep }) { // which lead everywhere
+		hint = "; " + w.deepest()
+	}
+	return status.Errorf(codes.InvalidArgument, "path %s: no model of this target has it%s", r.text, hint)
 }
 
 // schemaWalk finds what a path matches in the schema.

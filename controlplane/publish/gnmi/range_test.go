@@ -178,7 +178,7 @@ func TestRangeIsHalfOpen(t *testing.T) {
 func TestRangeThatGoesOn(t *testing.T) {
 	lab := gnmitest.Start(t, shop.Facts())
 	changeThings(lab)
-	const at = "/fabric/switches/switch[name=leaf1]/accounting/interface[name=swp1]/counters/port-pkts"
+	const at = "/fabric/switches/switch[name=leaf1]/accounting/interface[name=swp1]/state/counters/port-pkts"
 	const path = "/kubernetes/clusters/cluster[name=blue]/pods/pod[uid=uid-cart-9]/state/restarts"
 	stream := openStream(t, lab, api.Extension_HistoryRange(shop.Epoch().Add(10*time.Minute+4*time.Second), time.Unix(0, math.MaxInt64)),
 		subscribe(path), subscribe(at))

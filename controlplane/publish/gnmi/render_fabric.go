@@ -184,27 +184,27 @@ func accountingLeaves(e inventory.Entry, w *writer) {
 	w.in("state", func() {
 		w.leaf("name", str(a.Port))
 		w.leaf("number", num(a.Number))
-	})
-	w.in("counters", func() {
-		w.leaf("port-pkts", num(a.PortPackets))
-		w.leaf("port-octets", num(a.PortBytes))
-		w.leaf("record-pkts", num(a.RecordPackets))
-		w.leaf("record-octets", num(a.RecordBytes))
-		w.leaf("bucket-pkts", num(a.BucketPackets))
-		w.leaf("bucket-octets", num(a.BucketBytes))
-		w.leaf("base-pkts", sint(a.BasePackets))
-		w.leaf("base-octets", sint(a.BaseBytes))
-		w.leaf("residue-pkts", sint(a.ResiduePackets))
-		w.leaf("residue-octets", sint(a.ResidueBytes))
-		w.leaf("missing-pkts", sint(a.MissingPackets))
-		w.leaf("missing-octets", sint(a.MissingBytes))
-		w.in("buckets", func() {
-			bucketLeaves("fragment", a.Buckets.Fragment, w)
-			bucketLeaves("malformed", a.Buckets.Malformed, w)
-			bucketLeaves("lldp", a.Buckets.LLDP, w)
-			bucketLeaves("other", a.Buckets.Other, w)
+		w.in("counters", func() {
+			w.leaf("port-pkts", num(a.PortPackets))
+			w.leaf("port-octets", num(a.PortBytes))
+			w.leaf("record-pkts", num(a.RecordPackets))
+			w.leaf("record-octets", num(a.RecordBytes))
+			w.leaf("bucket-pkts", num(a.BucketPackets))
+			w.leaf("bucket-octets", num(a.BucketBytes))
+			w.leaf("base-pkts", sint(a.BasePackets))
+			w.leaf("base-octets", sint(a.BaseBytes))
+			w.leaf("residue-pkts", sint(a.ResiduePackets))
+			w.leaf("residue-octets", sint(a.ResidueBytes))
+			w.leaf("missing-pkts", sint(a.MissingPackets))
+			w.leaf("missing-octets", sint(a.MissingBytes))
+			w.in("buckets", func() {
+				bucketLeaves("fragment", a.Buckets.Fragment, w)
+				bucketLeaves("malformed", a.Buckets.Malformed, w)
+				bucketLeaves("lldp", a.Buckets.LLDP, w)
+				bucketLeaves("other", a.Buckets.Other, w)
+			})
+			bucketLeaves("expired", a.Expired, w)
 		})
-		bucketLeaves("expired", a.Expired, w)
 	})
 	w.in("losses", func() {
 		for _, l := range a.Losses {
@@ -268,11 +268,11 @@ func linkLossLeaves(e inventory.Entry, w *writer) {
 				w.leaf("since", instant(l.Since))
 			}
 			w.leaf("status", str(status))
-		})
-		w.in("counters", func() {
-			w.leaf("pkts", num(l.Packets))
-			w.leaf("lost-pkts", num(l.Lost))
-			w.leaf("lost-per-million", num(l.Recent.PerMillion()))
+			w.in("counters", func() {
+				w.leaf("pkts", num(l.Packets))
+				w.leaf("lost-pkts", num(l.Lost))
+				w.leaf("lost-per-million", num(l.Recent.PerMillion()))
+			})
 		})
 	})
 }

@@ -26,14 +26,14 @@ func conversationLeaves(e inventory.Entry, w *writer) {
 		}
 		w.leaf("opaque", str(strings.ToUpper(string(c.Opaque))))
 		w.leaf("first-seen", instant(c.First))
+		w.in("counters", func() {
+			w.leaf("last-seen", instant(c.Last))
+			directionLeaves("forward", c.Forward, c.ForwardFlags, c.Protocol, w)
+			directionLeaves("reverse", c.Reverse, c.ReverseFlags, c.Protocol, w)
+		})
 	})
 	w.in("client", func() { endLeaves(c.Client, w) })
 	w.in("server", func() { endLeaves(c.Server, w) })
-	w.in("counters", func() {
-		w.leaf("last-seen", instant(c.Last))
-		directionLeaves("forward", c.Forward, c.ForwardFlags, c.Protocol, w)
-		directionLeaves("reverse", c.Reverse, c.ReverseFlags, c.Protocol, w)
-	})
 	handshakeLeaves(c.Handshake, w)
 	w.in("hops", func() {
 		hopLeaves("FORWARD", c.ForwardHops, w)
@@ -100,11 +100,11 @@ func hopLeaves(direction string, hops []flow.Hop, w *writer) {
 				w.leaf("direction", str(direction))
 				w.leaf("index", index)
 				hopStateLeaves(h, w)
-			})
-			w.in("counters", func() {
-				w.leaf("pkts", num(h.Packets))
-				w.leaf("octets", num(h.Bytes))
-				w.leaf("last-seen", instant(h.Last))
+				w.in("counters", func() {
+					w.leaf("pkts", num(h.Packets))
+					w.leaf("octets", num(h.Bytes))
+					w.leaf("last-seen", instant(h.Last))
+				})
 			})
 		})
 	}
@@ -172,16 +172,16 @@ func segmentLeaves(direction string, segments []flow.Segment, w *writer) {
 				w.leaf("switch", str(s.Switch))
 				w.leaf("out-interface", portRefs(s.Out))
 				w.leaf("in-interface", portRefs(s.In))
-			})
-			w.in("counters", func() {
-				w.leaf("pkts", num(s.Packets))
-				w.leaf("lost-pkts", num(s.Lost))
-				w.leaf("extra-pkts", num(s.Extra))
-				w.leaf("uncertainty", num(s.Within))
-				w.leaf("final", flag(s.Final))
-				if s.Incomplete {
-					w.leaf("incomplete", flag(true))
-				}
+				w.in("counters", func() {
+					w.leaf("pkts", num(s.Packets))
+					w.leaf("lost-pkts", num(s.Lost))
+					w.leaf("extra-pkts", num(s.Extra))
+					w.leaf("uncertainty", num(s.Within))
+					w.leaf("final", flag(s.Final))
+					if s.Incomplete {
+						w.leaf("incomplete", flag(true))
+					}
+				})
 			})
 			w.in("lossy-links", func() { lossyLinkLeaves(s.Cables, w) })
 		})
@@ -197,8 +197,8 @@ func lossyLinkLeaves(cables []flow.LossyCable, w *writer) {
 				w.leaf("in-switch", str(c.In.Switch))
 				w.leaf("in-interface", str(c.In.Port))
 				w.leaf("since", instant(c.Since))
+				w.in("counters", func() { w.leaf("lost-per-million", num(c.PerMillion())) })
 			})
-			w.in("counters", func() { w.leaf("lost-per-million", num(c.PerMillion())) })
 		})
 	}
 }

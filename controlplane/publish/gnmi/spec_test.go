@@ -20,8 +20,8 @@ import (
 
 const (
 	role  = "/fabric/switches/switch[name=leaf1]/state/role"
-	pkts  = "/fabric/switches/switch[name=leaf1]/accounting/interface[name=swp1]/counters/port-pkts"
-	bytes = "/fabric/switches/switch[name=leaf1]/accounting/interface[name=swp1]/counters/port-octets"
+	pkts  = "/fabric/switches/switch[name=leaf1]/accounting/interface[name=swp1]/state/counters/port-pkts"
+	bytes = "/fabric/switches/switch[name=leaf1]/accounting/interface[name=swp1]/state/counters/port-octets"
 )
 
 // TestAllTargetsAtOnce asks the target *: each notification names its own (specification, section 2.2.2.1).
@@ -285,7 +285,7 @@ func TestEachChangeComesOnce(t *testing.T) {
 	lab := gnmitest.Start(t, shop.Facts())
 	// Two paths lead to the leaf, and the third to what is above it: it comes once all the same.
 	stream := follow(t, lab, map[string]string{pkts: "900"}, subscribe(pkts, api.SubscriptionModeON_CHANGE()),
-		subscribe("/fabric/switches/switch[name=leaf1]/.../interface[name=swp1]/*/port-pkts", api.SubscriptionModeON_CHANGE()))
+		subscribe("/fabric/switches/switch[name=leaf1]/.../interface[name=swp1]/*/*/port-pkts", api.SubscriptionModeON_CHANGE()))
 	const count = 300
 	for n := range uint64(count) {
 		lab.Record(inventory.Accounting{Switch: "leaf1", Number: 1, Port: "swp1", PortPackets: 1000 + n})

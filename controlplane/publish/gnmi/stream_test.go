@@ -147,7 +147,7 @@ func TestUpdatesOnly(t *testing.T) {
 
 func TestSample(t *testing.T) {
 	lab := gnmitest.Start(t, shop.Facts())
-	const path = "/fabric/switches/switch[name=leaf1]/accounting/interface[name=swp1]/counters/port-pkts"
+	const path = "/fabric/switches/switch[name=leaf1]/accounting/interface[name=swp1]/state/counters/port-pkts"
 	stream := follow(t, lab, map[string]string{path: "900"}, subscribe(path, api.SubscriptionModeSAMPLE(), api.SampleInterval(20*time.Millisecond)))
 	next(t, stream, map[string]string{path: "900"})
 	lab.Record(inventory.Accounting{Switch: "leaf1", Number: 1, Port: "swp1", PortPackets: 901})
@@ -166,11 +166,11 @@ func TestSample(t *testing.T) {
 func TestSuppressRedundant(t *testing.T) {
 	lab := gnmitest.Start(t, shop.Facts())
 	const port = "/fabric/switches/switch[name=leaf1]/accounting/interface[name=swp1]"
-	stream := follow(t, lab, map[string]string{port + "/counters/port-pkts": "900", port + "/counters/base-pkts": "0"},
-		subscribe(port+"/counters/port-pkts", api.SubscriptionModeSAMPLE(), api.SampleInterval(20*time.Millisecond), api.SuppressRedundant(true)),
-		subscribe(port+"/counters/base-pkts", api.SubscriptionModeSAMPLE(), api.SampleInterval(20*time.Millisecond), api.SuppressRedundant(true)))
+	stream := follow(t, lab, map[string]string{port + "/state/counters/port-pkts": "900", port + "/state/counters/base-pkts": "0"},
+		subscribe(port+"/state/counters/port-pkts", api.SubscriptionModeSAMPLE(), api.SampleInterval(20*time.Millisecond), api.SuppressRedundant(true)),
+		subscribe(port+"/state/counters/base-pkts", api.SubscriptionModeSAMPLE(), api.SampleInterval(20*time.Millisecond), api.SuppressRedundant(true)))
 	lab.Record(inventory.Accounting{Switch: "leaf1", Number: 1, Port: "swp1", PortPackets: 901, PortBytes: 90000})
-	next(t, stream, map[string]string{port + "/counters/port-pkts": "901"})
+	next(t, stream, map[string]string{port + "/state/counters/port-pkts": "901"})
 	lab.End(inventory.Accounting{Switch: "leaf1", Port: "swp1"})
 	next(t, stream, nil, port)
 }
@@ -209,7 +209,7 @@ func TestTargetDefined(t *testing.T) {
 	lab.Record(c)
 	const at = "/flows/conversations/conversation[id=f00d]"
 	seen := map[string]string{}
-	for seen[at+"/counters/forward/pkts"] != "4" || seen[at+"/server/state/service"] == "" {
+	for seen[at+"/state/counters/forward/pkts"] != "4" || seen[at+"/server/state/service"] == "" {
 		resp, err := stream.Recv()
 		if err != nil {
 			t.Fatal(err)
@@ -243,7 +243,7 @@ func TestNoGapNoDuplicate(t *testing.T) {
 			lab.Record(inventory.Accounting{Switch: "leaf1", Number: 1, Port: "swp1", PortPackets: n})
 		}
 	}()
-	const path = "/fabric/switches/switch[name=leaf1]/accounting/interface[name=swp1]/counters/port-pkts"
+	const path = "/fabric/switches/switch[name=leaf1]/accounting/interface[name=swp1]/state/counters/port-pkts"
 	for range 5 {
 		stream, err := dial(t, lab).Client.Subscribe(deadline(t))
 		if err != nil {
