@@ -19,10 +19,10 @@ func plain() map[string]bool {
 		"ttl-expired":        true,
 		"malformed-frames":   true,
 		"switch-unreachable": true,
-		"port-down":          true, // counts the pods behind it
 		"missing-packets":    true,
 		"api-gap":            true,
 		"location-conflict":  false, // says who else is at the place, and has a pod's UID for a name
+		"port-down":          false, // counts everybody's pods behind it
 	}
 }
 
