@@ -70,6 +70,18 @@ func (g *Guard) authenticate(ctx context.Context) (context.Context, error) {
 	return context.WithValue(metadata.NewIncomingContext(ctx, md), callerKey{}, c), nil
 }
 
+// Caller implements the gNMI server's Access: the user who logged in, or else the first name of the certificate.
+func (g *Guard) Caller(ctx context.Context) string {
+	c, _ := ctx.Value(callerKey{}).(caller)
+	switch {
+	case c.user != "":
+		return "user " + c.user
+	case len(c.principals) > 0:
+		return "certificate " + c.principals[0]
+	}
+	return ""
+}
+
 // principalsOf gives the names of a certificate (gRPC A43, "Mapping to RBAC").
 func principalsOf(cert *x509.Certificate) []string {
 	var names []string

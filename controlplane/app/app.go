@@ -84,6 +84,7 @@ func New(cfg config.Config, log *slog.Logger) (*Daemon, error) {
 func newStore(cfg config.Config, log *slog.Logger, r prometheus.Registerer) (*history.Store, error) {
 	c := history.DefaultConfig()
 	c.Dir = filepath.Join(cfg.StateDir, historyDir)
+	c.Readers = cfg.GNMI.MaxPast + 2 // so that no call waits for others that are taken slowly
 	c.Retention, c.FlowRetention, c.Linger = cfg.History.Retention, cfg.History.FlowRetention, cfg.Flows.Linger
 	return history.New(c, history.Deps{Log: log, Registerer: r})
 }
@@ -210,7 +211,10 @@ func newGNMI(cfg config.Config, store *history.Store, flows *records.Store, guar
 	g := cfg.GNMI
 	c.Address, c.Certificate, c.Key, c.LabDir = g.Listen, g.CertFile, g.KeyFile, cfg.StateDir
 	c.SampleDefault, c.SampleMinimum, c.SendTimeout, c.Keepalive = g.SampleDefault, g.SampleMinimum, g.SendTimeout, g.Keepalive
-	c.MaxSubscribers, c.MaxStreams, c.MaxPaths, c.MaxBehind = g.MaxSubscribers, g.MaxStreams, g.MaxPaths, g.MaxBehind
+	c.HandshakeTimeout, c.MaxConnections, c.MaxAddressConnections = g.HandshakeTimeout, g.MaxConnections, g.MaxAddressConnections
+	c.MaxCalls, c.MaxAddressCalls, c.MaxStreams = g.MaxCalls, g.MaxAddressCalls, g.MaxStreams
+	c.MaxSubscribers, c.MaxCallerSubscribers, c.MaxPast, c.MaxCallerPast = g.MaxSubscribers, g.MaxCallerSubscribers, g.MaxPast, g.MaxCallerPast
+	c.PastTimeout, c.MaxPaths, c.MaxBehind = g.PastTimeout, g.MaxPaths, g.MaxBehind
 	c.MaxRequestBytes, c.MaxGetBytes = g.MaxRequestBytes, g.MaxGetBytes
 	return gnmi.New(c, gnmi.Deps{Source: store, Log: log, Registerer: r, TLS: guard.TLS(), Options: guard.Options(), Access: reads{guard},
 		Services: []gnmi.Service{export.New(flows, guard.ShowRecords)}})

@@ -39,16 +39,25 @@ type GNMI struct {
 	CertFile string `yaml:"cert-file"`
 	KeyFile  string `yaml:"key-file"`
 
-	SampleDefault   time.Duration `yaml:"sample-default"`    // of counters whose subscription leaves it to the server
-	SampleMinimum   time.Duration `yaml:"sample-minimum"`    // the shortest interval that may be asked for
-	SendTimeout     time.Duration `yaml:"send-timeout"`      // a subscriber that takes nothing so long is cut off
-	Keepalive       time.Duration `yaml:"keepalive"`         // a connection that is silent so long is asked whether it is there
-	MaxSubscribers  int           `yaml:"max-subscribers"`   // Subscribe calls at once
-	MaxStreams      int           `yaml:"max-streams"`       // calls of one connection at once
-	MaxPaths        int           `yaml:"max-paths"`         // of one request
-	MaxRequestBytes int           `yaml:"max-request-bytes"` // of a message of a client
-	MaxGetBytes     int           `yaml:"max-get-bytes"`     // of an answer to Get
-	MaxBehind       int           `yaml:"max-behind"`        // changes that a subscriber may not have taken yet
+	SampleDefault         time.Duration `yaml:"sample-default"`          // of counters whose subscription leaves it to the server
+	SampleMinimum         time.Duration `yaml:"sample-minimum"`          // the shortest interval that may be asked for
+	SendTimeout           time.Duration `yaml:"send-timeout"`            // a subscriber that takes nothing, or a call that does not say what it wants, so long is cut off
+	Keepalive             time.Duration `yaml:"keepalive"`               // a connection that is silent so long is asked whether it is there
+	HandshakeTimeout      time.Duration `yaml:"handshake-timeout"`       // a connection has to be ready for calls within it
+	MaxConnections        int           `yaml:"max-connections"`         // at once
+	MaxAddressConnections int           `yaml:"max-address-connections"` // likewise from one address
+	MaxCalls              int           `yaml:"max-calls"`               // of any kind at once
+	MaxAddressCalls       int           `yaml:"max-address-calls"`       // likewise from one address
+	MaxStreams            int           `yaml:"max-streams"`             // calls of one connection at once
+	MaxSubscribers        int           `yaml:"max-subscribers"`         // Subscribe calls at once
+	MaxCallerSubscribers  int           `yaml:"max-caller-subscribers"`  // likewise of one user, certificate, or else address
+	MaxPast               int           `yaml:"max-past"`                // calls about the past at once
+	MaxCallerPast         int           `yaml:"max-caller-past"`         // likewise of one user, certificate, or else address
+	PastTimeout           time.Duration `yaml:"past-timeout"`            // a call about the past may take no longer
+	MaxPaths              int           `yaml:"max-paths"`               // of one request
+	MaxRequestBytes       int           `yaml:"max-request-bytes"`       // of a message of a client
+	MaxGetBytes           int           `yaml:"max-get-bytes"`           // of an answer to Get
+	MaxBehind             int           `yaml:"max-behind"`              // changes that a subscriber may not have taken yet
 }
 
 // Access says who may call the northbound server. Files are read again when they change.
@@ -178,7 +187,9 @@ func Default() Config {
 	return Config{
 		StateDir: "/var/lib/fabricscope", LogLevel: "info", ElectionID: 1,
 		GNMI: GNMI{Listen: ":9339", SampleDefault: 10 * time.Second, SampleMinimum: time.Second, SendTimeout: 30 * time.Second,
-			Keepalive: time.Minute, MaxSubscribers: 4096, MaxStreams: 1024, MaxPaths: 256,
+			Keepalive: time.Minute, HandshakeTimeout: 10 * time.Second, MaxConnections: 4096, MaxAddressConnections: 2048,
+			MaxCalls: 8192, MaxAddressCalls: 4096, MaxStreams: 1024, MaxSubscribers: 4096, MaxCallerSubscribers: 2048,
+			MaxPast: 8, MaxCallerPast: 4, PastTimeout: time.Hour, MaxPaths: 256,
 			MaxRequestBytes: 1 << 20, MaxGetBytes: 64 << 20, MaxBehind: 1 << 18},
 		Access: Access{ClientCertificates: "off", Refresh: 5 * time.Second},
 		HTTP:   HTTP{Listen: "127.0.0.1:9464"},

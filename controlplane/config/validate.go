@@ -251,6 +251,8 @@ func (p *problems) limits(g GNMI) {
 	p.positive("gnmi.sample-minimum", g.SampleMinimum)
 	p.positive("gnmi.send-timeout", g.SendTimeout)
 	p.positive("gnmi.keepalive", g.Keepalive)
+	p.positive("gnmi.handshake-timeout", g.HandshakeTimeout)
+	p.positive("gnmi.past-timeout", g.PastTimeout)
 	if g.SampleDefault < g.SampleMinimum {
 		p.add("gnmi.sample-default", "%v is less than sample-minimum, %v", g.SampleDefault, g.SampleMinimum)
 	}
@@ -258,7 +260,10 @@ func (p *problems) limits(g GNMI) {
 		field    string
 		n, least int
 	}{
-		{"max-subscribers", g.MaxSubscribers, 1}, {"max-streams", g.MaxStreams, 1}, {"max-paths", g.MaxPaths, 1},
+		{"max-connections", g.MaxConnections, 1}, {"max-address-connections", g.MaxAddressConnections, 1},
+		{"max-calls", g.MaxCalls, 1}, {"max-address-calls", g.MaxAddressCalls, 1}, {"max-streams", g.MaxStreams, 1},
+		{"max-subscribers", g.MaxSubscribers, 1}, {"max-caller-subscribers", g.MaxCallerSubscribers, 1},
+		{"max-past", g.MaxPast, 1}, {"max-caller-past", g.MaxCallerPast, 1}, {"max-paths", g.MaxPaths, 1},
 		{"max-request-bytes", g.MaxRequestBytes, 1024}, {"max-get-bytes", g.MaxGetBytes, 1024}, {"max-behind", g.MaxBehind, 1024},
 	} {
 		if l.n < l.least {

@@ -25,6 +25,8 @@ type Config struct {
 	FlowInterval time.Duration
 	// BatchDelay is the longest that a change waits to be committed together with others.
 	BatchDelay time.Duration
+	// Readers is how many questions about the past are answered at once; more wait. A replay is one until it is closed.
+	Readers int
 	// QueueSize is how many changes may wait to be written. At that many Record blocks,
 	// or drops and counts while writing fails.
 	QueueSize int
@@ -38,6 +40,7 @@ func DefaultConfig() Config {
 		Linger:        5 * time.Minute,
 		FlowInterval:  time.Second,
 		BatchDelay:    20 * time.Millisecond,
+		Readers:       4,
 		QueueSize:     1 << 16,
 	}
 }
@@ -60,6 +63,9 @@ func (c Config) Validate() error {
 	atLeast("batch-delay", c.BatchDelay, 0)
 	if c.BatchDelay > 10*time.Second {
 		errs = append(errs, fmt.Errorf("batch-delay: %v is more than 10s", c.BatchDelay))
+	}
+	if c.Readers < 1 {
+		errs = append(errs, fmt.Errorf("readers: %d is less than 1", c.Readers))
 	}
 	if c.QueueSize < 1 {
 		errs = append(errs, fmt.Errorf("queue-size: %d is less than 1", c.QueueSize))

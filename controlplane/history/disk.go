@@ -17,15 +17,13 @@ import (
 	"github.com/fabricscope/fabricscope/controlplane/inventory"
 )
 
-// readers is how many questions about the past are answered at once; more wait.
-const readers = 4
-
 // disk is the file. One goroutine at a time writes; any may read.
 type disk struct {
 	path         string
 	lock         *os.File
 	writer       *sql.DB // one connection
 	reader       *sql.DB
+	readers      int // connections of reader
 	flowInterval time.Duration
 	statements   statements
 
@@ -50,7 +48,7 @@ func openDisk(cfg Config, deps Deps) (*disk, error) {
 		return nil, err
 	}
 	d := &disk{
-		path: filepath.Join(cfg.Dir, fileName), flowInterval: cfg.FlowInterval,
+		path: filepath.Join(cfg.Dir, fileName), flowInterval: cfg.FlowInterval, readers: cfg.Readers,
 		rows: map[inventory.Ref]row{}, services: map[inventory.Ref]int64{},
 	}
 	var err error
@@ -129,7 +127,7 @@ func (d *disk) connect() error {
 	if d.reader, err = sql.Open("sqlite", dsn("query_only(1)", "cache_size(-16384)")); err != nil {
 		return err
 	}
-	d.reader.SetMaxOpenConns(readers)
+	d.reader.SetMaxOpenConns(d.readers)
 	return nil
 }
 

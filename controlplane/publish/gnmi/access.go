@@ -11,6 +11,8 @@ type Access interface {
 	// Reader admits the caller of an RPC, or says why not in an error that carries a gRPC status. method is the full
 	// name, as /gnmi.gNMI/Get. A nil reader sees everything.
 	Reader(ctx context.Context, method string) (Reader, error)
+	// Caller names who calls, which is who shares limits; "" when that is not known.
+	Caller(ctx context.Context) string
 }
 
 // Reader is what one caller sees. It never changes: who may see something else is another reader.

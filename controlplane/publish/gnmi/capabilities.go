@@ -37,7 +37,6 @@ func (s *Server) capabilities(ctx context.Context, req *gpb.CapabilityRequest) (
 
 // Set implements gNMI's Set: there is nothing to set.
 func (s *Server) Set(context.Context, *gpb.SetRequest) (*gpb.SetResponse, error) {
-	s.metrics.rpcs.WithLabelValues("set", codes.Unimplemented.String()).Inc()
 	return nil, status.Error(codes.Unimplemented, "Set is not supported: Fabricscope only shows")
 }
 

@@ -23,51 +23,57 @@ func (l *leaf) place() place {
 	return p
 }
 
-// all tells every leaf of a fact. times says how often each changed since it was last told; nil for once.
-func (a *answer) all(b []byte, target string, r rendered, times map[place]uint32) []byte {
+// changed says how often leaves changed since they were last told. The zero changed is once.
+type changed struct {
+	times map[place]uint32 // nil when it is not known of each
+	left  uint32           // then, how many states of all of them were left out
+}
+
+// all tells every leaf of a fact.
+func (a *answer) all(b []byte, target string, r rendered, c changed) []byte {
 	n := a.begin(b, target, r.entry, r.time)
 	for i := range r.leaves {
-		n.update(&r.leaves[i], a.encoding, leftOut(times, &r.leaves[i]))
+		n.update(&r.leaves[i], a.encoding, c.leftOut(&r.leaves[i]))
 	}
 	return n.end(r.kind.node.atomic)
 }
 
-// leftOut is how many values of a leaf are not told (Update.duplicates; specification, section 2.1).
-func leftOut(times map[place]uint32, l *leaf) uint32 {
-	if times == nil {
-		return 0
+// leftOut is how many values of a leaf are not told (Update.duplicates; specification, section 2.1), at most.
+func (c changed) leftOut(l *leaf) uint32 {
+	if c.times == nil {
+		return c.left
 	}
-	return max(times[l.place()], 1) - 1
+	return max(c.times[l.place()], 1) - 1
 }
 
 // change tells what differs between two states of one fact; nil when nothing does. Atomic facts
 // are told whole (specification, section 2.1.1). e is the fact as it is now. A leaf that changed and changed back in
 // between is told for its duplicates.
-func (a *answer) change(target string, before, now rendered, e inventory.Entry, times map[place]uint32) []byte {
+func (a *answer) change(target string, before, now rendered, e inventory.Entry, c changed) []byte {
 	var room [32]*leaf
-	changed, lost := compare(room[:0], before.leaves, now.leaves)
-	if times != nil {
-		changed = changed[:0]
+	different, lost := compare(room[:0], before.leaves, now.leaves)
+	if c.times != nil {
+		different = different[:0]
 		for i := range now.leaves {
-			if l := &now.leaves[i]; times[l.place()] > 0 {
-				changed = append(changed, l)
+			if l := &now.leaves[i]; c.times[l.place()] > 0 {
+				different = append(different, l)
 			}
 		}
 	}
 	switch {
-	case len(changed) == 0 && !lost:
+	case len(different) == 0 && !lost:
 		return nil
 	case before.kind.node.atomic && len(now.leaves) > 0:
-		return a.all(make([]byte, 0, noticeBytes+leafBytes*len(now.leaves)), target, now, times)
+		return a.all(make([]byte, 0, noticeBytes+leafBytes*len(now.leaves)), target, now, c)
 	}
-	n := a.begin(make([]byte, 0, noticeBytes+leafBytes*len(changed)), target, before.entry, e.Event.UnixNano())
+	n := a.begin(make([]byte, 0, noticeBytes+leafBytes*len(different)), target, before.entry, e.Event.UnixNano())
 	if lost {
 		for _, path := range gone(before.leaves, before.kind.whole(e)) {
 			n.delete(path)
 		}
 	}
-	for _, l := range changed {
-		n.update(l, a.encoding, leftOut(times, l))
+	for _, l := range different {
+		n.update(l, a.encoding, c.leftOut(l))
 	}
 	return n.end(false)
 }
@@ -174,8 +180,9 @@ func gone(before, now []leaf) [][]elem {
 }
 
 // tell gives the messages for a chain of updates of one object: the end of what was known, if it came to that, and
-// then the difference to the newest state. What came and went in between is not told.
-func (s *selector) tell(p *part, k *kind, chain []inventory.Update) [][]byte {
+// then the difference to the newest state. What came and went in between is not told. left is how many states were left
+// out before the newest.
+func (s *selector) tell(p *part, k *kind, chain []inventory.Update, left uint32) [][]byte {
 	chain = p.shown(s, k, chain)
 	known := chain[0].Before
 	var end *inventory.Update
@@ -208,15 +215,15 @@ func (s *selector) tell(p *part, k *kind, chain []inventory.Update) [][]byte {
 	last := chain[len(chain)-1].Entry
 	now, is = s.render(new, k, last, p.filter)
 	target := p.answer.targetOf(s.space, last.Fact)
-	times := s.times(p, k, chain)
+	c := changed{times: s.times(p, k, chain), left: left}
 	switch {
 	case was:
-		if m := p.answer.change(target, before, now, last, times); m != nil {
+		if m := p.answer.change(target, before, now, last, c); m != nil {
 			out = append(out, m)
 		}
 	case is:
 		room := make([]byte, 0, noticeBytes+leafBytes*len(now.leaves))
-		out = append(out, p.answer.all(room, target, now, times))
+		out = append(out, p.answer.all(room, target, now, c))
 	}
 	return out
 }

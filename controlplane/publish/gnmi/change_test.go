@@ -119,14 +119,14 @@ func TestMergedChangesLeadToTheSame(t *testing.T) {
 		ref := chain[0].Ref
 		begin := inventory.Update{Ref: ref, Entry: chain[0].Before}
 		if begin.Fact != nil {
-			for _, m := range p.changes([]inventory.Update{begin}) {
+			for _, m := range p.changes([]inventory.Update{begin}, 0) {
 				apart.take(t, m)
 				merged.take(t, m)
 			}
 		}
 		times := map[string]uint32{}
 		for _, u := range chain {
-			for _, m := range p.changes([]inventory.Update{u}) {
+			for _, m := range p.changes([]inventory.Update{u}, 0) {
 				n := apart.take(t, m)
 				for _, up := range n.GetUpdate() {
 					times[pathText(&gpb.Path{Elem: slices.Concat(n.GetPrefix().GetElem(), up.GetPath().GetElem())})]++
@@ -136,7 +136,7 @@ func TestMergedChangesLeadToTheSame(t *testing.T) {
 				clear(times) // told by itself
 			}
 		}
-		for _, m := range p.changes(chain) {
+		for _, m := range p.changes(chain, 0) {
 			n := merged.take(t, m)
 			for _, up := range n.GetUpdate() {
 				at := pathText(&gpb.Path{Elem: slices.Concat(n.GetPrefix().GetElem(), up.GetPath().GetElem())})
@@ -146,7 +146,7 @@ func TestMergedChangesLeadToTheSame(t *testing.T) {
 			}
 		}
 		if last := chain[len(chain)-1]; last.Fact != nil {
-			for _, m := range p.changes([]inventory.Update{{Ref: ref, Entry: last.Entry}}) {
+			for _, m := range p.changes([]inventory.Update{{Ref: ref, Entry: last.Entry}}, 0) {
 				want.take(t, m)
 			}
 		}
@@ -158,11 +158,7 @@ func TestMergedChangesLeadToTheSame(t *testing.T) {
 
 // TestTellMergesOnlyWhenMuchWaits gives a group as many changes as it keeps apart, and one more.
 func TestTellMergesOnlyWhenMuchWaits(t *testing.T) {
-	registered, err := newMetrics(nil, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	g := &group{parts: []*part{asked(t, "fabric")}, metrics: registered}
+	g := &group{parts: []*part{asked(t, "fabric")}, metrics: newMetrics()}
 	for waiting, want := range map[int]int{apartUpTo: apartUpTo, apartUpTo + 1: 1} {
 		var links []*link
 		var before inventory.Entry
@@ -172,7 +168,7 @@ func TestTellMergesOnlyWhenMuchWaits(t *testing.T) {
 			before = now
 		}
 		got := 0
-		if err := g.tell(links, func(*encoded) error { got++; return nil }); err != nil {
+		if err := g.tell(batch{links: links}, func(*encoded) error { got++; return nil }); err != nil {
 			t.Fatal(err)
 		}
 		if got != want {

@@ -56,10 +56,7 @@ func counted(n uint64) inventory.View {
 
 // TestClockwork moves the clock by hand, second by second, and changes the counter at 4 s and 7 s. It is gone at 9 s.
 func TestClockwork(t *testing.T) {
-	m, err := newMetrics(nil, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := newMetrics()
 	for name, test := range map[string]struct {
 		manner
 		want string // what comes at each second
@@ -75,7 +72,7 @@ func TestClockwork(t *testing.T) {
 			p.manner = test.manner
 			source, stream := &still{view: counted(10)}, &heard{}
 			sub := &subscription{server: &Server{source: source, now: time.Now, metrics: m}, stream: stream, began: time.Now(),
-				sent: m.notifications.WithLabelValues("STREAM")}
+				sent: m.sent("STREAM")}
 			begin := time.Unix(1000, 0)
 			clocks := []*clockwork{{part: p, told: source.view}}
 			clocks[0].plan(begin)

@@ -33,15 +33,30 @@ type Config struct {
 	SampleDefault time.Duration
 	// SampleMinimum is the shortest interval that may be asked for.
 	SampleMinimum time.Duration
-	// SendTimeout is how long a subscriber may take nothing before it is cut off.
+	// SendTimeout is how long a subscriber may take nothing, and a call not say what it wants, before it is cut off.
 	SendTimeout time.Duration
 	// Keepalive is how long a connection may be silent before the server asks whether the
 	// client is still there.
 	Keepalive time.Duration
-	// MaxSubscribers bounds the Subscribe calls going on at once, and MaxStreams the calls of
-	// one connection.
-	MaxSubscribers int
-	MaxStreams     int
+	// MaxConnections bounds the connections, and MaxAddressConnections those from one address, which is of IPv6 a
+	// whole /64. A connection has to be ready for calls within HandshakeTimeout.
+	MaxConnections        int
+	MaxAddressConnections int
+	HandshakeTimeout      time.Duration
+	// MaxCalls bounds the calls of any kind going on at once, MaxAddressCalls those from one address, and MaxStreams
+	// those of one connection.
+	MaxCalls        int
+	MaxAddressCalls int
+	MaxStreams      int
+	// MaxSubscribers bounds the Subscribe calls going on at once, and MaxCallerSubscribers those of one caller: a user,
+	// a certificate, or else an address.
+	MaxSubscribers       int
+	MaxCallerSubscribers int
+	// MaxPast bounds the calls about the past going on at once, and MaxCallerPast those of one caller. Each may hold a
+	// transaction of the history open, which the source has to be ready for, no longer than PastTimeout.
+	MaxPast       int
+	MaxCallerPast int
+	PastTimeout   time.Duration
 	// MaxPaths bounds the paths of one request.
 	MaxPaths int
 	// MaxRequestBytes bounds a message of a client, and MaxGetBytes an answer to Get.
@@ -55,17 +70,26 @@ type Config struct {
 // DefaultConfig listens on all addresses at gNMI's registered port; LabDir is left to be set.
 func DefaultConfig() Config {
 	return Config{
-		Address:         ":9339",
-		SampleDefault:   10 * time.Second,
-		SampleMinimum:   time.Second,
-		SendTimeout:     30 * time.Second,
-		Keepalive:       time.Minute,
-		MaxSubscribers:  4096,
-		MaxStreams:      1024,
-		MaxPaths:        256,
-		MaxRequestBytes: 1 << 20,
-		MaxGetBytes:     64 << 20,
-		MaxBehind:       1 << 18,
+		Address:               ":9339",
+		SampleDefault:         10 * time.Second,
+		SampleMinimum:         time.Second,
+		SendTimeout:           30 * time.Second,
+		Keepalive:             time.Minute,
+		MaxConnections:        4096,
+		MaxAddressConnections: 2048,
+		HandshakeTimeout:      10 * time.Second,
+		MaxCalls:              8192,
+		MaxAddressCalls:       4096,
+		MaxStreams:            1024,
+		MaxSubscribers:        4096,
+		MaxCallerSubscribers:  2048,
+		MaxPast:               8,
+		MaxCallerPast:         4,
+		PastTimeout:           time.Hour,
+		MaxPaths:              256,
+		MaxRequestBytes:       1 << 20,
+		MaxGetBytes:           64 << 20,
+		MaxBehind:             1 << 18,
 	}
 }
 
@@ -92,13 +116,22 @@ func (c Config) Validate() error {
 		errs = append(errs, fmt.Errorf("sample-default: %v is less than sample-minimum, %v", c.SampleDefault, c.SampleMinimum))
 	}
 	positive("keepalive", c.Keepalive)
+	positive("handshake-timeout", c.HandshakeTimeout)
+	positive("past-timeout", c.PastTimeout)
 	atLeast := func(field string, n, least int) {
 		if n < least {
 			errs = append(errs, fmt.Errorf("%s: %d is less than %d", field, n, least))
 		}
 	}
-	atLeast("max-subscribers", c.MaxSubscribers, 1)
+	atLeast("max-connections", c.MaxConnections, 1)
+	atLeast("max-address-connections", c.MaxAddressConnections, 1)
+	atLeast("max-calls", c.MaxCalls, 1)
+	atLeast("max-address-calls", c.MaxAddressCalls, 1)
 	atLeast("max-streams", c.MaxStreams, 1)
+	atLeast("max-subscribers", c.MaxSubscribers, 1)
+	atLeast("max-caller-subscribers", c.MaxCallerSubscribers, 1)
+	atLeast("max-past", c.MaxPast, 1)
+	atLeast("max-caller-past", c.MaxCallerPast, 1)
 	atLeast("max-paths", c.MaxPaths, 1)
 	atLeast("max-request-bytes", c.MaxRequestBytes, 1024)
 	atLeast("max-get-bytes", c.MaxGetBytes, 1024)

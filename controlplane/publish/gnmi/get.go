@@ -3,6 +3,7 @@ package gnmi
 import (
 	"context"
 	"slices"
+	"time"
 
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
 	"google.golang.org/grpc/codes"
@@ -15,12 +16,7 @@ import (
 // Get implements gNMI's Get (specification, section 3.3). With the JSON encodings each
 // node that a path leads to is one document; with PROTO and ASCII, and behind "...", each leaf is an update.
 func (s *Server) Get(ctx context.Context, req *gpb.GetRequest) (*gpb.GetResponse, error) {
-	resp, err := s.get(ctx, req)
-	s.metrics.rpcs.WithLabelValues("get", status.Code(err).String()).Inc()
-	return resp, err
-}
-
-func (s *Server) get(ctx context.Context, req *gpb.GetRequest) (*gpb.GetResponse, error) {
+	defer s.metrics.since(s.metrics.get, time.Now())
 	reader, err := s.reader(ctx, "Get")
 	if err != nil {
 		return nil, err
@@ -33,6 +29,24 @@ func (s *Server) get(ctx context.Context, req *gpb.GetRequest) (*gpb.GetResponse
 	if m != nil && m.until != nil {
 		return nil, status.Error(codes.InvalidArgument, "a range of the past can only be asked for with Subscribe")
 	}
+	if m != nil {
+		if _, err := s.enterPast(ctx); err != nil {
+			return nil, err
+		}
+		late, cancel := context.WithTimeoutCause(ctx, s.cfg.PastTimeout, s.errLate())
+		defer cancel()
+		ctx = late
+	}
+	resp, err := s.getFrom(ctx, req, reader, ext)
+	if cause := context.Cause(ctx); err != nil && status.Code(cause) == codes.ResourceExhausted {
+		err = cause
+	}
+	return resp, err
+}
+
+// getFrom answers a request whose extensions are read.
+func (s *Server) getFrom(ctx context.Context, req *gpb.GetRequest, reader Reader, ext extensions) (*gpb.GetResponse, error) {
+	m := ext.moment
 	paths := req.GetPath()
 	if len(paths) == 0 {
 		paths = []*gpb.Path{{}}

@@ -3,6 +3,7 @@ package gnmi
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/fabricscope/fabricscope/controlplane/inventory"
 )
@@ -36,17 +37,6 @@ type link struct {
 	messages [][]byte // set by once; what members who read every change by itself send
 }
 
-// member is a subscriber's place in the log of its group. Its goroutine reads; the hub wakes it.
-type member struct {
-	group *group
-	wake  chan struct{} // holds one when there may be something to read
-	at    *link         // the last link that was read; the reader's own
-	read  atomic.Uint64 // its number
-	gone  chan struct{} // closed when the subscription has to end
-	why   error         // set before gone is closed
-	end   sync.Once     // of gone
-}
-
 // interests are where the group wants changes.
 func (g *group) interests() []interest {
 	seen := map[interest]bool{}
@@ -74,55 +64,56 @@ func (g *group) add(u inventory.Update, behind uint64) {
 	g.newest.next.Store(l)
 	g.newest = l
 	for m := range g.members {
-		if l.number-m.read.Load() > behind {
+		lag := l.number - m.read.Load()
+		if lag > behind {
 			m.leave(errBehind(behind))
 		}
-		select {
-		case m.wake <- struct{}{}:
-		default:
+		notify(m.wake)
+		if lag >= crowdedFrom && l.number%crowdedEvery == 0 {
+			notify(m.crowded)
 		}
 	}
 }
 
-// leave makes the subscription end with an error.
-func (m *member) leave(why error) {
-	m.end.Do(func() {
-		m.why = why
-		close(m.gone)
-	})
+// notify puts something into a channel that is to hold one.
+func notify(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
 }
 
-// take gives up to limit changes that the member has not read; it does not wait.
-func (m *member) take(limit int) []*link {
-	var links []*link
-	for len(links) < limit {
-		next := m.at.next.Load()
-		if next == nil {
-			break
-		}
-		m.at = next
-		links = append(links, next)
+// unread is how many changes come after a link, at least.
+func (g *group) unread(at *link) int {
+	n := 0
+	for l := at.next.Load(); l != nil && n <= maxTake; l = l.next.Load() {
+		n++
 	}
-	if len(links) > 0 {
-		m.read.Store(m.at.number)
-	}
-	return links
+	return n
 }
 
 // encode gives the messages of a change for a group, the same for all of its members.
 func (g *group) encode(l *link) [][]byte {
 	l.once.Do(func() {
 		for _, p := range g.parts {
-			l.messages = append(l.messages, p.changes([]inventory.Update{l.Update})...)
+			l.messages = append(l.messages, p.changes([]inventory.Update{l.Update}, 0)...)
 		}
 	})
 	return l.messages
 }
 
-// tell gives the messages of changes: one by one while they are few, else merged for each object.
-func (g *group) tell(links []*link, yield func(*encoded) error) error {
-	if len(links) <= apartUpTo {
-		for _, l := range links {
+// tell gives the messages of what a member took: what was merged, and changes one by one while they are few, else
+// merged for each object.
+func (g *group) tell(b batch, yield func(*encoded) error) error {
+	now := time.Now()
+	for _, w := range b.merged {
+		if err := g.tellWaiting(w, now, yield); err != nil {
+			return err
+		}
+	}
+	if len(b.links) <= apartUpTo {
+		for _, l := range b.links {
+			g.delayed(&l.Update, now)
 			if err := yieldAll(g.encode(l), true, yield); err != nil {
 				return err
 			}
@@ -131,18 +122,24 @@ func (g *group) tell(links []*link, yield func(*encoded) error) error {
 	}
 	chains := map[inventory.Ref][]*link{}
 	var order []inventory.Ref
-	for _, l := range links {
+	for _, l := range b.links {
 		if _, ok := chains[l.Ref]; !ok {
 			order = append(order, l.Ref)
 		}
 		chains[l.Ref] = append(chains[l.Ref], l)
 	}
 	for _, r := range order {
+		g.delayed(&chains[r][len(chains[r])-1].Update, now)
 		if err := g.tellChain(chains[r], yield); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// delayed notes how long a change waited.
+func (g *group) delayed(u *inventory.Update, now time.Time) {
+	g.metrics.delay.Observe(max(now.Sub(u.Commit), 0).Seconds())
 }
 
 func (g *group) tellChain(chain []*link, yield func(*encoded) error) error {
@@ -155,7 +152,18 @@ func (g *group) tellChain(chain []*link, yield func(*encoded) error) error {
 		updates[i] = l.Update
 	}
 	for _, p := range g.parts {
-		if err := yieldAll(p.changes(updates), false, yield); err != nil {
+		if err := yieldAll(p.changes(updates, 0), false, yield); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (g *group) tellWaiting(w *waiting, now time.Time, yield func(*encoded) error) error {
+	g.delayed(w.newest(), now)
+	g.metrics.merged.Add(float64(w.left))
+	for _, p := range g.parts {
+		if err := yieldAll(p.changes(w.chain(), w.left), false, yield); err != nil {
 			return err
 		}
 	}

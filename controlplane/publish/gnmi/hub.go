@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -21,7 +22,9 @@ import (
 type hub struct {
 	source  Source
 	metrics *metrics
-	behind  uint64 // changes that a member may have left to read
+	behind  uint64       // changes that a member may have left to read, or objects of which it has
+	merged  atomic.Int64 // objects in the backlogs of all members
+	merging atomic.Int64 // members with backlogs
 
 	mu     sync.Mutex
 	moved  sync.Cond             // on mu: view or closed changed
@@ -147,8 +150,7 @@ func (h *hub) join(ctx context.Context, parts []*part) (*member, start, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	g := h.group(parts)
-	m := &member{group: g, wake: make(chan struct{}, 1), gone: make(chan struct{}), at: g.newest}
-	m.read.Store(g.newest.number)
+	m := newMember(h, g)
 	g.members[m] = struct{}{}
 	if h.closed {
 		m.leave(errStops())
@@ -194,6 +196,7 @@ func (h *hub) group(parts []*part) *group {
 
 // leave is the reverse of join.
 func (h *hub) leave(m *member) {
+	defer m.drop()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	g := m.group
@@ -210,13 +213,20 @@ func (h *hub) leave(m *member) {
 	}
 }
 
-// now gives the state that the member's log leads to, and moves what the member has not read of it out of the log.
-func (h *hub) now(m *member) ([]*link, inventory.View) {
+// now gives the state that the member's log leads to, and what the member has not read.
+func (h *hub) now(m *member) (batch, inventory.View) {
 	h.mu.Lock()
-	view := h.view
-	newest := m.group.newest
-	h.mu.Unlock()
-	return m.take(int(newest.number - m.at.number)), view
+	defer h.mu.Unlock() // nothing is added meanwhile
+	return m.takeAll(), h.view
+}
+
+// backlogs is how many times the limit of one member the backlogs of all may hold.
+const backlogs = 4
+
+// crowds says whether the backlogs of all hold too much, and one with n objects has more than its share of it.
+func (h *hub) crowds(n int64) bool {
+	all := h.merged.Load()
+	return all > backlogs*int64(h.behind) && n*max(h.merging.Load(), 1) >= all
 }
 
 // size is how many groups there are.
@@ -226,14 +236,14 @@ func (h *hub) size() int {
 	return len(h.groups)
 }
 
-// lag is how many changes the slowest member has not read.
+// lag is how many changes the slowest member has not read; of those that were merged each object counts once.
 func (h *hub) lag() uint64 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	most := uint64(0)
 	for _, g := range h.groups {
 		for m := range g.members {
-			most = max(most, g.newest.number-m.read.Load())
+			most = max(most, g.newest.number-m.read.Load()+uint64(m.merged.Load()))
 		}
 	}
 	return most
@@ -256,4 +266,9 @@ func errStops() error { return status.Error(codes.Unavailable, "the server stops
 
 func errBehind(limit uint64) error {
 	return status.Errorf(codes.ResourceExhausted, "the subscriber is more than %d changes behind (gnmi.max-behind)", limit)
+}
+
+func errCrowd(limit uint64) error {
+	return status.Errorf(codes.ResourceExhausted, "all subscribers together are more than %d changes behind, and this one has a large part in it "+
+		"(%d times gnmi.max-behind)", limit, backlogs)
 }

@@ -71,11 +71,11 @@ func TestHubFindsWhoIsInterested(t *testing.T) {
 			u := inventory.Update{Ref: f.Ref(), Entry: inventory.Entry{Fact: f}}
 			asked := false
 			h.interested(f.Ref(), func(o *group) { asked = asked || o == g })
-			if told := len(g.parts[0].changes([]inventory.Update{u})) > 0; told && !asked {
+			if told := len(g.parts[0].changes([]inventory.Update{u}, 0)) > 0; told && !asked {
 				t.Fatalf("paths %+v: %v would be told, and the group is not found", paths, f.Ref())
 			}
 		}
-		h.leave(&member{group: g})
+		h.leave(&member{hub: h, group: g})
 		if len(h.groups)+len(h.wants) > 0 {
 			t.Fatal("a group that all have left is still there")
 		}

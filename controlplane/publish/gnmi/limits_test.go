@@ -61,7 +61,8 @@ func (o onlyNamespace) Reader(_ context.Context, method string) (gnmi.Reader, er
 	return o, nil
 }
 
-func (o onlyNamespace) Key() string { return o.name }
+func (o onlyNamespace) Caller(context.Context) string { return "user " + o.name }
+func (o onlyNamespace) Key() string                   { return o.name }
 func (o onlyNamespace) Show(_ string, f inventory.Fact) (inventory.Fact, bool) {
 	p, ok := f.(inventory.Pod)
 	return f, ok && p.Namespace == o.name

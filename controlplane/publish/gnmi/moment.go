@@ -120,6 +120,15 @@ func (m *moment) fits(mode gpb.SubscriptionList_Mode) error {
 // goesOn says whether the moment is a range that is not over.
 func (m *moment) goesOn(now time.Time) bool { return m.until != nil && m.until.After(now) }
 
+// enterPast counts a call about the past until it ends or leave is called.
+func (s *Server) enterPast(ctx context.Context) (leave func(), err error) {
+	leave, err = s.past.enter(s.caller(ctx))
+	if err == nil {
+		context.AfterFunc(ctx, leave)
+	}
+	return leave, err
+}
+
 // view gives as much as is wanted of the state that a request asks about; of a range, that at its end, or now.
 func (s *Server) view(ctx context.Context, m *moment, wants []history.Want) (inventory.View, error) {
 	if m == nil {
@@ -165,6 +174,11 @@ func wantsOf(parts []*part) []history.Want {
 
 func future(t time.Time) error {
 	return status.Errorf(codes.Unimplemented, "%s is in the future", t.UTC().Format(time.RFC3339Nano))
+}
+
+// errLate ends a call about the past that takes too long.
+func (s *Server) errLate() error {
+	return status.Errorf(codes.ResourceExhausted, "the past was not read within %v (gnmi.past-timeout)", s.cfg.PastTimeout)
 }
 
 // pastError gives an error of the history its code.

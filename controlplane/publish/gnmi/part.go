@@ -186,7 +186,7 @@ func (p *part) tell(ctx context.Context, view inventory.View, stamp func(int64) 
 			}
 			if r, ok := s.render(&w, k, e, p.filter); ok {
 				r.time = stamp(r.time)
-				buffer = p.answer.all(buffer[:0], p.answer.targetOf(s.space, e.Fact), r, nil)
+				buffer = p.answer.all(buffer[:0], p.answer.targetOf(s.space, e.Fact), r, changed{})
 				err = yield(buffer)
 			}
 			return err == nil
@@ -200,7 +200,7 @@ func (p *part) tell(ctx context.Context, view inventory.View, stamp func(int64) 
 
 // difference gives what leads from before to now. at is the time of what is found missing, for which the views have none.
 func (p *part) difference(ctx context.Context, before, now inventory.View, at time.Time, yield func([]byte) error) error {
-	if err := p.ends(ctx, before, now, at, yield); err != nil {
+	if err := p.ends(ctx, before, now, false, at, yield); err != nil {
 		return err
 	}
 	var err error
@@ -222,17 +222,23 @@ func (p *part) difference(ctx context.Context, before, now inventory.View, at ti
 	return nil
 }
 
-// ends gives the ends of what before has and now has not.
-func (p *part) ends(ctx context.Context, before, now inventory.View, at time.Time, yield func([]byte) error) error {
+// ends gives the ends of what before has and now has not: of facts, and with leaves of leaves of facts that are still
+// there.
+func (p *part) ends(ctx context.Context, before, now inventory.View, leaves bool, at time.Time, yield func([]byte) error) error {
 	var err error
 	for _, s := range p.selectors {
 		s.each(before, func(k *kind, e inventory.Entry) bool {
 			if err = ctx.Err(); err != nil {
 				return false
 			}
-			if _, there := now.Get(e.Fact.Ref()); !there {
+			switch still, there := now.Get(e.Fact.Ref()); {
+			case !there:
 				gone := inventory.Update{Ref: e.Fact.Ref(), Entry: inventory.Entry{Event: at}, Before: e}
 				err = s.yield(p, k, gone, yield)
+			case leaves && !still.Commit.Equal(e.Commit):
+				if m := s.lost(p, k, e, still); m != nil {
+					err = yield(m)
+				}
 			}
 			return err == nil
 		})
@@ -243,8 +249,39 @@ func (p *part) ends(ctx context.Context, before, now inventory.View, at time.Tim
 	return nil
 }
 
+// lost deletes the leaves that a fact has no more; nil for none. A fact that may not be seen any more has none.
+func (s *selector) lost(p *part, k *kind, before, now inventory.Entry) []byte {
+	seen := p.shown(s, k, []inventory.Update{{Ref: now.Fact.Ref(), Entry: now, Before: before}})[0]
+	if seen.Before.Fact == nil {
+		return nil
+	}
+	old, new := writers.Get().(*writer), writers.Get().(*writer)
+	defer writers.Put(old)
+	defer writers.Put(new)
+	was, ok := s.render(old, k, seen.Before, p.filter)
+	if !ok {
+		return nil
+	}
+	target := p.answer.targetOf(s.space, seen.Before.Fact)
+	if seen.Fact == nil {
+		return p.answer.end(target, was, now.Event.UnixNano())
+	}
+	is, _ := s.render(new, k, seen.Entry, p.filter)
+	if k.node.atomic && len(is.leaves) > 0 {
+		return nil // the sample takes the place of all
+	}
+	if _, some := compare(nil, was.leaves, is.leaves); !some {
+		return nil
+	}
+	n := p.answer.begin(nil, target, was.entry, now.Event.UnixNano())
+	for _, path := range gone(was.leaves, k.whole(seen.Entry)) {
+		n.delete(path)
+	}
+	return n.end(false)
+}
+
 func (s *selector) yield(p *part, k *kind, u inventory.Update, yield func([]byte) error) error {
-	for _, m := range s.tell(p, k, []inventory.Update{u}) {
+	for _, m := range s.tell(p, k, []inventory.Update{u}, 0) {
 		if err := yield(m); err != nil {
 			return err
 		}
@@ -252,12 +289,13 @@ func (s *selector) yield(p *part, k *kind, u inventory.Update, yield func([]byte
 	return nil
 }
 
-// changes gives what a chain of updates of one object changes, as if they were one.
-func (p *part) changes(chain []inventory.Update) [][]byte {
+// changes gives what a chain of updates of one object changes, as if they were one. left is how many states were left out
+// before the last one.
+func (p *part) changes(chain []inventory.Update, left uint32) [][]byte {
 	var out [][]byte
 	for _, s := range p.selectors {
 		if k := s.of(chain[0].Ref); k != nil {
-			out = append(out, s.tell(p, k, chain)...)
+			out = append(out, s.tell(p, k, chain, left)...)
 		}
 	}
 	return out

@@ -17,37 +17,45 @@ func (sub *subscription) replay() error {
 	if sub.member != nil {
 		until = sub.start.commit.Add(1) // from there on the log has it
 	}
-	past, err := sub.server.source.Replay(sub.stream.Context(), sub.moment.at, until, wantsOf(sub.parts)...)
+	told, err := sub.tellPast(until)
+	if err != nil || sub.member == nil {
+		return err
+	}
+	sub.stop()
+	sub.leavePast()
+	return sub.goOn(told)
+}
+
+// tellPast sends the range until a time, and gives the state at its end. The history holds on to what a reader may
+// still want, so it is closed then.
+func (sub *subscription) tellPast(until time.Time) (inventory.View, error) {
+	past, err := sub.server.source.Replay(sub.ctx, sub.moment.at, until, wantsOf(sub.parts)...)
 	if err != nil {
-		return pastError(err)
+		return nil, pastError(err)
 	}
 	defer past.Close()
 	if err := sub.snapshot(past.View()); err != nil {
-		return err
+		return nil, err
 	}
 	for {
 		updates, err := past.Next()
 		if errors.Is(err, io.EOF) {
-			break
+			return past.View(), nil
 		}
 		if err != nil {
-			return pastError(err)
+			return nil, pastError(err)
 		}
 		for _, u := range updates {
 			if err := sub.tellUpdate(u); err != nil {
-				return err
+				return nil, err
 			}
 		}
 	}
-	if sub.member == nil {
-		return nil
-	}
-	return sub.goOn(past.View())
 }
 
 func (sub *subscription) tellUpdate(u inventory.Update) error {
 	for _, p := range sub.parts {
-		for _, m := range p.changes([]inventory.Update{u}) {
+		for _, m := range p.changes([]inventory.Update{u}, 0) {
 			if sub.known {
 				m = appendKnown(m, u.Commit)
 			}
@@ -92,11 +100,11 @@ func (sub *subscription) goOn(told inventory.View) error {
 // tellUntil sends what the log has from before a time, and says whether it got there.
 func (sub *subscription) tellUntil(until time.Time) (bool, error) {
 	for {
-		links := sub.member.take(maxTake)
-		if len(links) == 0 {
+		b := sub.member.take(maxTake)
+		if b.empty() {
 			return false, nil
 		}
-		for _, l := range links {
+		for _, l := range b.links {
 			if !l.Commit.Before(until) {
 				return true, nil
 			}

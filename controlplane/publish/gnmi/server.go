@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"math"
 	"net"
-	"sync/atomic"
 	"time"
 
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
@@ -22,7 +21,7 @@ import (
 // FabricTarget is the name of the target with the models of Fabricscope.
 const FabricTarget = "fabric"
 
-// keepaliveTimeout is how long a client may take to answer a ping.
+// keepaliveTimeout is how long a client may take to answer a ping, at most.
 const keepaliveTimeout = 20 * time.Second
 
 // maxHeaderBytes is what the metadata of a call may take.
@@ -44,7 +43,10 @@ type Server struct {
 	fabricKinds []*kind
 	deviceKinds []*kind
 	metrics     *metrics
-	subscribers atomic.Int64
+	connections *quota
+	calls       *quota
+	subscribers *quota
+	past        *quota
 	access      Access
 	tls         *tls.Config
 	more        []grpc.ServerOption
@@ -73,11 +75,22 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		cfg: cfg, source: deps.Source, log: deps.Log, now: deps.Now, listener: deps.Listener, services: deps.Services,
 		access: deps.Access, tls: deps.TLS, more: deps.Options, schema: sch, fabricKinds: sch.kinds(false), deviceKinds: sch.kinds(true),
 	}
-	if s.metrics, err = newMetrics(s, deps.Registerer); err != nil {
+	s.metrics = newMetrics()
+	s.hub = newHub(s.source, s.metrics, cfg.MaxBehind)
+	s.limit()
+	if err := s.metrics.register(s, deps.Registerer); err != nil {
 		return nil, fmt.Errorf("gnmi: metrics: %w", err)
 	}
-	s.hub = newHub(s.source, s.metrics, cfg.MaxBehind)
 	return s, nil
+}
+
+// limit makes the quotas.
+func (s *Server) limit() {
+	c, m := s.cfg, s.metrics
+	s.connections = newQuota("connections", "max-connections", c.MaxConnections, "max-address-connections", c.MaxAddressConnections, m)
+	s.calls = newQuota("calls", "max-calls", c.MaxCalls, "max-address-calls", c.MaxAddressCalls, m)
+	s.subscribers = newQuota("subscribers", "max-subscribers", c.MaxSubscribers, "max-caller-subscribers", c.MaxCallerSubscribers, m)
+	s.past = newQuota("calls about the past", "max-past", c.MaxPast, "max-caller-past", c.MaxCallerPast, m)
 }
 
 // Run listens and serves until ctx ends.
@@ -104,7 +117,7 @@ func (s *Server) Run(ctx context.Context) error {
 	followed := make(chan error, 1)
 	go func() { followed <- s.hub.run(running) }()
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
+	go func() { served <- server.Serve(boundedListener{listener, s.connections, s.log}) }()
 	select {
 	case err := <-served:
 		stop()
@@ -135,6 +148,13 @@ func (s *Server) transport() (*tls.Config, error) {
 	return &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}, nil
 }
 
+// What a connection may hold of a client's requests that nobody has read yet, in bytes. A bound of the headers is there
+// because they are kept before it is known who sent them.
+const (
+	windowBytes = 64 << 10
+	headerBytes = 64 << 10
+)
+
 // options are those of the gRPC server.
 func (s *Server) options(transport *tls.Config) []grpc.ServerOption {
 	return append([]grpc.ServerOption{
@@ -145,10 +165,17 @@ func (s *Server) options(transport *tls.Config) []grpc.ServerOption {
 		grpc.MaxConcurrentStreams(uint32(s.cfg.MaxStreams)),
 		// The largest answer is one of Get, which has a limit of its own with a better error.
 		grpc.MaxSendMsgSize(math.MaxInt32),
-		grpc.KeepaliveParams(keepalive.ServerParameters{Time: s.cfg.Keepalive, Timeout: keepaliveTimeout}),
+		grpc.ConnectionTimeout(s.cfg.HandshakeTimeout),
+		grpc.InTapHandle(s.admit),
+		grpc.MaxHeaderListSize(headerBytes),
+		grpc.StaticStreamWindowSize(windowBytes),
+		grpc.StaticConnWindowSize(windowBytes),
+		grpc.ChainUnaryInterceptor(s.hearUnary),
+		grpc.ChainStreamInterceptor(s.hearStream),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: s.cfg.Keepalive, Timeout: min(s.cfg.Keepalive, keepaliveTimeout)}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
 	}, s.more...)
 }
 
 // Subscribers gives how many Subscribe calls are going on.
-func (s *Server) Subscribers() int { return int(s.subscribers.Load()) }
+func (s *Server) Subscribers() int { return s.subscribers.count() }

@@ -70,11 +70,11 @@ func (sub *subscription) tellChanges() error {
 		return nil
 	}
 	for {
-		links := sub.member.take(maxTake)
-		if len(links) == 0 {
+		b := sub.member.take(maxTake)
+		if b.empty() {
 			return nil
 		}
-		if err := sub.member.group.tell(links, sub.notify); err != nil {
+		if err := sub.member.group.tell(b, sub.notify); err != nil {
 			return err
 		}
 	}
@@ -129,8 +129,8 @@ func (sub *subscription) tick(c *clockwork, beat bool) error {
 	ctx := sub.stream.Context()
 	if c.interval == 0 {
 		// What the log has comes first: nothing that the heartbeat says may be followed by something older.
-		links, view := sub.server.hub.now(sub.member)
-		if err := sub.member.group.tell(links, sub.notify); err != nil {
+		unread, view := sub.server.hub.now(sub.member)
+		if err := sub.member.group.tell(unread, sub.notify); err != nil {
 			return err
 		}
 		return c.all(ctx, view, sub.sendOwn)
@@ -141,7 +141,7 @@ func (sub *subscription) tick(c *clockwork, beat bool) error {
 	if c.suppress && !beat {
 		return c.difference(ctx, before, view, at, sub.sendOwn)
 	}
-	if err := c.ends(ctx, before, view, at, sub.sendOwn); err != nil {
+	if err := c.ends(ctx, before, view, true, at, sub.sendOwn); err != nil {
 		return err
 	}
 	if c.suppress { // changes keep their time, and none may seem older than a heartbeat before it

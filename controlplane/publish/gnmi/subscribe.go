@@ -8,7 +8,6 @@ import (
 	"time"
 
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
-	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protowire"
@@ -23,21 +22,15 @@ import (
 // what the client says; this one waits for either and for the worker to be stuck in a
 // send. Both end with the context of the stream, which ends when this returns.
 func (s *Server) Subscribe(stream gpb.GNMI_SubscribeServer) error {
-	err := s.subscribe(stream)
-	s.metrics.rpcs.WithLabelValues("subscribe", status.Code(err).String()).Inc()
-	return err
-}
-
-func (s *Server) subscribe(stream gpb.GNMI_SubscribeServer) error {
 	reader, err := s.reader(stream.Context(), "Subscribe")
 	if err != nil {
 		return err
 	}
-	if n := s.subscribers.Add(1); n > int64(s.cfg.MaxSubscribers) {
-		s.subscribers.Add(-1)
-		return status.Errorf(codes.ResourceExhausted, "%d subscribers already (gnmi.max-subscribers)", s.cfg.MaxSubscribers)
+	leave, err := s.subscribers.enter(s.caller(stream.Context()))
+	if err != nil {
+		return err
 	}
-	defer s.subscribers.Add(-1)
+	defer leave()
 	req, err := stream.Recv()
 	if err != nil {
 		if errors.Is(err, io.EOF) {
@@ -49,9 +42,7 @@ func (s *Server) subscribe(stream gpb.GNMI_SubscribeServer) error {
 	if err != nil {
 		return err
 	}
-	if sub.member != nil {
-		defer s.hub.leave(sub.member)
-	}
+	defer sub.leave()
 	ended := make(chan error, 1)
 	go func() { ended <- sub.work() }()
 	heard := make(chan error, 1)
@@ -63,9 +54,9 @@ func (s *Server) subscribe(stream gpb.GNMI_SubscribeServer) error {
 func (s *Server) attend(ctx context.Context, sub *subscription, ended, heard <-chan error) error {
 	check := time.NewTicker(s.cfg.SendTimeout / 4)
 	defer check.Stop()
-	var gone <-chan struct{}
+	var gone, crowded <-chan struct{}
 	if sub.member != nil {
-		gone = sub.member.gone
+		gone, crowded = sub.member.gone, sub.member.crowded
 	}
 	for {
 		select {
@@ -73,7 +64,7 @@ func (s *Server) attend(ctx context.Context, sub *subscription, ended, heard <-c
 			if ctx.Err() != nil {
 				return status.FromContextError(ctx.Err()).Err()
 			}
-			return err
+			return sub.explain(err)
 		case err := <-heard:
 			if err != nil {
 				return err
@@ -87,15 +78,25 @@ func (s *Server) attend(ctx context.Context, sub *subscription, ended, heard <-c
 				s.log.Warn("gNMI subscriber is too far behind and is cut off", "limit", s.cfg.MaxBehind)
 			}
 			return sub.member.why
+		case <-crowded:
+			sub.member.merge(sub.sendsFor() > stuckAfter)
 		case <-check.C:
-			since := sub.sending.Load()
-			if since != 0 && time.Since(sub.began)-time.Duration(since) > s.cfg.SendTimeout {
+			if sub.sendsFor() > s.cfg.SendTimeout {
 				s.metrics.stuck.Inc()
 				s.log.Warn("gNMI subscriber takes nothing and is cut off", "timeout", s.cfg.SendTimeout)
 				return status.Errorf(codes.ResourceExhausted, "the subscriber took nothing for %v (gnmi.send-timeout)", s.cfg.SendTimeout)
 			}
 		}
 	}
+}
+
+// sendsFor is how long the send that is going on takes already; 0 for none.
+func (sub *subscription) sendsFor() time.Duration {
+	since := sub.sending.Load()
+	if since == 0 {
+		return 0
+	}
+	return time.Since(sub.began) - time.Duration(since)
 }
 
 // subscription is one Subscribe call.
@@ -106,13 +107,18 @@ type subscription struct {
 	moment *moment
 	known  bool // changes of the range come with the time when they were known
 	parts  []*part
-	sent   prometheus.Counter // of the notifications of this mode
+	sent   sent
 	polls  chan struct{}
 	member *member        // of the parts that want changes; nil when there are none
 	start  start          // where the member begins
 	past   inventory.View // the past moment that is asked about; nil for none
 
+	ctx       context.Context // of the reading of the past, which may not take for ever; else the stream's
+	stop      func()          // ends ctx
+	leavePast func()          // of the quota
+
 	began   time.Time
+	asked   time.Time    // for everything there is
 	sending atomic.Int64 // nanoseconds from began to the start of the send going on; 0 for none
 }
 
@@ -125,34 +131,66 @@ func (s *Server) newSubscription(stream gpb.GNMI_SubscribeServer, req *gpb.Subsc
 	if err != nil {
 		return nil, err
 	}
-	m := ext.moment
-	if err := m.fits(list.GetMode()); err != nil {
+	if err := ext.moment.fits(list.GetMode()); err != nil {
 		return nil, err
 	}
+	sub := &subscription{server: s, stream: stream, list: list, moment: ext.moment, known: ext.known, ctx: stream.Context(), stop: func() {}, leavePast: func() {},
+		sent: s.metrics.sent(list.GetMode().String()), polls: make(chan struct{}, 1), began: time.Now(), asked: time.Now()}
+	if ext.moment != nil {
+		if sub.leavePast, err = s.enterPast(sub.ctx); err != nil {
+			return nil, err
+		}
+		sub.ctx, sub.stop = context.WithTimeoutCause(sub.ctx, s.cfg.PastTimeout, s.errLate())
+	}
+	if err := sub.compile(ext.levels, reader); err != nil {
+		sub.leave()
+		return nil, sub.explain(err)
+	}
+	return sub, nil
+}
+
+// compile makes the parts of the subscription.
+func (sub *subscription) compile(levels int, reader Reader) error {
+	s, list := sub.server, sub.list
 	paths := make([]*gpb.Path, len(list.GetSubscription()))
 	for i, sub := range list.GetSubscription() {
 		paths[i] = sub.GetPath()
 	}
-	sub := &subscription{server: s, stream: stream, list: list, moment: m, known: ext.known,
-		sent: s.metrics.notifications.WithLabelValues(list.GetMode().String()), polls: make(chan struct{}, 1), began: time.Now()}
-	a, err := s.answer(stream.Context(), m, list.GetPrefix(), paths, list.GetEncoding(), list.GetUseModels(), reader)
+	a, err := s.answer(sub.ctx, sub.moment, list.GetPrefix(), paths, list.GetEncoding(), list.GetUseModels(), reader)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	a.levels = ext.levels
+	a.levels = levels
 	if sub.parts, err = s.newParts(a, list); err != nil {
-		return nil, err
+		return err
 	}
-	switch {
+	switch m := sub.moment; {
 	case m == nil:
 	case m.until == nil:
-		if sub.past, err = s.view(stream.Context(), m, wantsOf(sub.parts)); err != nil {
-			return nil, err
+		if sub.past, err = s.view(sub.ctx, m, wantsOf(sub.parts)); err != nil {
+			return err
 		}
 	case m.at.After(s.now()):
-		return nil, future(m.at)
+		return future(m.at)
 	}
-	return sub, sub.join()
+	return sub.join()
+}
+
+// leave gives back what the subscription has.
+func (sub *subscription) leave() {
+	sub.stop()
+	sub.leavePast()
+	if sub.member != nil {
+		sub.server.hub.leave(sub.member)
+	}
+}
+
+// explain puts the reason in the place of the error that came of it.
+func (sub *subscription) explain(err error) error {
+	if cause := context.Cause(sub.ctx); err != nil && status.Code(cause) == codes.ResourceExhausted {
+		return cause
+	}
+	return err
 }
 
 // join makes the subscription a member where it wants changes as they happen.
@@ -171,6 +209,9 @@ func (sub *subscription) join() error {
 	}
 	var err error
 	sub.member, sub.start, err = sub.server.hub.join(sub.stream.Context(), changing)
+	if err == nil {
+		sub.member.apart = sub.moment != nil // each change has to be in the range or not
+	}
 	return err
 }
 
@@ -274,6 +315,7 @@ func (sub *subscription) poll() error {
 			if !ok {
 				return nil
 			}
+			sub.asked = time.Now()
 		case <-sub.stream.Context().Done():
 			return nil
 		}
@@ -285,7 +327,7 @@ func (sub *subscription) poll() error {
 func (sub *subscription) snapshot(view inventory.View) error {
 	if !sub.list.GetUpdatesOnly() {
 		for _, p := range sub.parts {
-			if err := p.all(sub.stream.Context(), view, sub.sendOwn); err != nil {
+			if err := p.all(sub.ctx, view, sub.sendOwn); err != nil {
 				return err
 			}
 		}
@@ -293,14 +335,18 @@ func (sub *subscription) snapshot(view inventory.View) error {
 	return sub.sync()
 }
 
-func (sub *subscription) sync() error { return sub.send(&encoded{bytes: syncResponse(), shared: true}) }
+func (sub *subscription) sync() error {
+	sub.server.metrics.since(sub.sent.sync, sub.asked)
+	return sub.send(&encoded{bytes: syncResponse(), shared: true})
+}
 
 // sendOwn sends a notification whose bytes nobody else needs.
 func (sub *subscription) sendOwn(message []byte) error { return sub.notify(&encoded{bytes: message}) }
 
 // notify sends a notification.
 func (sub *subscription) notify(m *encoded) error {
-	sub.sent.Inc()
+	sub.sent.notifications.Inc()
+	sub.sent.leaves.Add(float64(leavesOf(m.bytes)))
 	sub.server.metrics.bytes.Add(float64(len(m.bytes)))
 	return sub.send(m)
 }

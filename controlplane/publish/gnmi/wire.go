@@ -143,6 +143,20 @@ func (n *notice) end(atomic bool) []byte {
 	return shut(n.b, n.response)
 }
 
+// leavesOf counts the leaves that a response updates.
+func leavesOf(response []byte) (n int) {
+	_, _, tag := protowire.ConsumeTag(response)
+	note, _ := protowire.ConsumeBytes(response[tag:])
+	for len(note) > 0 {
+		field, kind, tag := protowire.ConsumeTag(note)
+		if field == notificationUpdate {
+			n++
+		}
+		note = note[tag+protowire.ConsumeFieldValue(field, kind, note[tag:]):]
+	}
+	return n
+}
+
 // syncResponse is the response that says that everything was sent once.
 func syncResponse() []byte { return appendNumber(nil, responseSync, 1) }
 

@@ -1,0 +1,106 @@
+package gnmi
+
+import (
+	"context"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
+	"google.golang.org/grpc/tap"
+)
+
+// patienceKey is the context's key of the timer that ends a call which does not say what it wants.
+type patienceKey struct{}
+
+// admit counts a call before anything is kept for it, even before it is known who calls, and ends it when it never says
+// what it wants.
+func (s *Server) admit(ctx context.Context, _ *tap.Info) (context.Context, error) {
+	owner := ""
+	if p, ok := peer.FromContext(ctx); ok {
+		owner = addressOf(p.Addr)
+	}
+	leave, err := s.calls.enter(owner)
+	if err != nil {
+		return nil, err
+	}
+	context.AfterFunc(ctx, leave)
+	ctx, end := context.WithCancel(ctx)
+	timer := time.AfterFunc(s.cfg.SendTimeout, func() {
+		s.metrics.silent.Inc()
+		end()
+	})
+	context.AfterFunc(ctx, func() { timer.Stop() })
+	return context.WithValue(ctx, patienceKey{}, timer), nil
+}
+
+// inTime says that the timer of admit is not needed any more, and whether it was in time.
+func inTime(ctx context.Context) bool {
+	timer, ok := ctx.Value(patienceKey{}).(*time.Timer)
+	return !ok || timer.Stop()
+}
+
+// hearUnary is an interceptor, which is called when the request is there.
+func (s *Server) hearUnary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+	if !inTime(ctx) {
+		return nil, s.errSilent()
+	}
+	resp, err := handle(ctx, req)
+	s.metrics.ended(info.FullMethod, err)
+	return resp, err
+}
+
+// hearStream is an interceptor of streams. It is called before their first message, and can give a better error than
+// one whose context ended.
+func (s *Server) hearStream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
+	if !inTime(stream.Context()) {
+		return s.errSilent()
+	}
+	err := handle(srv, &heardStream{ServerStream: stream, server: s})
+	s.metrics.ended(info.FullMethod, err)
+	return err
+}
+
+func (s *Server) errSilent() error {
+	return status.Errorf(codes.DeadlineExceeded, "the call did not say what it wants for %v (gnmi.send-timeout)", s.cfg.SendTimeout)
+}
+
+// heardStream is a stream that does not wait for its first message for ever. One goroutine at a time receives.
+type heardStream struct {
+	grpc.ServerStream
+	server *Server
+	spoken bool
+}
+
+// RecvMsg implements grpc.ServerStream. After the error of a silent call nothing more may be received.
+func (h *heardStream) RecvMsg(m any) error {
+	if h.spoken {
+		return h.ServerStream.RecvMsg(m)
+	}
+	h.spoken = true
+	received := make(chan error, 1)
+	go func() { received <- h.ServerStream.RecvMsg(m) }() // ends with the call at the latest
+	timer := time.NewTimer(h.server.cfg.SendTimeout)
+	defer timer.Stop()
+	select {
+	case err := <-received:
+		return err
+	case <-timer.C:
+		h.server.metrics.silent.Inc()
+		return h.server.errSilent()
+	}
+}
+
+// caller names who makes a call: who is known to access control, else where the call comes from.
+func (s *Server) caller(ctx context.Context) string {
+	if s.access != nil {
+		if who := s.access.Caller(ctx); who != "" {
+			return who
+		}
+	}
+	if p, ok := peer.FromContext(ctx); ok {
+		return addressOf(p.Addr)
+	}
+	return "nobody"
+}
