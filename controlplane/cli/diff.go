@@ -15,7 +15,7 @@ import (
 // difference is a thing that is not at one moment as it is at another, in JSON output.
 type difference struct {
 	Change    string `json:"change"` // added, removed or changed
-	Kind      string `json:"kind"`   // pod, service, member, node, link or endpoint
+	Kind      string `json:"kind"`   // pod, service, member, node, link, port or endpoint
 	Cluster   string `json:"cluster"`
 	Namespace string `json:"namespace"`
 	Name      string `json:"name"`
@@ -28,7 +28,7 @@ func diffCommand(o *options) *cobra.Command {
 	var toText string
 	c := &cobra.Command{
 		Use:   "diff --at A [--to B]",
-		Short: "Show how pods, services, nodes and links differ between two moments",
+		Short: "Show how pods, services, nodes, links and ports differ between two moments",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := f.prepare(); err != nil {
@@ -45,6 +45,7 @@ func diffCommand(o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			o.to = cmp.Or(to, o.now)
 			return show(o, "differences", list, differenceColumns(), differenceColumns())
 		},
 	}
@@ -59,7 +60,7 @@ func (f *filters) differences(ctx context.Context, o *options, to time.Time) ([]
 	for i, at := range []time.Time{o.at, to} {
 		then := *o
 		then.at = at
-		data, err := then.ask(ctx, podsPath, servicesPath, nodesPath, clusterStatePath, linksPath, endpointsPath)
+		data, err := then.ask(ctx, podsPath, servicesPath, nodesPath, clusterStatePath, linksPath, endpointsPath, portsPath)
 		if err != nil {
 			return nil, err
 		}
@@ -153,6 +154,12 @@ func (f *filters) infrastructure(data *branch, add func(string, line)) {
 	for _, l := range readLinks(data) {
 		name := l.A.String() + ">" + l.B.String()
 		add(name, line{"link", "", "", name, "up"})
+	}
+	for _, s := range readSwitches(data) {
+		for _, p := range s.Ports {
+			name := s.Name + "/" + p.Name
+			add(name, line{"port", "", "", name, p.status()})
+		}
 	}
 	for _, e := range readEndpoints(data) {
 		add(e.Address+e.Switch+e.Port, line{"endpoint", "", "", e.Address, e.Switch + "/" + e.Port + " " + e.MAC})

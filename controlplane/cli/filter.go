@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -14,6 +15,8 @@ type filters struct {
 	cluster, namespace, service, pod, on, port string
 	selectorText                               string
 	selector                                   selector
+	ipText                                     string
+	ip                                         netip.Prefix
 }
 
 func (f *filters) addClusterFlags(flags *pflag.FlagSet) {
@@ -35,7 +38,21 @@ func (f *filters) prepare() error {
 	if err != nil {
 		return fmt.Errorf("--selector: %w", err)
 	}
+	if f.ipText == "" {
+		return nil
+	}
+	if a, err := netip.ParseAddr(f.ipText); err == nil {
+		f.ip = netip.PrefixFrom(a, a.BitLen())
+	} else if f.ip, err = netip.ParsePrefix(f.ipText); err != nil {
+		return fmt.Errorf("--ip: %q is neither an address nor a subnet as 10.244.1.0/24", f.ipText)
+	}
 	return nil
+}
+
+// hasIP says whether an address is one of those that are asked for.
+func (f *filters) hasIP(text string) bool {
+	a, err := netip.ParseAddr(text)
+	return err == nil && f.ip.Contains(a)
 }
 
 // none says that nothing is filtered.

@@ -198,7 +198,7 @@ func serviceChanges(s step) []string {
 	return what
 }
 
-func sortedKeys(m map[string]bool) []string {
+func sortedKeys[V any](m map[string]V) []string {
 	var keys []string
 	for k := range m {
 		keys = append(keys, k)

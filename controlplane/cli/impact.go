@@ -32,7 +32,7 @@ func impactCommand(o *options) *cobra.Command {
 		Short: "Show which services would lose what if a part of the fabric or a node failed",
 		Long: `Show which services would lose ready members if a switch, a port, a cable or a node failed. Members
 count as lost if no place of theirs is left, or if their switch is cut off from the largest part of the
-fabric that still hangs together.`,
+fabric that still hangs together. A place at a port that is down already is none.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := l.validate(); err != nil {
@@ -49,6 +49,9 @@ fabric that still hangs together.`,
 			}
 			services := filterBy(readServices(data), f.cluster, func(s service) []string { return []string{s.Cluster} })
 			services = filterBy(services, f.namespace, func(s service) []string { return []string{s.Namespace} })
+			if n := placeless(services); n > 0 && l.node == "" {
+				fmt.Fprintf(o.Stderr, "Of %d ready members it is not known where they sit: they are counted as left.\n", n)
+			}
 			list := impacts(services, gone)
 			if len(list) == 0 {
 				fmt.Fprintln(o.Stderr, "No service would lose a member.")
@@ -85,38 +88,84 @@ func (l loss) unreachable(data *branch, cluster string) (func(cluster string, m 
 	if l.node != "" {
 		return l.onNode(data, cluster)
 	}
-	name, _, _ := strings.Cut(l.on+l.port+l.link, "/")
+	name, port, onPort := strings.Cut(l.on+l.port+l.link, "/")
 	if !slices.ContainsFunc(switches, func(s fabricSwitch) bool { return s.Name == name }) {
-		return nil, fail("there is no switch %q", name)
+		var names []string
+		for _, s := range switches {
+			names = append(names, s.Name)
+		}
+		return nil, fail("there is no switch %q%s", name, meant(name, names))
 	}
-	_, port, onPort := strings.Cut(l.port+l.link, "/")
 	if onPort {
-		if _, err := findPort(data, name, port); err != nil {
+		p, err := findPort(data, name, port)
+		if err != nil {
 			return nil, err
+		}
+		if at := name + "/" + p.Name; l.port != "" {
+			l.port = at
+		} else {
+			l.link = at
 		}
 	}
 	links := readLinks(data)
 	if l.link != "" && !slices.ContainsFunc(links, func(f fabricLink) bool { return l.cuts(f) }) {
 		return nil, fail("no cable is known at %s", l.link)
 	}
-	cut := l.isolated(switches, links)
+	cut, down := l.isolated(switches, links), portsDown(switches)
 	return func(_ string, m member) bool {
-		lost := func(a attachment) bool { return cut[a.Switch] || a.Switch == l.on || a.Switch+"/"+a.Port == l.port }
-		return len(m.Attachments) > 0 && !slices.ContainsFunc(m.Attachments, func(a attachment) bool { return !lost(a) })
+		loses, left := false, false
+		for _, a := range m.Attachments {
+			at := a.Switch + "/" + a.Port
+			switch {
+			case down[at]:
+			case cut[a.Switch] || a.Switch == l.on || at == l.port:
+				loses = true
+			default:
+				left = true
+			}
+		}
+		return loses && !left
 	}, nil
+}
+
+// placeless counts the ready members, of which it is not known where they sit, each once however many services it has.
+func placeless(services []service) int {
+	list := map[string]bool{}
+	for _, s := range services {
+		for _, m := range s.Members {
+			if m.Ready && len(m.Attachments) == 0 {
+				list[s.Cluster+" "+m.Address+" "+m.PodUID] = true
+			}
+		}
+	}
+	return len(list)
+}
+
+// portsDown are the ports that are down already: a place there is none that is left.
+func portsDown(switches []fabricSwitch) map[string]bool {
+	down := map[string]bool{}
+	for _, s := range switches {
+		for _, p := range s.Ports {
+			if p.Oper == "down" {
+				down[s.Name+"/"+p.Name] = true
+			}
+		}
+	}
+	return down
 }
 
 func (l loss) onNode(data *branch, cluster string) (func(string, member) bool, error) {
 	found := map[string]bool{}
+	var names []string
 	for _, c := range data.each("kubernetes", "clusters", "cluster") {
 		for _, n := range c.each("nodes", "node") {
-			if n.keys["name"] == l.node && (cluster == "" || c.keys["name"] == cluster) {
+			if names = append(names, n.keys["name"]); n.keys["name"] == l.node && (cluster == "" || c.keys["name"] == cluster) {
 				found[c.keys["name"]] = true
 			}
 		}
 	}
 	if len(found) == 0 {
-		return nil, fail("there is no node %q", l.node)
+		return nil, fail("there is no node %q%s", l.node, meant(l.node, names))
 	}
 	return func(cluster string, m member) bool { return found[cluster] && m.Node == l.node }, nil
 }

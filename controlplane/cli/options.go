@@ -26,7 +26,8 @@ type options struct {
 	atText     string
 	flags      *pflag.FlagSet
 
-	at  time.Time // the past moment asked about; zero for now
+	at  time.Time // the past moment asked about, or at which what is asked about begins; zero for now
+	to  time.Time // at which it ends; zero where it is one moment
 	now time.Time
 }
 
@@ -47,7 +48,7 @@ func (o *options) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.passwordIn, "password-file", o.env("FABRICSCOPE_PASSWORD_FILE", ""), "file whose first line is the password")
 	f.DurationVar(&o.timeout, "timeout", defaultTimeout, "how long to wait for the answer, or for more of it")
 	f.StringVarP(&o.output, "output", "o", "table", "table, wide, json, or jsonl: an object a line")
-	f.StringVar(&o.atText, "at", "", "the moment to ask about: RFC 3339, or a duration ago as 10m (default: now)")
+	f.StringVar(&o.atText, "at", "", "the moment to ask about, in RFC 3339, as 10m ago or as \"yesterday 23:00\" (default: now)")
 }
 
 func (o *options) env(name, otherwise string) string {
@@ -111,20 +112,6 @@ func (o *options) readPassword() error {
 		return errors.New("--username: there is no password: set FABRICSCOPE_PASSWORD or --password-file")
 	}
 	return nil
-}
-
-// parseTime reads a flag with a moment; the zero time when it is empty.
-func parseTime(flag, s string, now time.Time) (time.Time, error) {
-	if s == "" {
-		return time.Time{}, nil
-	}
-	if t, err := time.Parse(time.RFC3339Nano, s); err == nil {
-		return t, nil
-	}
-	if d, err := time.ParseDuration(strings.TrimPrefix(s, "-")); err == nil && d >= 0 {
-		return now.Add(-d), nil
-	}
-	return time.Time{}, fmt.Errorf("%s: %q is neither a time as 2026-03-01T12:00:00Z (RFC 3339) nor a duration as 10m", flag, s)
 }
 
 // forMachines says that the output is JSON of some form.

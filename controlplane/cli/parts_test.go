@@ -90,24 +90,6 @@ func TestPlaces(t *testing.T) {
 	}
 }
 
-func TestParseMoment(t *testing.T) {
-	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	for text, want := range map[string]time.Time{
-		"": {}, "10m": now.Add(-10 * time.Minute), "-10m": now.Add(-10 * time.Minute), "1h30m": now.Add(-90 * time.Minute),
-		"2026-03-01T11:00:00Z": now.Add(-time.Hour), "2026-03-01T13:00:00.5+02:00": now.Add(-time.Hour + 500*time.Millisecond),
-	} {
-		got, err := parseTime("--at", text, now)
-		if err != nil || !got.Equal(want) {
-			t.Errorf("%q is %v, %v; want %v", text, got, err, want)
-		}
-	}
-	for _, text := range []string{"yesterday", "10", "--10m", "12:00"} {
-		if _, err := parseTime("--at", text, now); err == nil {
-			t.Errorf("%q is accepted", text)
-		}
-	}
-}
-
 func TestHandshakesSayWhereTheyFailed(t *testing.T) {
 	at := func(sw string, syns, flags uint64) hop {
 		return hop{Switch: sw, Port: "swp1", SYNs: syns, TCPFlags: flags}

@@ -25,6 +25,9 @@ func podsCommand(o *options) *cobra.Command {
 			f.warnOfClusters(o, data)
 			pods := f.pods(readPods(data))
 			warnOfConflicts(o, pods)
+			if len(pods) == 0 {
+				f.explain(o, data)
+			}
 			if o.forMachines() {
 				return show(o, "pods", pods, nil, nil)
 			}
@@ -34,6 +37,7 @@ func podsCommand(o *options) *cobra.Command {
 	}
 	f.addClusterFlags(c.Flags())
 	f.addFabricFlags(c.Flags())
+	c.Flags().StringVar(&f.ipText, "ip", "", "only with this address, or one in this subnet")
 	return c
 }
 
@@ -43,6 +47,9 @@ func (f *filters) pods(pods []pod) []pod {
 	pods = filterBy(pods, f.namespace, func(p pod) []string { return []string{p.Namespace} })
 	pods = filterBy(pods, f.service, func(p pod) []string { return p.Services })
 	pods = filterBy(pods, f.pod, func(p pod) []string { return []string{p.Name} })
+	if f.ip.IsValid() {
+		pods = slices.DeleteFunc(pods, func(p pod) bool { return !slices.ContainsFunc(p.IPs, f.hasIP) })
+	}
 	pods = filterByPlace(pods, f, func(p pod) []place { return placesOf(p.Attachments) })
 	return slices.DeleteFunc(pods, func(p pod) bool { return !f.selector.matches(p.Labels) })
 }

@@ -21,10 +21,13 @@ type dweller struct {
 
 func portCommand(o *options) *cobra.Command {
 	c := &cobra.Command{
-		Use:   "port SWITCH PORT",
+		Use:   "port {SWITCH PORT | SWITCH/PORT}",
 		Short: "Show whether a switch port is up and who lives, or lived (--at), behind it",
-		Args:  cobra.ExactArgs(2),
+		Args:  cobra.RangeArgs(1, 2),
 		RunE: func(c *cobra.Command, args []string) error {
+			if args = apart(args); len(args) != 2 {
+				return fmt.Errorf("port: %q is not as leaf1/swp3", args[0])
+			}
 			data, err := o.ask(c.Context(), podsPath, servicesPath, nodesPath, clusterStatePath, linksPath, endpointsPath, switchesPath)
 			if err != nil {
 				return err
@@ -46,11 +49,20 @@ func portCommand(o *options) *cobra.Command {
 	return c
 }
 
+// apart gives the names of a switch and a port that are written as one.
+func apart(args []string) []string {
+	if on, port, ok := strings.Cut(args[0], "/"); ok && len(args) == 1 {
+		return []string{on, port}
+	}
+	return args
+}
+
 // findPort gives a port that is named by its name or number. A port that nothing is known of
 // is an error, so that a slip of the pen is not taken for emptiness.
 func findPort(data *branch, on, port string) (fabricPort, error) {
+	var switches []string
 	for _, s := range readSwitches(data) {
-		if s.Name != on {
+		if switches = append(switches, s.Name); s.Name != on {
 			continue
 		}
 		names := make([]string, len(s.Ports))
@@ -62,7 +74,7 @@ func findPort(data *branch, on, port string) (fabricPort, error) {
 		}
 		return fabricPort{}, fail("switch %s has no port %q; it has %s", on, port, strings.Join(names, ", "))
 	}
-	return fabricPort{}, fail("there is no switch %q", on)
+	return fabricPort{}, fail("there is no switch %q%s", on, meant(on, switches))
 }
 
 func dwellers(data *branch, on, port string) []dweller {

@@ -25,6 +25,9 @@ func servicesCommand(o *options) *cobra.Command {
 			}
 			f.warnOfClusters(o, data)
 			services := f.services(readServices(data))
+			if len(services) == 0 {
+				f.explain(o, data)
+			}
 			if vips {
 				return show(o, "addresses", frontsOf(services, data), frontColumns(), frontColumns())
 			}

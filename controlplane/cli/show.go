@@ -46,8 +46,11 @@ func (o *options) dated() {
 	if o.forMachines() {
 		to = o.Stderr
 	}
-	if !o.at.IsZero() {
-		fmt.Fprintf(to, "As of %s\n", o.at.UTC().Format(time.RFC3339Nano))
+	switch {
+	case !o.to.IsZero():
+		fmt.Fprintf(to, "From %s to %s\n", o.local(o.at), o.local(o.to))
+	case !o.at.IsZero():
+		fmt.Fprintf(to, "As of %s\n", o.local(o.at))
 	}
 }
 
