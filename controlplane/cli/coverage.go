@@ -10,6 +10,7 @@ import (
 const (
 	clusterStatePath = "kubernetes/clusters/cluster/state"
 	switchStatePath  = "fabric/switches/switch/state"
+	portsPath        = "fabric/switches/switch/ports"
 )
 
 // warnOfClusters says which of the clusters asked about the daemon could not watch at the moment

@@ -96,7 +96,35 @@ func (q *inquiry) about(ctx context.Context, topic []string, f *filters) error {
 			return err
 		}
 	}
-	return nil
+	if topic[0] != "node" {
+		return nil
+	}
+	ports, err := q.portsOf(ctx, topic[1])
+	if err != nil {
+		return err
+	}
+	return q.ask(ctx, ports...)
+}
+
+// portsOf gives where to ask for the ports at which addresses of a node were learned: a node without pods is somewhere too.
+func (q *inquiry) portsOf(ctx context.Context, node string) (paths []*gpb.Path, err error) {
+	var where []*gpb.Path
+	for _, s := range q.steps {
+		if s.after.keys["node-name"] != node {
+			continue
+		}
+		for _, a := range s.after.texts("address") {
+			if !slices.ContainsFunc(where, func(p *gpb.Path) bool { return p.GetElem()[2].GetKey()["address"] == a }) {
+				where = append(where, path("fabric/endpoints", entry("endpoint", "address", a)))
+			}
+		}
+	}
+	if len(where) == 0 {
+		return nil, nil
+	}
+	return paths, q.o.replay(ctx, q.client, q.since, q.until, where, func(s step) {
+		paths = append(paths, ofPort(s.after.keys["switch"], s.after.keys["interface"])...)
+	})
 }
 
 // find gives the paths of what has the name of the topic. What is named by its whole name is found at once; else the names

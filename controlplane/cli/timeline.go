@@ -19,6 +19,8 @@ type story struct {
 	happened []happening
 	pods     map[string]*told // by subject
 	members  map[string][]string
+	nodes    map[string][]string // their addresses, by subject
+	learned  map[string][]string // ports by the addresses that were learned there
 	newest   time.Time
 }
 
@@ -32,16 +34,17 @@ func timelineCommand(o *options) *cobra.Command {
 	f := &filters{}
 	var sinceText, untilText string
 	c := &cobra.Command{
-		Use:   "timeline {service NAME | pod NAME | node NAME | port SWITCH PORT}",
+		Use:   "timeline {service NAME | pod NAME | node NAME | port SWITCH PORT | port SWITCH/PORT}",
 		Short: "Show what happened to something, in Kubernetes and in the network, in one list",
 		Long: `Show what happened to a service and its pods, a pod, a node or a switch port: scaling, rolling
 updates, moves, failures, Kubernetes Events, links and switches, in one list by time.
 
 Names may have their namespace before them, as shop/cart. What came to be known only after
-later things is marked late.`,
+later things is marked late. Times are local, with their offset from UTC.`,
 		Args: cobra.RangeArgs(2, 3),
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := checkTopic(args); err != nil {
+			topic, err := checkTopic(args)
+			if err != nil {
 				return err
 			}
 			if !o.at.IsZero() {
@@ -60,34 +63,39 @@ later things is marked late.`,
 			if !since.Before(until) {
 				return fmt.Errorf("--since: %s is not before --until, %s", since.Format(time.RFC3339), until.Format(time.RFC3339))
 			}
-			s, err := o.tell(c.Context(), since, until, args, f)
+			chosen, err := o.timeline(c.Context(), topic, f, since, until)
 			if err != nil {
 				return err
 			}
-			chosen, err := s.about(args, f)
-			if err != nil {
-				return err
-			}
-			return show(o, "happenings", chosen, happeningColumns(), happeningColumns())
+			o.at, o.to = since, until
+			return show(o, "happenings", chosen, happeningColumns(o), happeningColumns(o))
 		},
 	}
 	c.Flags().StringVar(&f.cluster, "cluster", "", "only of clusters with this name")
 	c.Flags().StringVarP(&f.namespace, "namespace", "n", "", "only of namespaces with this name")
-	c.Flags().StringVar(&sinceText, "since", defaultSince, "the moment to begin at: RFC 3339, or a duration ago as 10m")
+	c.Flags().StringVar(&sinceText, "since", defaultSince, "the moment to begin at, in RFC 3339, as 10m ago or as \"yesterday 23:00\"")
 	c.Flags().StringVar(&untilText, "until", "", "the moment to end at (default: now)")
 	return c
 }
 
-func checkTopic(args []string) error {
-	want := map[string]int{"service": 2, "pod": 2, "node": 2, "port": 3}
-	n, known := want[args[0]]
-	switch {
-	case !known:
-		return fmt.Errorf("timeline: %q is not service, pod, node or port", args[0])
-	case len(args) != n:
-		return fmt.Errorf("timeline %s: %d names are given", args[0], len(args)-1)
+// timeline gives what happened to a topic between two moments.
+func (o *options) timeline(ctx context.Context, topic []string, f *filters, since, until time.Time) ([]happening, error) {
+	if topic[0] == "port" {
+		var err error
+		if topic, err = o.resolvePort(ctx, topic, since, until); err != nil {
+			return nil, err
+		}
 	}
-	return nil
+	s, err := o.tell(ctx, since, until, topic, f)
+	if err != nil {
+		return nil, err
+	}
+	wanted := s.wanted(topic, f)
+	if len(wanted) == 0 {
+		return nil, o.missing(ctx, topic, f, since, until)
+	}
+	warnOfNamesakes(o, topic, wanted)
+	return s.about(topic, wanted), nil
 }
 
 // tell reads what happened between two moments to a topic and what it depends on.
@@ -102,7 +110,7 @@ func (o *options) tell(ctx context.Context, since, until time.Time, topic []stri
 		return nil, err
 	}
 	slices.SortStableFunc(q.steps, func(a, b step) int { return a.known.Compare(b.known) })
-	s := &story{pods: map[string]*told{}, members: map[string][]string{}}
+	s := &story{pods: map[string]*told{}, members: map[string][]string{}, nodes: map[string][]string{}, learned: map[string][]string{}}
 	for _, st := range q.steps {
 		s.learn(st.after)
 		if !st.known.IsZero() {
@@ -148,6 +156,11 @@ func (s *story) learn(t *thing) {
 		if at := t.keys["switch"] + "/" + t.keys["interface"]; !slices.Contains(p.ports, at) {
 			p.ports = append(p.ports, at)
 		}
+	case "node":
+		key := nodeSubject(cluster, t.keys["node-name"])
+		s.nodes[key] = append(s.nodes[key], t.texts("address")...)
+	case "endpoint":
+		s.learned[t.keys["address"]] = append(s.learned[t.keys["address"]], t.keys["switch"]+"/"+t.keys["interface"])
 	case "service":
 		key := serviceSubject(cluster, t.keys["namespace"]+"/"+t.keys["service-name"])
 		s.members[key] = append(s.members[key], "")
@@ -157,10 +170,9 @@ func (s *story) learn(t *thing) {
 	}
 }
 
-// about chooses what happened to a topic and to what it depends on.
-func (s *story) about(topic []string, f *filters) ([]happening, error) {
+// wanted are the subjects that a topic is about and depends on; none if there is nothing of its name.
+func (s *story) wanted(topic []string, f *filters) map[string]bool {
 	wanted := map[string]bool{}
-	port := ""
 	switch topic[0] {
 	case "service":
 		s.services(topic[1], f, wanted)
@@ -173,11 +185,16 @@ func (s *story) about(topic []string, f *filters) ([]happening, error) {
 	case "node":
 		s.node(topic[1], f, wanted)
 	case "port":
-		port = topic[1] + "/" + topic[2]
-		wanted[portSubject(port)], wanted[switchSubject(topic[1])] = true, true
+		wanted[portSubject(topic[1]+"/"+topic[2])], wanted[switchSubject(topic[1])] = true, true
 	}
-	if len(wanted) == 0 {
-		return nil, fail("there was no %s %q between these moments", topic[0], topic[1])
+	return wanted
+}
+
+// about chooses what happened to subjects; of a port also to what is at it.
+func (s *story) about(topic []string, wanted map[string]bool) []happening {
+	port := ""
+	if topic[0] == "port" {
+		port = topic[1] + "/" + topic[2]
 	}
 	var chosen []happening
 	for _, h := range s.happened {
@@ -194,7 +211,7 @@ func (s *story) about(topic []string, f *filters) ([]happening, error) {
 		}
 		chosen = append(chosen, h)
 	}
-	return chosen, nil
+	return chosen
 }
 
 // named says whether something in a cluster is what is asked about: by its name, or with the namespace before it.
@@ -236,22 +253,32 @@ func (s *story) pod(key string, wanted map[string]bool) {
 	}
 }
 
+// node wants a node with its pods and the ports that it was seen at.
 func (s *story) node(want string, f *filters, wanted map[string]bool) {
 	for key, p := range s.pods {
 		if p.node == want && (f.cluster == "" || f.cluster == p.cluster) {
 			s.pod(key, wanted)
 		}
 	}
-	for _, h := range s.happened {
-		if h.Kind == "node" && h.Object == want && (f.cluster == "" || f.cluster == h.Cluster) {
-			wanted[h.subject], wanted[clusterSubject(h.Cluster)] = true, true
+	for key, addresses := range s.nodes {
+		_, rest, _ := strings.Cut(key, " ")
+		cluster, name, _ := strings.Cut(rest, " ")
+		if name != want || f.cluster != "" && f.cluster != cluster {
+			continue
+		}
+		wanted[key], wanted[clusterSubject(cluster)] = true, true
+		for _, a := range addresses {
+			for _, at := range s.learned[a] {
+				on, _, _ := strings.Cut(at, "/")
+				wanted[portSubject(at)], wanted[switchSubject(on)] = true, true
+			}
 		}
 	}
 }
 
-func happeningColumns() []column[happening] {
+func happeningColumns(o *options) []column[happening] {
 	return []column[happening]{
-		{"TIME", func(h happening) string { return h.Time.UTC().Format("2006-01-02T15:04:05.000Z") }},
+		{"TIME", func(h happening) string { return h.Time.In(o.now.Location()).Format("2006-01-02T15:04:05.000Z07:00") }},
 		{"CLUSTER", func(h happening) string { return h.Cluster }},
 		{"KIND", func(h happening) string { return h.Kind }},
 		{"OBJECT", func(h happening) string { return h.Object }},
