@@ -167,7 +167,6 @@ func (w *schemaWalk) deepest() string {
 // pathText writes a path as people do (gNMI path strings, "String Representation of a Single Element"). Paths of equal
 // text are equal.
 func pathText(p *gpb.Path) string {
-	escape := strings.NewReplacer(`\`, `\\`, `]`, `\]`, "\n", `\n`, "\r", `\r`)
 	var b strings.Builder
 	for _, e := range p.GetElem() {
 		b.WriteByte('/')
@@ -178,11 +177,19 @@ func pathText(p *gpb.Path) string {
 		}
 		slices.Sort(keys)
 		for _, k := range keys {
-			fmt.Fprintf(&b, "[%s=%s]", k, escape.Replace(e.GetKey()[k]))
+			fmt.Fprintf(&b, "[%s=%s]", k, escaped(e.GetKey()[k]))
 		}
 	}
 	if b.Len() == 0 {
 		return "/"
 	}
 	return b.String()
+}
+
+// escaped gives the value of a key as it stands in the text of a path.
+func escaped(value string) string {
+	if !strings.ContainsAny(value, "\\]\n\r") {
+		return value
+	}
+	return strings.NewReplacer(`\`, `\\`, `]`, `\]`, "\n", `\n`, "\r", `\r`).Replace(value)
 }
