@@ -23,6 +23,9 @@ func plain() map[string]bool {
 		"api-gap":            true,
 		"location-conflict":  false, // says who else is at the place, and has a pod's UID for a name
 		"port-down":          false, // counts everybody's pods behind it
+		"storage-failing":    false, // has the daemon's paths, as the next
+		"storage-damaged":    false,
+		"clock-stepped":      false,
 	}
 }
 

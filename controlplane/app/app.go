@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/fabricscope/fabricscope/controlplane/access"
+	"github.com/fabricscope/fabricscope/controlplane/clock"
 	"github.com/fabricscope/fabricscope/controlplane/config"
 	"github.com/fabricscope/fabricscope/controlplane/correlate"
 	"github.com/fabricscope/fabricscope/controlplane/diagnose"
@@ -41,6 +42,7 @@ import (
 // Daemon is the whole control plane.
 type Daemon struct {
 	log        *slog.Logger
+	clock      *clock.Clock
 	store      *history.Store
 	records    *records.Store
 	recorder   *records.Recorder
@@ -64,14 +66,14 @@ func New(cfg config.Config, log *slog.Logger) (*Daemon, error) {
 	if err := checkRestored(cfg.StateDir); err != nil {
 		return nil, err
 	}
-	d := &Daemon{log: log, cfg: cfg}
+	d := &Daemon{log: log, cfg: cfg, clock: clock.New()}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	var err error
-	if d.store, err = newStore(cfg, log, registry); err != nil {
+	if d.store, err = newStore(cfg, d.clock, log, registry); err != nil {
 		return nil, err
 	}
-	if d.records, err = newRecords(cfg, log, registry); err != nil {
+	if d.records, err = newRecords(cfg, d.clock, log, registry); err != nil {
 		return nil, errors.Join(err, d.store.Close())
 	}
 	d.recorder = newRecorder(d.records, d.store)
@@ -81,22 +83,22 @@ func New(cfg config.Config, log *slog.Logger) (*Daemon, error) {
 	return d, nil
 }
 
-func newStore(cfg config.Config, log *slog.Logger, r prometheus.Registerer) (*history.Store, error) {
-	c := history.DefaultConfig()
-	c.Dir = filepath.Join(cfg.StateDir, historyDir)
-	c.Readers = cfg.GNMI.MaxPast + 2 // so that no call waits for others that are taken slowly
-	c.Retention, c.FlowRetention, c.Linger = cfg.History.Retention, cfg.History.FlowRetention, cfg.Flows.Linger
-	return history.New(c, history.Deps{Log: log, Registerer: r})
+func newStore(cfg config.Config, c *clock.Clock, log *slog.Logger, r prometheus.Registerer) (*history.Store, error) {
+	h := history.DefaultConfig()
+	h.Dir = filepath.Join(cfg.StateDir, historyDir)
+	h.Readers = cfg.GNMI.MaxPast + 2 // so that no call waits for others that are taken slowly
+	h.Retention, h.FlowRetention, h.Linger = cfg.History.Retention, cfg.History.FlowRetention, cfg.Flows.Linger
+	return history.New(h, history.Deps{Log: log, Registerer: r, Steady: c.Steady})
 }
 
 func (d *Daemon) compose(cfg config.Config, log *slog.Logger, r *prometheus.Registry) error {
 	var err error
 	c := correlate.DefaultConfig()
 	c.Memory = cfg.Flows.Linger + time.Minute // what is published again must not be new to it
-	if d.correlator, err = correlate.New(c, correlate.Deps{Sink: identified{d.store, d.recorder}, Source: source{d.store}, Registerer: r}); err != nil {
+	if d.correlator, err = correlate.New(c, correlate.Deps{Sink: identified{d.store, d.recorder}, Source: source{d.store}, Registerer: r, Steady: d.clock.Steady}); err != nil {
 		return err
 	}
-	if d.diagnoser, err = diagnose.New(diagnose.DefaultConfig(), diagnose.Deps{Sink: d.store, Source: findable{d.store}, Registerer: r}); err != nil {
+	if d.diagnoser, err = diagnose.New(diagnose.DefaultConfig(), diagnose.Deps{Sink: d.store, Source: findable{d.store}, Registerer: r, Self: d.self}); err != nil {
 		return err
 	}
 	names := portNames(cfg)
@@ -250,6 +252,7 @@ func (d *Daemon) runAll(ctx context.Context) error {
 	above, _ := errgroup.WithContext(upper)
 	above.Go(func() error { return d.correlator.Run(upper) })
 	above.Go(func() error { return d.diagnoser.Run(upper) })
+	above.Go(func() error { return d.clock.Run(upper, d.stepped) })
 	above.Go(func() error { return d.tracker.Run(upper) })
 	above.Go(func() error { return quiet(upper, d.fabric.Run(upper)) })
 	g.Go(func() error { return quiet(ctx, d.ports.Run(ctx)) })

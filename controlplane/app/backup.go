@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/fabricscope/fabricscope/controlplane/clock"
 	"github.com/fabricscope/fabricscope/controlplane/config"
 	"github.com/fabricscope/fabricscope/controlplane/history"
 	"github.com/fabricscope/fabricscope/controlplane/history/records"
@@ -89,11 +90,12 @@ func Backup(ctx context.Context, cfg config.Config, dir string, log *slog.Logger
 }
 
 func openStores(cfg config.Config, log *slog.Logger) (*history.Store, *records.Store, error) {
-	store, err := newStore(cfg, log, nil)
+	c := clock.New()
+	store, err := newStore(cfg, c, log, nil)
 	if err != nil {
 		return nil, nil, err
 	}
-	flows, err := newRecords(cfg, log, nil)
+	flows, err := newRecords(cfg, c, log, nil)
 	if err != nil {
 		return nil, nil, errors.Join(err, store.Close())
 	}

@@ -21,6 +21,7 @@ func rules() map[string][]string {
 		"p4src":                               {},
 		"models":                              {},
 		"controlplane/inventory":              {},
+		"controlplane/clock":                  {},
 		"controlplane/flow":                   {"controlplane/inventory"},
 		"controlplane/p4rt":                   append([]string{"p4src"}, words...),
 		"controlplane/portstate":              {},

@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/fabricscope/fabricscope/controlplane/clock"
 	"github.com/fabricscope/fabricscope/controlplane/config"
 	"github.com/fabricscope/fabricscope/controlplane/flow"
 	"github.com/fabricscope/fabricscope/controlplane/history"
@@ -13,13 +14,13 @@ import (
 	"github.com/fabricscope/fabricscope/controlplane/inventory"
 )
 
-func newRecords(cfg config.Config, log *slog.Logger, r prometheus.Registerer) (*records.Store, error) {
+func newRecords(cfg config.Config, steady *clock.Clock, log *slog.Logger, r prometheus.Registerer) (*records.Store, error) {
 	c := records.DefaultConfig()
 	c.Dir = filepath.Join(cfg.StateDir, recordsDir)
 	c.Interval, c.Linger = cfg.Flows.ExportInterval, max(cfg.Flows.Linger, cfg.Flows.ExportInterval)
 	c.Conversations = cfg.Flows.MaxFlows // each has a flow at least
 	c.Retention, c.MaxBytes = cfg.History.FlowRetention, cfg.History.FlowMaxBytes
-	return records.New(c, records.Deps{Log: log, Registerer: r})
+	return records.New(c, records.Deps{Log: log, Registerer: r, Steady: steady.Steady})
 }
 
 // newRecorder makes records of conversations once the store has them, and of what it had of them when the last daemon

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -47,7 +48,13 @@ type Deps struct {
 	Source     Source
 	Now        func() time.Time // nil is time.Now
 	Registerer prometheus.Registerer
+
+	// Steady is for how long the clock has not stepped; nil is for ever.
+	Steady func() time.Duration
 }
+
+// forEver is Deps.Steady of a clock that does not step.
+func forEver() time.Duration { return math.MaxInt64 }
 
 // Sink takes conversations with their identities, and attachments.
 type Sink interface {
@@ -91,6 +98,9 @@ func New(cfg Config, deps Deps) (*Correlator, error) {
 	if deps.Now == nil {
 		deps.Now = time.Now
 	}
+	if deps.Steady == nil {
+		deps.Steady = forEver
+	}
 	c := &Correlator{cfg: cfg, deps: deps, ready: make(chan struct{}), index: newIndex(), memory: newRecent[known](cfg.Memory),
 		unresolved: prometheus.NewCounter(prometheus.CounterOpts{Name: "fabricscope_correlate_unresolved_total",
 			Help: "Ends of conversations that could not be identified, by publication."})}
@@ -100,7 +110,7 @@ func New(cfg Config, deps Deps) (*Correlator, error) {
 	cableMetrics := newCableMetrics()
 	c.cables = newCables(cfg.Memory, cableMetrics)
 	edgeMetrics := newEdgeMetrics()
-	c.edges = newEdges(cfg.MaxEdges, cfg.Memory, edgeMetrics)
+	c.edges = newEdges(cfg.MaxEdges, cfg.Memory, deps.Steady, edgeMetrics)
 	if deps.Registerer != nil {
 		if err := metrics.register(deps.Registerer); err != nil {
 			return nil, err

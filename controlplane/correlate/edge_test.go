@@ -17,7 +17,7 @@ func asked(id, workload, service string, packets uint64, state flow.HandshakeSta
 
 // TestEdges adds up conversations as they change, and moves what turns out to be another's.
 func TestEdges(t *testing.T) {
-	edges := newEdges(2, time.Minute, newEdgeMetrics())
+	edges := newEdges(2, time.Minute, forEver, newEdgeMetrics())
 	web, job := "Deployment/web", "Job/import"
 	for _, c := range []*flow.Conversation{
 		asked("a", web, "shop/cart", 1, flow.SYNSent), asked("a", web, "shop/cart", 5, flow.Established),
@@ -55,7 +55,7 @@ func TestEdges(t *testing.T) {
 
 // TestEdgesAfterARestart: what was recorded is not counted again.
 func TestEdgesAfterARestart(t *testing.T) {
-	before, after := newEdges(10, time.Minute, newEdgeMetrics()), newEdges(10, time.Minute, newEdgeMetrics())
+	before, after := newEdges(10, time.Minute, forEver, newEdgeMetrics()), newEdges(10, time.Minute, forEver, newEdgeMetrics())
 	c := asked("a", "Deployment/web", "shop/cart", 5, flow.Established)
 	before.take(c)
 	for _, ch := range before.look(t0.Add(time.Minute)) {
@@ -72,7 +72,7 @@ func TestEdgesAfterARestart(t *testing.T) {
 
 // TestEdgesThatAreAlwaysBusy are recorded every ten seconds when they are new, and every minute after an hour.
 func TestEdgesThatAreAlwaysBusy(t *testing.T) {
-	edges, records := newEdges(10, time.Minute, newEdgeMetrics()), map[int]int{}
+	edges, records := newEdges(10, time.Minute, forEver, newEdgeMetrics()), map[int]int{}
 	for second := range 2 * 3600 {
 		now := t0.Add(time.Duration(second) * time.Second)
 		c := asked("a", "Deployment/web", "shop/cart", uint64(second), flow.Established)

@@ -25,11 +25,12 @@ type edges struct {
 	byKey   map[edgeKey]*edge
 	parts   recent[part]
 	looked  time.Time
+	steady  func() time.Duration // see Deps
 	metrics *edgeMetrics
 }
 
-func newEdges(most int, span time.Duration, m *edgeMetrics) *edges {
-	return &edges{most: most, byKey: map[edgeKey]*edge{}, parts: newRecent[part](span), metrics: m}
+func newEdges(most int, span time.Duration, steady func() time.Duration, m *edgeMetrics) *edges {
+	return &edges{most: most, steady: steady, byKey: map[edgeKey]*edge{}, parts: newRecent[part](span), metrics: m}
 }
 
 // load takes an edge as it was recorded last.
@@ -98,9 +99,13 @@ func (t *edges) look(now time.Time) []inventory.Change {
 	}
 	t.looked = now
 	var changes []inventory.Change
+	settled := t.steady() >= edgeLinger // else the times of edges may be of the clock as it was
 	for k, e := range t.byKey {
+		if e.told > now.UnixNano() {
+			e.told = now.UnixNano() // the clock stepped back
+		}
 		switch {
-		case e.last < now.Add(-edgeLinger).UnixNano() && !e.dirty:
+		case settled && e.last < now.Add(-edgeLinger).UnixNano() && !e.dirty:
 			delete(t.byKey, k)
 			changes = append(changes, inventory.Ended(e.fact().Ref(), now))
 		case e.dirty && now.UnixNano()-e.told >= int64(e.pause(now)):

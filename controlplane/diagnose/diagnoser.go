@@ -39,6 +39,9 @@ type Deps struct {
 	Sink       Sink
 	Source     Source
 	Registerer prometheus.Registerer // nil registers nowhere
+
+	// Self gives what the daemon finds about itself, without IDs; nil finds nothing.
+	Self func() []inventory.Finding
 }
 
 // Sink takes findings.
@@ -98,6 +101,7 @@ func (d *Diagnoser) Run(ctx context.Context) error {
 	now := time.Now()
 	s := newState(d.cfg, now, d.refused)
 	s.facts = d.deps.Source.Facts
+	s.self = d.deps.Self
 	s.load(view, now)
 	looked := now
 	for {

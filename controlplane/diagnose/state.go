@@ -28,6 +28,7 @@ type state struct {
 	open     map[string]*opened // by ID
 	lines    map[string]*line   // by switch/port
 	facts    func() inventory.Lister
+	self     func() []inventory.Finding
 }
 
 // opened is a finding that was recorded and has not ended.
@@ -134,6 +135,11 @@ func (s *state) holding(now time.Time) map[string]inventory.Finding {
 	add(s.empty(now)...)
 	add(s.erring(now)...)
 	add(s.downed(now)...)
+	if s.self != nil {
+		for _, f := range s.self() {
+			add(finding(f.Kind, f.Severity, f.Subject, f.Since, f.Evidence, f.Text))
+		}
+	}
 	return all
 }
 

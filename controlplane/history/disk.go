@@ -280,12 +280,14 @@ func (d *disk) load(now time.Time, linger time.Duration, each func(inventory.Ent
 	if err == nil {
 		err = readLatest(ctx, d.writer, each)
 	}
-	since := now
-	if !p.commit.IsZero() && p.commit.Before(now) {
+	since, flows := now, recentFlows
+	if p.commit.After(now) {
+		flows = newestFlows // the clock stepped back: an older state may have a later time
+	} else if !p.commit.IsZero() {
 		since = p.commit
 	}
 	if err == nil {
-		err = readFlows(ctx, d.writer, recentFlows, []any{nanos(since.Add(-linger))}, each, leaveOut)
+		err = readFlows(ctx, d.writer, flows, []any{nanos(since.Add(-linger))}, each, leaveOut)
 	}
 	return p, renamed, spoiled, err
 }

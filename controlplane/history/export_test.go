@@ -100,3 +100,9 @@ CREATE INDEX interval_at_event ON interval (event_node, event_ns, until_ns) WHER
 CREATE INDEX interval_at_commit ON interval (commit_node, commit_ns, end_commit_ns) WHERE commit_node IS NOT NULL;
 CREATE INDEX interval_of_service ON interval (service, event_node, event_ns, until_ns) WHERE service IS NOT NULL;
 CREATE VIEW fact_history AS SELECT o.kind, i.fact FROM interval i JOIN object o ON o.id = i.object;`
+
+// Expire lets conversations leave that were quiet for long, as Run does now and then.
+func Expire(s *Store) { s.expire() }
+
+// Sweep deletes what is past its retention, as Run does now and then.
+func Sweep(s *Store) { s.sweep() }

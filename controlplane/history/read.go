@@ -16,7 +16,9 @@ import (
 const (
 	selectFlow = `SELECT id, event_ns, commit_ns, fact, sum FROM flow_record `
 
-	recentFlows   = selectFlow + `WHERE last_ns >= ?1 ORDER BY id DESC`
+	recentFlows = selectFlow + `WHERE last_ns >= ?1 ORDER BY id DESC`
+	newestFlows = selectFlow + `r WHERE last_ns >= ?1 AND NOT EXISTS (SELECT 1 FROM flow_record n
+		WHERE n.conversation = r.conversation AND n.slot_ns > r.slot_ns) ORDER BY id DESC`
 	flowsByEvent  = selectFlow + `WHERE event_ns BETWEEN ?1 AND ?2 ORDER BY id DESC`
 	flowsByCommit = selectFlow + `WHERE commit_ns BETWEEN ?1 AND ?2 ORDER BY id DESC`
 )

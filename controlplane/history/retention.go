@@ -11,7 +11,7 @@ const portion = 500
 
 // sweep deletes a portion of what is past its retention and says when to go on.
 func (s *Store) sweep() time.Duration {
-	if s.failing() {
+	if s.failing() || s.steady() < steady {
 		return sweepEvery
 	}
 	now := s.now()

@@ -226,8 +226,12 @@ func (s *Store) finish() error {
 	return err
 }
 
-// expire ends the conversations in the live state that were quiet for longer than Linger.
+// expire ends the conversations in the live state that were quiet for longer than Linger. After a step of the clock it waits
+// for as long, until those that go on have times of the clock as it is now.
 func (s *Store) expire() {
+	if s.steady() < s.cfg.Linger {
+		return
+	}
 	before := s.now().Add(-s.cfg.Linger)
 	quiet := func(e inventory.Entry) bool {
 		c, ok := e.Fact.(flow.Conversation)

@@ -18,6 +18,7 @@ type Store struct {
 	cfg     Config
 	log     *slog.Logger
 	now     func() time.Time
+	steady  func() time.Duration
 	disk    *disk
 	metrics *metrics
 
@@ -98,6 +99,9 @@ func New(cfg Config, deps Deps) (*Store, error) {
 	if deps.Now == nil {
 		deps.Now = time.Now
 	}
+	if deps.Steady == nil {
+		deps.Steady = forEver
+	}
 	s, err := load(cfg, deps)
 	if errors.Is(err, ErrCorrupt) && !errors.Is(err, errForeign) {
 		s, err = beginAnew(cfg, deps, err)
@@ -137,7 +141,7 @@ func load(cfg Config, deps Deps) (*Store, error) {
 		return nil, fmt.Errorf("history: open %s: %w", cfg.Dir, err)
 	}
 	s := &Store{
-		cfg: cfg, log: deps.Log, now: deps.Now, disk: d,
+		cfg: cfg, log: deps.Log, now: deps.Now, steady: deps.Steady, disk: d,
 		wake: make(chan struct{}, 1), feeds: map[*Feed]struct{}{}, levelled: make(chan struct{}),
 		phase: Opened,
 	}

@@ -22,7 +22,7 @@ type Finding struct {
 
 // Subject is what a finding is about.
 type Subject struct {
-	Kind    string `json:"kind"` // service, pod, node, address, switch, port, link or cluster
+	Kind    string `json:"kind"` // service, pod, node, address, switch, port, link, cluster, storage or clock
 	Cluster string `json:"cluster,omitempty"`
 	Name    string `json:"name"` // namespace/name, switch/port, or a plain name
 }

@@ -26,7 +26,8 @@ type connection struct {
 	arbitration chan *p4v1.MasterArbitrationUpdate
 	election    atomic.Pointer[p4v1.Uint128] // never changed, only replaced
 	primary     atomic.Bool
-	heard       atomic.Int64         // unix nanoseconds of the last message
+	began       time.Time
+	heard       atomic.Int64         // when the last message came, in nanoseconds since began: not by a clock that steps
 	term        atomic.Pointer[term] // while primary
 }
 
@@ -50,13 +51,13 @@ func (s *Session) serve(ctx context.Context) (served bool, err error) {
 		client:      p4v1.NewP4RuntimeClient(conn),
 		out:         make(chan *p4v1.StreamMessageRequest, s.cfg.QueueOut),
 		arbitration: make(chan *p4v1.MasterArbitrationUpdate, 16),
+		began:       time.Now(),
 	}
 	g, gctx := errgroup.WithContext(ctx)
 	c.stream, err = c.client.StreamChannel(gctx, grpc.ForceCodecV2(newStreamCodec()))
 	if err != nil {
 		return false, cause(ctx, fmt.Errorf("connect to %s: %s", s.cfg.Address, rpcText(err)))
 	}
-	c.heard.Store(time.Now().UnixNano())
 	c.election.Store(s.bid())
 	c.out <- s.arbitrationRequest(c)
 	g.Go(func() error { return s.receive(gctx, c) })
@@ -108,7 +109,7 @@ func (s *Session) receive(ctx context.Context, c *connection) error {
 		if err != nil {
 			return fmt.Errorf("stream from %s: %s", s.cfg.Address, rpcText(err))
 		}
-		c.heard.Store(msg.received.UnixNano())
+		c.heard.Store(int64(msg.received.Sub(c.began)))
 		if msg.digests != nil {
 			s.digestList(c, msg.digests)
 			continue
@@ -183,7 +184,7 @@ func (s *Session) probe(ctx context.Context, c *connection) error {
 			return ctx.Err()
 		case <-tick.C:
 		}
-		if time.Since(time.Unix(0, c.heard.Load())) < s.cfg.ProbeInterval {
+		if time.Since(c.began)-time.Duration(c.heard.Load()) < s.cfg.ProbeInterval {
 			continue
 		}
 		rctx, cancel := context.WithTimeout(ctx, s.cfg.ProbeTimeout)
@@ -195,7 +196,7 @@ func (s *Session) probe(ctx context.Context, c *connection) error {
 			}
 			return fmt.Errorf("no answer from %s in %s", s.cfg.Address, s.cfg.ProbeTimeout)
 		}
-		c.heard.Store(time.Now().UnixNano())
+		c.heard.Store(int64(time.Since(c.began)))
 	}
 }
 

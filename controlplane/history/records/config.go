@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -73,4 +74,14 @@ type Deps struct {
 	Log        *slog.Logger          // nil discards
 	Now        func() time.Time      // nil is time.Now
 	Registerer prometheus.Registerer // nil registers nowhere
+
+	// Steady is for how long the clock has not stepped; nil is for ever.
+	Steady func() time.Duration
 }
+
+// steady is for how long the clock has to have been steady before a segment is deleted because of its age: a clock that is wrong by
+// years may be put right.
+const steady = time.Hour
+
+// forEver is Deps.Steady of a clock that does not step.
+func forEver() time.Duration { return math.MaxInt64 }

@@ -29,6 +29,9 @@ func (s *Store) Maintain(ctx context.Context) error {
 // retire deletes segments whose last record is past its retention, and the oldest as long as all are too large.
 func (s *Store) retire() error {
 	before := s.now().Add(-s.cfg.Retention)
+	if s.steady() < steady {
+		before = time.Time{}
+	}
 	s.mu.Lock()
 	var bytes int64
 	for _, g := range s.segments {

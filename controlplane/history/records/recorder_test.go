@@ -1,7 +1,9 @@
 package records_test
 
 import (
+	"math"
 	"net/netip"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -116,6 +118,37 @@ func TestVerdicts(t *testing.T) {
 	for _, v := range records.Verdicts() {
 		if got := scan(t, s, records.Query{Verdict: v}); len(got) != 1 || got[0].Conversation != string(v) {
 			t.Errorf("%s: %v", v, got)
+		}
+	}
+}
+
+// TestRecordsAddUpWhenTheClockSteps puts the clock forward and back by hours, and cuts at once: what a conversation counted before
+// is neither forgotten nor counted again.
+func TestRecordsAddUpWhenTheClockSteps(t *testing.T) {
+	cfg := config(t)
+	cfg.Retention = time.Hour
+	c := newClock(epoch)
+	var steady atomic.Int64
+	steady.Store(math.MaxInt64)
+	s, _ := startWith(t, cfg, records.Deps{Now: c.now, Steady: func() time.Duration { return time.Duration(steady.Load()) }})
+	r := records.NewRecorder(s, nil)
+	for n, step := range []time.Duration{0, 3 * time.Hour, -5 * time.Hour} {
+		if step != 0 {
+			steady.Store(0)
+		}
+		c.set(c.now().Add(step))
+		if err := s.Cut(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Maintain(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		r.Observe(talk("1", uint64(10*n+10)))
+		if err := r.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if f, h, b, _ := sums(t, s, "1"); f != uint64(10*n+10) || h != f || b != f {
+			t.Errorf("after a step of %v: %d, %d at the second hop, %d back; want %d", step, f, h, b, 10*n+10)
 		}
 	}
 }

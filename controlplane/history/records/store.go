@@ -25,6 +25,7 @@ type Store struct {
 	cfg     Config
 	log     *slog.Logger
 	now     func() time.Time
+	steady  func() time.Duration
 	metrics *metrics
 	lock    *os.File
 	wake    chan struct{} // holds one when Run should look for what is sealed
@@ -114,7 +115,10 @@ func New(cfg Config, deps Deps) (*Store, error) {
 	if deps.Now == nil {
 		deps.Now = time.Now
 	}
-	s := &Store{cfg: cfg, log: deps.Log, now: deps.Now, wake: make(chan struct{}, 1),
+	if deps.Steady == nil {
+		deps.Steady = forEver
+	}
+	s := &Store{cfg: cfg, log: deps.Log, now: deps.Now, steady: deps.Steady, wake: make(chan struct{}, 1),
 		writing: make(chan struct{}, 1), batches: newBatchEncoder(), room: make(chan struct{}),
 		totals: map[string]*totals{}, known: newInterner(), failures: map[activity]error{}, phase: Opened}
 	s.writing <- struct{}{}
@@ -297,9 +301,14 @@ func (s *Store) seal() error {
 	return nil
 }
 
-// forget drops the totals of conversations that are over. s.mu is held.
+// forget drops the totals of conversations that are over. After a step of the clock it waits until those that are not have
+// times of the clock as it is now. s.mu is held.
 func (s *Store) forget() {
-	before := s.now().Add(-2 * s.cfg.Linger)
+	over := 2 * s.cfg.Linger
+	if s.steady() < over {
+		return
+	}
+	before := s.now().Add(-over)
 	for id, t := range s.totals {
 		if t.last.Before(before) {
 			delete(s.totals, id)

@@ -31,7 +31,13 @@ func config(t *testing.T) records.Config {
 // start opens a store and runs it; stop ends it and fails the test if it fails.
 func start(t *testing.T, cfg records.Config, now func() time.Time) (s *records.Store, stop func()) {
 	t.Helper()
-	s, err := records.New(cfg, records.Deps{Now: now})
+	return startWith(t, cfg, records.Deps{Now: now})
+}
+
+// startWith is start with all that a store uses.
+func startWith(t *testing.T, cfg records.Config, d records.Deps) (s *records.Store, stop func()) {
+	t.Helper()
+	s, err := records.New(cfg, d)
 	if err != nil {
 		t.Fatal(err)
 	}
