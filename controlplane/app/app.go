@@ -87,6 +87,7 @@ func newStore(cfg config.Config, c *clock.Clock, log *slog.Logger, r prometheus.
 	h := history.DefaultConfig()
 	h.Dir = filepath.Join(cfg.StateDir, historyDir)
 	h.Readers = cfg.GNMI.MaxPast + 2 // so that no call waits for others that are taken slowly
+	h.MaxBytes = cfg.History.MaxBytes
 	h.Retention, h.FlowRetention, h.Linger = cfg.History.Retention, cfg.History.FlowRetention, cfg.Flows.Linger
 	return history.New(h, history.Deps{Log: log, Registerer: r, Steady: c.Steady})
 }

@@ -179,6 +179,7 @@ type Flows struct {
 type History struct {
 	Retention     time.Duration `yaml:"retention"`
 	FlowRetention time.Duration `yaml:"flow-retention"`
+	MaxBytes      int64         `yaml:"max-bytes"`      // of the history's file; 0 is no bound
 	FlowMaxBytes  int64         `yaml:"flow-max-bytes"` // of flow records on disk; 0 is no bound
 }
 

@@ -73,8 +73,10 @@ func (c Config) Validate() error {
 	p.flowLimits(c.Flows)
 	p.positive("history.retention", c.History.Retention)
 	p.positive("history.flow-retention", c.History.FlowRetention)
-	if c.History.FlowMaxBytes < 0 {
-		p.add("history.flow-max-bytes", "%d is negative", c.History.FlowMaxBytes)
+	for field, bytes := range map[string]int64{"history.max-bytes": c.History.MaxBytes, "history.flow-max-bytes": c.History.FlowMaxBytes} {
+		if bytes < 0 {
+			p.add(field, "%d is negative", bytes)
+		}
 	}
 	return errors.Join(p...)
 }

@@ -16,6 +16,9 @@ type Config struct {
 	Dir string
 	// Retention is how long an ended interval is kept, counted from the commit of its end.
 	Retention time.Duration
+	// MaxBytes bounds what of the file is in use: what ended longest ago goes first, before Retention and FlowRetention. 0
+	// is no bound.
+	MaxBytes int64
 	// FlowRetention is how long a flow record is kept, counted from its commit.
 	FlowRetention time.Duration
 	// Linger is how long after its last packet a conversation still belongs to the state
@@ -59,6 +62,9 @@ func (c Config) Validate() error {
 	}
 	atLeast("retention", c.Retention, time.Minute)
 	atLeast("flow-retention", c.FlowRetention, time.Minute)
+	if c.MaxBytes < 0 {
+		errs = append(errs, fmt.Errorf("max-bytes: %d is negative", c.MaxBytes))
+	}
 	atLeast("linger", c.Linger, time.Second)
 	atLeast("flow-interval", c.FlowInterval, 0)
 	atLeast("batch-delay", c.BatchDelay, 0)

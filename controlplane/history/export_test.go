@@ -3,6 +3,7 @@ package history
 import (
 	"database/sql"
 	"testing"
+	"time"
 )
 
 // FailWrites makes SQLite refuse every write, or not any more.
@@ -23,6 +24,18 @@ func Rows(t *testing.T, s *Store, table string) (n int) {
 		t.Fatal(err)
 	}
 	return n
+}
+
+// Kept gives from when on the file has what existed and flow records, and the bytes in use.
+func Kept(t *testing.T, s *Store) (facts, flows time.Time, bytes int64) {
+	t.Helper()
+	var fact, flow int64
+	err := s.disk.reader.QueryRow(`SELECT horizon_ns, flow_horizon_ns, (c.page_count - f.freelist_count) * s.page_size
+		FROM progress, pragma_page_count c, pragma_freelist_count f, pragma_page_size s`).Scan(&fact, &flow, &bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return moment(fact), moment(flow), bytes
 }
 
 // AsSchema2 makes a file what version 2 of the schema would have written.

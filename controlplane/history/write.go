@@ -37,7 +37,7 @@ func (s *statements) texts() []statement {
 		{&s.deleteSpan, `DELETE FROM span WHERE scope = ? AND node = ? AND begin = ? AND until = ? AND life = ? AND part = ?`},
 		{&s.insertEnded, `INSERT INTO ended VALUES (?, ?, ?)`},
 		{&s.deleteEnded, `DELETE FROM ended WHERE at = ? AND life = ? AND part = ?`},
-		{&s.expired, `SELECT life, part FROM ended WHERE at <= ? LIMIT ?`},
+		{&s.expired, `SELECT life, part FROM ended WHERE at <= ? ORDER BY at, life, part LIMIT ?`},
 		{&s.forget, `DELETE FROM owner WHERE key = ?1 AND NOT EXISTS (SELECT 1 FROM life l WHERE l.life = owner.life)
 			AND NOT EXISTS (SELECT 1 FROM span s WHERE s.scope = 64 + owner.life)`},
 		{&s.numbering, `UPDATE numbering SET next_life = ?`},
