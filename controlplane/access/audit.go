@@ -2,14 +2,10 @@ package access
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
@@ -24,68 +20,31 @@ const (
 	maxAuditText  = 256
 )
 
-// auditFile is a file that is appended to, and opened anew when it was moved away.
-type auditFile struct {
-	name string
-	mu   sync.Mutex
-	file *os.File // guarded by mu
-}
-
-func openAudit(name string) (*auditFile, error) {
-	a := &auditFile{name: name}
-	return a, a.reopen()
-}
-
-// checkAudit says whether the file could be opened, and does not make it: it would be the wrong user's.
-func checkAudit(name string) error {
-	if name == "" {
-		return nil
-	}
-	f, err := os.OpenFile(name, os.O_APPEND|os.O_WRONLY, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		_, err = os.Stat(filepath.Dir(name))
-	} else if err == nil {
-		err = f.Close()
-	}
-	if err != nil {
-		return fmt.Errorf("audit-file: %w", err)
-	}
-	return nil
-}
-
-func (a *auditFile) reopen() error {
-	f, err := os.OpenFile(a.name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-	if err != nil {
-		return fmt.Errorf("audit-file: %w", err)
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	old := a.file
-	if a.file = f; old != nil {
-		return old.Close()
-	}
-	return nil
-}
-
-// Write implements io.Writer, a line at a time.
-func (a *auditFile) Write(b []byte) (int, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.file.Write(b)
-}
-
-func (a *auditFile) close() error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.file.Close()
-}
-
 // record is one call as the audit log has it.
 type record struct {
-	began  time.Time
-	method string
-	asked  []slog.Attr
-	sent   int
+	began   time.Time
+	method  string
+	asked   []slog.Attr
+	sent    int
+	leaves  *atomic.Int64
+	records string // of flows, as the trailer of an export says
+}
+
+// newRecord begins the record of a call, and gives the context in which its leaves are counted.
+func newRecord(ctx context.Context, method string, asked []slog.Attr) (context.Context, record) {
+	leaves := new(atomic.Int64)
+	return context.WithValue(ctx, leavesKey{}, leaves), record{began: time.Now(), method: method, asked: asked, leaves: leaves}
+}
+
+type leavesKey struct{}
+
+// Counter gives what counts the leaves that a call is answered with.
+func (g *Guard) Counter(ctx context.Context) func(leaves int) {
+	n, ok := ctx.Value(leavesKey{}).(*atomic.Int64)
+	if !ok {
+		n = new(atomic.Int64)
+	}
+	return func(leaves int) { n.Add(int64(leaves)) }
 }
 
 // write ends a record.
@@ -93,6 +52,21 @@ func (g *Guard) write(ctx context.Context, r *record, err error) {
 	if g.audit == nil {
 		return
 	}
+	attrs := append(g.whoAsked(ctx, r), slog.Int("messages", r.sent), slog.Int64("leaves", r.leaves.Load()))
+	if r.records != "" {
+		attrs = append(attrs, slog.String("records", r.records))
+	}
+	g.writeLine(ctx, "read", append(attrs, slog.String("code", status.Code(err).String()), slog.Duration("took", time.Since(r.began))))
+}
+
+// writeBegin says that a call began that may go on for long.
+func (g *Guard) writeBegin(ctx context.Context, r *record) {
+	if g.audit != nil {
+		g.writeLine(ctx, "reads", g.whoAsked(ctx, r))
+	}
+}
+
+func (g *Guard) whoAsked(ctx context.Context, r *record) []slog.Attr {
 	c := callerOf(ctx)
 	attrs := []slog.Attr{slog.String("user", c.user), slog.Any("principals", c.principals)}
 	if p, ok := peer.FromContext(ctx); ok {
@@ -102,26 +76,24 @@ func (g *Guard) write(ctx context.Context, r *record, err error) {
 		attrs = append(attrs, slog.String("reader", reader.Name))
 	}
 	attrs = append(attrs, slog.String("rpc", r.method))
-	attrs = append(attrs, r.asked...)
-	attrs = append(attrs, slog.Int("messages", r.sent), slog.String("code", status.Code(err).String()), slog.Duration("took", time.Since(r.began)))
-	if failed := g.audit.Handler().Handle(context.WithoutCancel(ctx), lineOf(attrs)); failed != nil {
-		g.metrics.unwritten.Inc()
-		g.log.Error("the audit log cannot be written", "error", failed)
-	}
+	return append(attrs, r.asked...)
 }
 
-func lineOf(attrs []slog.Attr) slog.Record {
-	line := slog.NewRecord(time.Now(), slog.LevelInfo, "read", 0)
+func (g *Guard) writeLine(ctx context.Context, what string, attrs []slog.Attr) {
+	line := slog.NewRecord(time.Now(), slog.LevelInfo, what, 0)
 	line.AddAttrs(attrs...)
-	return line
+	if err := slog.NewJSONHandler(g.audit, nil).Handle(context.WithoutCancel(ctx), line); err != nil {
+		g.metrics.unaudited.WithLabelValues("failed").Inc()
+		g.log.Error("the audit log cannot be written", "error", err)
+	}
 }
 
 // Reopen opens the audit log anew, after it was moved away.
 func (g *Guard) Reopen() error {
-	if g.auditTo == nil {
+	if g.audit == nil {
 		return nil
 	}
-	return g.auditTo.reopen()
+	return g.audit.to.reopen()
 }
 
 // asked tells what a request asks for.
@@ -144,6 +116,12 @@ func asked(req any) []slog.Attr {
 		return []slog.Attr{slog.String("request", bounded(r.String()))}
 	}
 	return nil
+}
+
+// lasts says whether a request is for what goes on until somebody ends it.
+func lasts(req any) bool {
+	r, ok := req.(*gpb.SubscribeRequest)
+	return ok && r.GetSubscribe() != nil && r.GetSubscribe().GetMode() != gpb.SubscriptionList_ONCE
 }
 
 func askedPaths(prefix *gpb.Path, paths []*gpb.Path) []slog.Attr {

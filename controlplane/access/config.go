@@ -3,6 +3,7 @@ package access
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"slices"
 	"strings"
@@ -32,8 +33,11 @@ type Config struct {
 	Policy string
 	// Readers say who sees what; empty: everybody sees everything.
 	Readers []Reader
-	// Audit is the file of the audit log; empty for none.
+	// Audit is the file of the audit log, or AuditToStderr; empty for none.
 	Audit string
+	// AuditBytes is how large the file becomes before it is moved to NAME.1, of which AuditKeep are kept; 0 never moves it.
+	AuditBytes int64
+	AuditKeep  int
 	// NamesKey is the secret of the IDs that stand for those that tell hidden names; with the same secret they are the
 	// same. Empty: one that is made at each start.
 	NamesKey []byte
@@ -42,7 +46,9 @@ type Config struct {
 }
 
 // DefaultConfig lets everybody in; the server's certificate is left to be set.
-func DefaultConfig() Config { return Config{ClientCertificates: Off, Refresh: 5 * time.Second} }
+func DefaultConfig() Config {
+	return Config{ClientCertificates: Off, AuditBytes: 64 << 20, AuditKeep: 4, Refresh: 5 * time.Second}
+}
 
 // Validate reports every field that cannot be used.
 func (c Config) Validate() error {
@@ -62,6 +68,12 @@ func (c Config) Validate() error {
 	if c.Refresh <= 0 {
 		add("refresh", "%v is not positive", c.Refresh)
 	}
+	if c.AuditBytes < 0 {
+		add("audit-max-bytes", "%d is negative", c.AuditBytes)
+	}
+	if c.AuditKeep < 0 {
+		add("audit-keep", "%d is negative", c.AuditKeep)
+	}
 	if len(c.Readers) > 0 && c.Users == "" && c.ClientCertificates == Off {
 		add("readers", "nobody can be known without a users-file or client-certificates")
 	}
@@ -72,4 +84,5 @@ func (c Config) Validate() error {
 type Deps struct {
 	Log        *slog.Logger          // nil discards
 	Registerer prometheus.Registerer // nil registers nowhere
+	Stderr     io.Writer             // for AuditToStderr; nil is the process's
 }

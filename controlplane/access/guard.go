@@ -8,8 +8,11 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/netip"
+	"os"
+	"sync"
 
 	"golang.org/x/sync/singleflight"
 	"golang.org/x/time/rate"
@@ -29,8 +32,7 @@ type Guard struct {
 	logins   singleflight.Group // that are being checked
 	failures limiter
 	open     openStreams
-	audit    *slog.Logger // nil for none
-	auditTo  *auditFile   // likewise
+	audit    *auditLog // nil for none
 	files    []watched
 }
 
@@ -41,6 +43,9 @@ func New(cfg Config, deps Deps) (*Guard, error) {
 	}
 	if deps.Log == nil {
 		deps.Log = slog.New(slog.DiscardHandler)
+	}
+	if deps.Stderr == nil {
+		deps.Stderr = os.Stderr
 	}
 	if len(cfg.NamesKey) == 0 {
 		cfg.NamesKey = make([]byte, sha256.Size)
@@ -56,6 +61,9 @@ func New(cfg Config, deps Deps) (*Guard, error) {
 	var err error
 	if g.metrics, err = newMetrics(g, deps.Registerer); err != nil {
 		return nil, fmt.Errorf("access: metrics: %w", err)
+	}
+	if err := g.openLog(deps.Stderr); err != nil {
+		return nil, fmt.Errorf("access: %w", err)
 	}
 	return g, nil
 }
@@ -81,14 +89,22 @@ func (g *Guard) read() error {
 	if err := errors.Join(g.readIdentity(), g.readCallers()); err != nil {
 		return err
 	}
-	if g.cfg.Audit == "" {
-		return nil
+	return nil
+}
+
+// openLog opens the audit log.
+func (g *Guard) openLog(stderr io.Writer) error {
+	switch g.cfg.Audit {
+	case "":
+	case AuditToStderr:
+		g.audit = newAuditLog(stream{stderr}, g.log, g.metrics)
+	default:
+		file, err := openAudit(g.cfg.Audit, g.cfg.AuditBytes, g.cfg.AuditKeep)
+		if err != nil {
+			return err
+		}
+		g.audit = newAuditLog(file, g.log, g.metrics)
 	}
-	var err error
-	if g.auditTo, err = openAudit(g.cfg.Audit); err != nil {
-		return err
-	}
-	g.audit = slog.New(slog.NewJSONHandler(g.auditTo, nil))
 	return nil
 }
 
@@ -129,9 +145,11 @@ func (g *Guard) readCallers() (err error) {
 
 // Run looks at the files until ctx ends, and ends what they do not allow any more.
 func (g *Guard) Run(ctx context.Context) error {
-	g.watch(ctx)
-	if g.auditTo != nil {
-		return g.auditTo.close()
+	var writing sync.WaitGroup
+	if g.audit != nil {
+		writing.Go(func() { g.audit.run(ctx) })
 	}
+	g.watch(ctx)
+	writing.Wait()
 	return nil
 }

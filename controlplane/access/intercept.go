@@ -4,9 +4,9 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
 )
 
 // Options put the guard before every service of a server.
@@ -16,8 +16,8 @@ func (g *Guard) Options() []grpc.ServerOption {
 
 func (g *Guard) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
 	ctx, err := g.authenticate(ctx)
-	r := &record{began: time.Now(), method: info.FullMethod, asked: asked(req)}
-	defer func() { g.write(ctx, r, err) }()
+	ctx, r := newRecord(ctx, info.FullMethod, asked(req))
+	defer func() { g.write(ctx, &r, err) }()
 	if err != nil {
 		return nil, err
 	}
@@ -38,8 +38,8 @@ func (g *Guard) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServe
 	ctx, err := g.authenticate(stream.Context())
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	known := &knownStream{ServerStream: stream, ctx: ctx, cancel: cancel, info: info, ended: make(chan struct{}),
-		record: record{began: time.Now(), method: info.FullMethod}}
+	ctx, r := newRecord(ctx, info.FullMethod, nil)
+	known := &knownStream{ServerStream: stream, guard: g, ctx: ctx, cancel: cancel, info: info, ended: make(chan struct{}), record: r}
 	defer func() { g.write(ctx, known.done(), err) }()
 	if err != nil {
 		return err
@@ -75,6 +75,7 @@ func (g *Guard) permitted(srv any, known *knownStream, handle grpc.StreamHandler
 // knownStream is a stream whose caller is known.
 type knownStream struct {
 	grpc.ServerStream
+	guard  *Guard
 	ctx    context.Context
 	cancel context.CancelFunc
 	info   *grpc.StreamServerInfo
@@ -102,6 +103,9 @@ func (s *knownStream) RecvMsg(m any) error {
 	defer s.mu.Unlock()
 	if err == nil && s.record.asked == nil {
 		s.record.asked = asked(m)
+		if lasts(m) {
+			s.guard.writeBegin(s.ctx, &s.record)
+		}
 	}
 	return err
 }
@@ -115,6 +119,16 @@ func (s *knownStream) SendMsg(m any) error {
 		s.record.sent++
 	}
 	return err
+}
+
+// SetTrailer implements grpc.ServerStream.
+func (s *knownStream) SetTrailer(md metadata.MD) {
+	s.ServerStream.SetTrailer(md)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n := md.Get(recordsTrailer); len(n) > 0 {
+		s.record.records = n[0]
+	}
 }
 
 // done gives the record of the whole call.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"io"
 	"log/slog"
 	"path/filepath"
 	"strings"
@@ -44,6 +45,7 @@ type guarded struct {
 	registry  *prometheus.Registry
 	cfg       access.Config
 	facts     []inventory.Fact // besides the shop's
+	stderr    io.Writer
 	guard     *access.Guard
 	authority *x509.CertPool // of the server
 }
@@ -67,7 +69,7 @@ func prepare(t *testing.T, mode string) *guarded {
 func (g *guarded) start(t *testing.T) *guarded {
 	t.Helper()
 	var err error
-	if g.guard, err = access.New(g.cfg, access.Deps{Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Registerer: g.registry}); err != nil {
+	if g.guard, err = access.New(g.cfg, access.Deps{Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Registerer: g.registry, Stderr: g.stderr}); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -80,7 +82,7 @@ func (g *guarded) start(t *testing.T) *guarded {
 	t.Cleanup(func() { cancel(); running.Wait() })
 	g.Lab = gnmitest.StartWith(t, append(shop.Facts(), g.facts...), func(d *gnmi.Deps, flows *records.Store) {
 		d.Services = []gnmi.Service{export.New(flows, g.guard.ShowRecords)}
-		d.TLS, d.Options, d.Access = g.guard.TLS(), g.guard.Options(), reads{g.guard}
+		d.TLS, d.Options, d.Access, d.Counter = g.guard.TLS(), g.guard.Options(), reads{g.guard}, g.guard.Counter
 	})
 	return g
 }

@@ -12,7 +12,7 @@ type metrics struct {
 	logins    *prometheus.CounterVec // by why
 	hashes    prometheus.Counter
 	ended     *prometheus.CounterVec // by code
-	unwritten prometheus.Counter
+	unaudited *prometheus.CounterVec // by why
 }
 
 func newMetrics(g *Guard, r prometheus.Registerer) (*metrics, error) {
@@ -24,14 +24,14 @@ func newMetrics(g *Guard, r prometheus.Registerer) (*metrics, error) {
 		Name: "fabricscope_access_password_hashes_total", Help: "Passwords that were hashed to be checked; those that passed before are not.",
 	}), ended: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "fabricscope_access_ended_streams_total", Help: "Streams that ended because their callers may not call any more, by status.",
-	}, []string{"code"}), unwritten: prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "fabricscope_access_audit_failures_total", Help: "Calls that the audit log does not have because it could not be written.",
-	})}
+	}, []string{"code"}), unaudited: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "fabricscope_access_audit_failures_total", Help: "Lines that the audit log does not have, by why: failed to be written, or the queue was full.",
+	}, []string{"why"})}
 	if r == nil {
 		return m, nil
 	}
 	expiry := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "fabricscope_access_certificate_expiry_timestamp_seconds", Help: "When the server's certificate ends.",
 	}, func() float64 { return float64(g.identity.get().Leaf.NotAfter.UnixNano()) / float64(time.Second) })
-	return m, errors.Join(r.Register(m.reloads), r.Register(m.logins), r.Register(m.hashes), r.Register(m.ended), r.Register(m.unwritten), r.Register(expiry))
+	return m, errors.Join(r.Register(m.reloads), r.Register(m.logins), r.Register(m.hashes), r.Register(m.ended), r.Register(m.unaudited), r.Register(expiry))
 }

@@ -16,6 +16,9 @@ import (
 // exportMethod streams flow records.
 const exportMethod = "/fabricscope.v1.FlowRecords/Export"
 
+// recordsTrailer says how many an export was.
+const recordsTrailer = "records"
+
 // methods are the RPCs that there are.
 func methods() []string {
 	names := []string{exportMethod}

@@ -3,8 +3,6 @@ package access_test
 import (
 	"context"
 	"crypto/tls"
-	"encoding/json"
-	"os"
 	"strings"
 	"testing"
 
@@ -171,68 +169,4 @@ func TestWrongFilesRefuseToStart(t *testing.T) {
 			}
 		}
 	}
-}
-
-// TestAudit reads back who asked for what.
-func TestAudit(t *testing.T) {
-	g := prepare(t, access.Off).withUsers(t, user(t, "alice", "hush-hush"))
-	g.cfg.Audit = g.path("audit")
-	g.start(t)
-	lines := func() (all []map[string]any) {
-		b, err := os.ReadFile(g.cfg.Audit)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if strings.Contains(string(b), "hush") {
-			t.Fatalf("a password is in the log: %s", b)
-		}
-		for line := range strings.Lines(string(b)) {
-			one := map[string]any{}
-			if err := json.Unmarshal([]byte(line), &one); err != nil {
-				t.Fatal(err)
-			}
-			all = append(all, one)
-		}
-		return all
-	}
-	conn := g.dial(t)
-	client := gpb.NewGNMIClient(conn)
-	ctx := login(within(t), "username", "alice", "password", "hush-hush")
-	if _, err := client.Get(ctx, &gpb.GetRequest{Path: []*gpb.Path{{Elem: []*gpb.PathElem{{Name: "fabric"}}}}}); err != nil {
-		t.Fatal(err)
-	}
-	client.Get(login(within(t), "username", "alice", "password", "hush"), &gpb.GetRequest{})
-	stream, err := client.Subscribe(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	stream.Send(&gpb.SubscribeRequest{Request: &gpb.SubscribeRequest_Subscribe{Subscribe: &gpb.SubscriptionList{
-		Mode: gpb.SubscriptionList_ONCE, Subscription: []*gpb.Subscription{{Path: &gpb.Path{Elem: []*gpb.PathElem{{Name: "flows"}}}}}}}})
-	for err = nil; err == nil; _, err = stream.Recv() {
-	}
-	until(t, "three calls are in the log", func() bool { return len(lines()) == 3 })
-	for i, want := range []map[string]any{
-		{"user": "alice", "rpc": "/gnmi.gNMI/Get", "code": "OK", "messages": 1.0, "path": "/fabric"},
-		{"user": "", "rpc": "/gnmi.gNMI/Get", "code": "Unauthenticated", "messages": 0.0},
-		{"user": "alice", "rpc": "/gnmi.gNMI/Subscribe", "code": "OK", "mode": "ONCE", "path": "/flows"},
-	} {
-		got := lines()[i]
-		if paths, _ := got["paths"].([]any); len(paths) == 1 {
-			got["path"] = paths[0]
-		}
-		for k, v := range want {
-			if got[k] != v {
-				t.Errorf("line %d: %s is %v, not %v", i, k, got[k], v)
-			}
-		}
-	}
-	// The file is moved away, and opened anew.
-	if err := os.Rename(g.cfg.Audit, g.cfg.Audit+".1"); err != nil {
-		t.Fatal(err)
-	}
-	if err := g.guard.Reopen(); err != nil {
-		t.Fatal(err)
-	}
-	client.Capabilities(ctx, &gpb.CapabilityRequest{})
-	until(t, "the new file has the call", func() bool { return len(lines()) == 1 })
 }

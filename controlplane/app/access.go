@@ -26,7 +26,8 @@ func guardConfig(cfg config.Config) access.Config {
 	a := cfg.Access
 	c.Certificate, c.Key = cfg.GNMI.CertFile, cfg.GNMI.KeyFile
 	c.ClientCertificates, c.ClientCA, c.Refresh = a.ClientCertificates, a.ClientCAFile, a.Refresh
-	c.Users, c.Policy, c.Audit = a.UsersFile, a.PolicyFile, a.AuditFile
+	c.Users, c.Policy = a.UsersFile, a.PolicyFile
+	c.Audit, c.AuditBytes, c.AuditKeep = a.AuditFile, a.AuditMaxBytes, a.AuditKeep
 	for _, r := range a.Readers {
 		c.Readers = append(c.Readers, access.Reader(r))
 	}

@@ -219,7 +219,7 @@ func newGNMI(cfg config.Config, store *history.Store, flows *records.Store, guar
 	c.MaxSubscribers, c.MaxCallerSubscribers, c.MaxPast, c.MaxCallerPast = g.MaxSubscribers, g.MaxCallerSubscribers, g.MaxPast, g.MaxCallerPast
 	c.PastTimeout, c.MaxPaths, c.MaxBehind = g.PastTimeout, g.MaxPaths, g.MaxBehind
 	c.MaxRequestBytes, c.MaxGetBytes = g.MaxRequestBytes, g.MaxGetBytes
-	return gnmi.New(c, gnmi.Deps{Source: store, Log: log, Registerer: r, TLS: guard.TLS(), Options: guard.Options(), Access: reads{guard},
+	return gnmi.New(c, gnmi.Deps{Source: store, Log: log, Registerer: r, TLS: guard.TLS(), Options: guard.Options(), Access: reads{guard}, Counter: guard.Counter,
 		Services: []gnmi.Service{export.New(flows, guard.ShowRecords)}})
 }
 

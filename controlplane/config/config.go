@@ -64,11 +64,13 @@ type GNMI struct {
 type Access struct {
 	ClientCertificates string        `yaml:"client-certificates"` // off, optional or required
 	ClientCAFile       string        `yaml:"client-ca-file"`
-	UsersFile          string        `yaml:"users-file"`  // users with hashes of their passwords, as htpasswd -B writes it
-	PolicyFile         string        `yaml:"policy-file"` // of RPCs, in the JSON form of gRPC A43
-	AuditFile          string        `yaml:"audit-file"`  // who read what, a JSON object a line
-	Readers            []Reader      `yaml:"readers"`     // who sees what; none: everybody sees everything
-	Refresh            time.Duration `yaml:"refresh"`     // how often files are looked at, the server's certificate among them
+	UsersFile          string        `yaml:"users-file"`      // users with hashes of their passwords, as htpasswd -B writes it
+	PolicyFile         string        `yaml:"policy-file"`     // of RPCs, in the JSON form of gRPC A43
+	AuditFile          string        `yaml:"audit-file"`      // who read what, a JSON object a line; - for standard error
+	AuditMaxBytes      int64         `yaml:"audit-max-bytes"` // how large the file becomes before it is moved to NAME.1; 0 never moves it
+	AuditKeep          int           `yaml:"audit-keep"`      // how many that were full are kept
+	Readers            []Reader      `yaml:"readers"`         // who sees what; none: everybody sees everything
+	Refresh            time.Duration `yaml:"refresh"`         // how often files are looked at, the server's certificate among them
 }
 
 // Reader is what some callers see. Of several the first that names the caller counts.
@@ -192,7 +194,7 @@ func Default() Config {
 			MaxCalls: 8192, MaxAddressCalls: 4096, MaxStreams: 1024, MaxSubscribers: 4096, MaxCallerSubscribers: 2048,
 			MaxPast: 8, MaxCallerPast: 4, PastTimeout: time.Hour, MaxPaths: 256,
 			MaxRequestBytes: 1 << 20, MaxGetBytes: 64 << 20, MaxBehind: 1 << 18},
-		Access: Access{ClientCertificates: "off", Refresh: 5 * time.Second},
+		Access: Access{ClientCertificates: "off", AuditMaxBytes: 64 << 20, AuditKeep: 4, Refresh: 5 * time.Second},
 		HTTP:   HTTP{Listen: "127.0.0.1:9464"},
 		Fabric: Fabric{Routing: true, LLDPInterval: 2 * time.Second,
 			VXLANPorts: []uint16{4789, 8472}, GenevePorts: []uint16{6081}},

@@ -71,7 +71,7 @@ func TestClockwork(t *testing.T) {
 			p := asked(t, "fabric/switches/switch/accounting/interface/state/counters/port-pkts")
 			p.manner = test.manner
 			source, stream := &still{view: counted(10)}, &heard{}
-			sub := &subscription{server: &Server{source: source, now: time.Now, metrics: m}, stream: stream, began: time.Now(),
+			sub := &subscription{server: &Server{source: source, now: time.Now, metrics: m}, stream: stream, count: func(int) {}, began: time.Now(),
 				sent: m.sent("STREAM")}
 			begin := time.Unix(1000, 0)
 			clocks := []*clockwork{{part: p, told: source.view}}

@@ -165,6 +165,8 @@ type Deps struct {
 	Access     Access                // nil lets everybody see everything
 	Options    []grpc.ServerOption   // of the gRPC server, besides its own
 	Services   []Service             // served beside gNMI
+	// Counter gives what counts the leaves that a call is answered with; nil counts none.
+	Counter func(context.Context) func(leaves int)
 }
 
 // Service is a gRPC service on the same port, under the same certificate.

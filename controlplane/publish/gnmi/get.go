@@ -113,6 +113,7 @@ func (s *Server) getAll(ctx context.Context, view inventory.View, parts []*part,
 		if room = g.room; proto.Size(resp) > s.cfg.MaxGetBytes {
 			return nil, errTooLarge(s.cfg.MaxGetBytes)
 		}
+		s.counter(ctx)(g.leaves)
 	}
 	return resp, nil
 }
@@ -125,6 +126,7 @@ func errTooLarge(limit int) error {
 // getting reads one path.
 type getting struct {
 	*part
+	leaves int
 	room   int // bytes that the answer may still take, roughly
 	depth  int // of the nodes that are a document each; -1 for leaf by leaf
 	within int // how many elements the path has for sure
@@ -171,6 +173,7 @@ func (g *getting) read(ctx context.Context, view inventory.View, r request) erro
 
 // put adds the leaves of a fact.
 func (g *getting) put(target string, found rendered) {
+	g.leaves += len(found.leaves)
 	entry := cloneElems(found.entry)
 	to, prefix := g.into(target, found.kind, entry)
 	for _, l := range found.leaves {

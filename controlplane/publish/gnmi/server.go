@@ -48,6 +48,7 @@ type Server struct {
 	subscribers *quota
 	past        *quota
 	access      Access
+	counter     func(context.Context) func(leaves int)
 	tls         *tls.Config
 	more        []grpc.ServerOption
 	hub         *hub
@@ -67,13 +68,16 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	if deps.Now == nil {
 		deps.Now = time.Now
 	}
+	if deps.Counter == nil {
+		deps.Counter = func(context.Context) func(int) { return func(int) {} }
+	}
 	sch, err := newSchema()
 	if err != nil {
 		return nil, err
 	}
 	s := &Server{
 		cfg: cfg, source: deps.Source, log: deps.Log, now: deps.Now, listener: deps.Listener, services: deps.Services,
-		access: deps.Access, tls: deps.TLS, more: deps.Options, schema: sch, fabricKinds: sch.kinds(false), deviceKinds: sch.kinds(true),
+		access: deps.Access, counter: deps.Counter, tls: deps.TLS, more: deps.Options, schema: sch, fabricKinds: sch.kinds(false), deviceKinds: sch.kinds(true),
 	}
 	s.metrics = newMetrics()
 	s.hub = newHub(s.source, s.metrics, cfg.MaxBehind)

@@ -118,7 +118,8 @@ type subscription struct {
 	leavePast func()          // of the quota
 
 	began   time.Time
-	asked   time.Time    // for everything there is
+	asked   time.Time // for everything there is
+	count   func(leaves int)
 	sending atomic.Int64 // nanoseconds from began to the start of the send going on; 0 for none
 }
 
@@ -135,7 +136,7 @@ func (s *Server) newSubscription(stream gpb.GNMI_SubscribeServer, req *gpb.Subsc
 		return nil, err
 	}
 	sub := &subscription{server: s, stream: stream, list: list, moment: ext.moment, known: ext.known, ctx: stream.Context(), stop: func() {}, leavePast: func() {},
-		sent: s.metrics.sent(list.GetMode().String()), polls: make(chan struct{}, 1), began: time.Now(), asked: time.Now()}
+		sent: s.metrics.sent(list.GetMode().String()), polls: make(chan struct{}, 1), began: time.Now(), asked: time.Now(), count: s.counter(stream.Context())}
 	if ext.moment != nil {
 		if sub.leavePast, err = s.enterPast(sub.ctx); err != nil {
 			return nil, err
@@ -346,7 +347,9 @@ func (sub *subscription) sendOwn(message []byte) error { return sub.notify(&enco
 // notify sends a notification.
 func (sub *subscription) notify(m *encoded) error {
 	sub.sent.notifications.Inc()
-	sub.sent.leaves.Add(float64(leavesOf(m.bytes)))
+	n := leavesOf(m.bytes)
+	sub.sent.leaves.Add(float64(n))
+	sub.count(n)
 	sub.server.metrics.bytes.Add(float64(len(m.bytes)))
 	return sub.send(m)
 }
