@@ -11,13 +11,14 @@ import (
 type happening struct {
 	Time    time.Time `json:"time"`
 	Cluster string    `json:"cluster"`
-	Kind    string    `json:"kind"` // of the object: pod, service, node, event, switch, port, link, endpoint or cluster
+	Kind    string    `json:"kind"` // of the object: pod, service, node, event, finding, switch, port, link, endpoint or cluster
 	Object  string    `json:"object"`
 	What    string    `json:"what"`
 	Late    bool      `json:"late,omitempty"` // it came to be known only after later things
 
 	subject string // what the happening is of: see the subjects below
 	at      string // the port that it is at, if any
+	pod     string // of a finding that names the pod: namespace/name
 }
 
 // Subjects by which a timeline chooses.
@@ -72,6 +73,8 @@ func describe(s step) []happening {
 		what = portChanges(s)
 	case "link":
 		return linkHappenings(s, h)
+	case "finding":
+		return findingHappenings(s, h)
 	case "endpoint":
 		h.at = t.keys["switch"] + "/" + t.keys["interface"]
 		h.Cluster, h.Kind, h.Object, h.subject = "", "endpoint", t.keys["address"], portSubject(h.at)
@@ -293,6 +296,40 @@ func portChanges(s step) []string {
 		return []string{"down (shut)"}
 	}
 	return []string{word(is)}
+}
+
+// findingHappenings tells when a finding began and ended; not how its evidence grew.
+func findingHappenings(s step, h happening) []happening {
+	of := s.after
+	if !of.has("kind") {
+		of = s.before
+	}
+	name := of.text("subject")
+	h.Cluster, h.Kind, h.Object = of.text("subject-cluster"), "finding", of.text("subject-kind")+" "+name
+	bare := name
+	if i := strings.LastIndexByte(name, ':'); i >= 0 {
+		bare = name[:i] // without the port of a server
+	}
+	switch of.text("subject-kind") {
+	case "service":
+		h.subject = serviceSubject(h.Cluster, bare)
+	case "node":
+		h.subject = nodeSubject(h.Cluster, bare)
+	case "pod":
+		uid, _, _ := strings.Cut(bare, "@")
+		h.subject, h.pod = podSubject(h.Cluster, uid), bare
+	case "port":
+		h.subject, h.at = portSubject(name), name
+	case "link":
+		_, h.at, _ = strings.Cut(name, ">")
+		on, _, _ := strings.Cut(h.at, "/")
+		h.subject = switchSubject(on)
+	case "switch":
+		h.subject = switchSubject(name)
+	case "cluster":
+		h.subject = clusterSubject(h.Cluster)
+	}
+	return each(h, comesAndGoes(s, "kind", word(of.text("severity"))+": "+of.text("text"), "over: "+of.text("kind")))
 }
 
 // linkHappenings tells both ends of a link.

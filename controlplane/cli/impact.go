@@ -53,10 +53,7 @@ fabric that still hangs together. A place at a port that is down already is none
 				fmt.Fprintf(o.Stderr, "Of %d ready members it is not known where they sit: they are counted as left.\n", n)
 			}
 			list := impacts(services, gone)
-			if len(list) == 0 {
-				fmt.Fprintln(o.Stderr, "No service would lose a member.")
-			}
-			return show(o, "losses", list, impactColumns(), impactColumns())
+			return show(o, "services that would lose a member", list, impactColumns(), impactColumns())
 		},
 	}
 	flags := c.Flags()

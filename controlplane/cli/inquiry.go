@@ -82,7 +82,7 @@ func (q *inquiry) about(ctx context.Context, topic []string, f *filters) error {
 	if err != nil {
 		return err
 	}
-	if err := q.ask(ctx, found...); err != nil {
+	if err := q.ask(ctx, append(found, path(findingsPath))...); err != nil {
 		return err
 	}
 	if topic[0] == "port" {

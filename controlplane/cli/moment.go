@@ -113,5 +113,7 @@ func timeOfDay(s string) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// local writes a moment in the operator's own zone, with its offset.
-func (o *options) local(t time.Time) string { return t.In(o.now.Location()).Format(time.RFC3339Nano) }
+// local writes a moment in the operator's own zone, with its offset, to the millisecond.
+func (o *options) local(t time.Time) string {
+	return t.In(o.now.Location()).Truncate(time.Millisecond).Format(time.RFC3339Nano)
+}

@@ -116,7 +116,7 @@ func entryLists() []string {
 	const cluster = "kubernetes/clusters/cluster"
 	return []string{cluster, cluster + "/nodes/node", cluster + "/pods/pod", cluster + "/pods/pod/attachments/attachment",
 		cluster + "/services/service", cluster + "/services/service/members/member", cluster + "/events/event",
-		"fabric/switches/switch", "fabric/switches/switch/ports/port", "fabric/links/link", "fabric/endpoints/endpoint"}
+		"fabric/switches/switch", "fabric/switches/switch/ports/port", "fabric/links/link", "fabric/endpoints/endpoint", "diagnosis/findings/finding"}
 }
 
 // entryOf splits a path into the entry that it is in and the rest.

@@ -113,6 +113,23 @@ func trouble(lab *gnmitest.Lab, p inventory.Pod) {
 	}
 	lab.Store.Record(inventory.Became(inventory.Event{Cluster: "blue", UID: "uid-event-2", Type: "Warning", Reason: "Unhealthy",
 		Message: "Readiness probe failed", Kind: "Pod", Namespace: "shop", Name: p.Name, ObjectUID: p.UID, Count: 4, Last: at(40)}, at(40)))
+	findings := []inventory.Finding{
+		{ID: "a", Kind: "refused-port", Severity: inventory.Critical, Subject: inventory.Subject{Kind: "service", Cluster: "blue", Name: "shop/cart:8080"}, Text: "service shop/cart:8080 refuses connections"},
+		{ID: "b", Kind: "stalled-server", Severity: inventory.Major, Subject: inventory.Subject{Kind: "pod", Cluster: "blue", Name: "shop/" + p.Name + ":8080"}, Text: "pod " + p.Name + ":8080 accepts connections and does not take what is sent"},
+		{ID: "c", Kind: "port-down", Severity: inventory.Critical, Subject: inventory.Subject{Kind: "port", Name: "leaf2/swp3"}, Text: "port leaf2/swp3 is down"},
+		{ID: "d", Kind: "lossy-link", Severity: inventory.Major, Subject: inventory.Subject{Kind: "link", Name: "spine1/swp2>leaf2/swp1"}, Text: "spine1/swp2>leaf2/swp1 loses 2% of the packets"},
+		{ID: "e", Kind: "refused-port", Severity: inventory.Critical, Subject: inventory.Subject{Kind: "service", Cluster: "blue", Name: "shop/frontend:80"}, Text: "another service's"},
+	}
+	for i, f := range findings {
+		at(41 + i)
+		lab.Record(f)
+		f.Evidence++ // which is no news
+		lab.Record(f)
+	}
+	for _, f := range findings {
+		at(46)
+		lab.End(f)
+	}
 	for _, f := range shop.Facts() {
 		if n, ok := f.(inventory.Node); ok && n.Name == p.Node {
 			n.Ready = false

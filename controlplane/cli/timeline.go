@@ -37,7 +37,7 @@ func timelineCommand(o *options) *cobra.Command {
 		Use:   "timeline {service NAME | pod NAME | node NAME | port SWITCH PORT | port SWITCH/PORT}",
 		Short: "Show what happened to something, in Kubernetes and in the network, in one list",
 		Long: `Show what happened to a service and its pods, a pod, a node or a switch port: scaling, rolling
-updates, moves, failures, Kubernetes Events, links and switches, in one list by time.
+updates, moves, failures, Kubernetes Events, findings, ports, links and switches, in one list by time.
 
 Names may have their namespace before them, as shop/cart. What came to be known only after
 later things is marked late. Times are local, with their offset from UTC.`,
@@ -199,11 +199,11 @@ func (s *story) about(topic []string, wanted map[string]bool) []happening {
 	var chosen []happening
 	for _, h := range s.happened {
 		switch {
-		case port != "" && h.Kind == "link":
+		case port != "" && (h.Kind == "link" || strings.HasPrefix(h.Object, "link ")):
 			if h.at != port {
 				continue
 			}
-		case !wanted[h.subject] && (port == "" || h.at != port):
+		case !wanted[h.subject] && !s.names(h, wanted) && (port == "" || h.at != port):
 			continue
 		}
 		if h.Kind == "pod" && h.Object == "" {
@@ -212,6 +212,19 @@ func (s *story) about(topic []string, wanted map[string]bool) []happening {
 		chosen = append(chosen, h)
 	}
 	return chosen
+}
+
+// names says whether a finding is about a pod, by its name, that is wanted.
+func (s *story) names(h happening, wanted map[string]bool) bool {
+	if h.pod == "" {
+		return false
+	}
+	for key, p := range s.pods {
+		if p.cluster == h.Cluster && p.namespaced == h.pod && wanted[key] {
+			return true
+		}
+	}
+	return false
 }
 
 // named says whether something in a cluster is what is asked about: by its name, or with the namespace before it.

@@ -114,13 +114,19 @@ func (a *attachments) podsOf(match func(*podSpan) bool, at time.Time) []inventor
 func (a *attachments) pod(r inventory.Ref, at time.Time) []inventory.Change {
 	want := a.places(r)
 	var changes []inventory.Change
-	for _, w := range want {
+	for n := range want {
+		w := &want[n]
 		i := slices.IndexFunc(a.known[r], func(k inventory.Attachment) bool { return k.Ref() == w.Ref() })
-		switch {
-		case i < 0:
-			changes = append(changes, inventory.Became(w, w.Since))
-		case a.known[r][i] != w:
-			changes = append(changes, inventory.Became(w, at))
+		if i < 0 {
+			changes = append(changes, inventory.Became(*w, w.Since))
+			continue
+		}
+		// What speaks for a place may come anew; the pod sits there as long as there was always something.
+		if since := a.known[r][i].Since; since.Before(w.Since) {
+			w.Since = since
+		}
+		if a.known[r][i] != *w {
+			changes = append(changes, inventory.Became(*w, at))
 		}
 	}
 	for _, k := range a.known[r] {
@@ -148,8 +154,8 @@ func (a *attachments) places(r inventory.Ref) []inventory.Attachment {
 	maps.DeleteFunc(astray, func(at place, _ sighting) bool { _, known := node[at]; return known })
 	var out []inventory.Attachment
 	add := func(at place, since time.Time, how string, confidence uint8, conflict string) {
-		if p.from.After(since) {
-			since = p.from
+		if p.placed.After(since) {
+			since = p.placed
 		}
 		if conflict != "" {
 			confidence = confidenceConflict

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/fabricscope/fabricscope/controlplane/inventory"
 )
 
@@ -77,5 +79,60 @@ func TestWhereAPodSits(t *testing.T) {
 				t.Errorf("%s (%s)\nwant %s (%s)", got, conflicts, test.want, test.conflict)
 			}
 		})
+	}
+}
+
+// TestMovesHaveAHistory: what comes and goes of the evidence changes how a place is known, and not since when the pod sits
+// there; a place that is left is left, and the next one begins when it was first seen.
+func TestMovesHaveAHistory(t *testing.T) {
+	c, w := start(t)
+	p := inventory.Pod{Cluster: "blue", Namespace: "shop", Name: "p", UID: "p", IPs: []netip.Addr{addr("10.244.1.5")}, Created: at(0)}
+	node := inventory.Node{Cluster: "blue", Name: "n", Addresses: []netip.Addr{addr("10.1.1.11")}}
+	endpoint := func(port string) inventory.Endpoint {
+		return inventory.Endpoint{Switch: "leaf1", Port: port, Address: addr("10.1.1.11"), MAC: "m"}
+	}
+	seen := 0
+	saw := func(port string, when int) {
+		seen++
+		conv := between("10.244.1.5", "192.0.2.1", tunnelled(port, 1, "10.1.1.11", "10.1.1.99"))
+		conv.ID = fmt.Sprint(seen)
+		conv.ForwardHops[0].First, conv.ForwardHops[0].Last, conv.First, conv.Last = at(when), at(when), at(when), at(when)
+		c.Record(inventory.Became(conv, conv.Last))
+	}
+	var told []string
+	note := func() {
+		for _, ch := range w.take() {
+			switch a, ok := ch.Fact.(inventory.Attachment); {
+			case ok:
+				told = append(told, fmt.Sprintf("%d: %s %s since %d", ch.Event.Unix()-at(0).Unix(), a.PortName, a.How, a.Since.Unix()-at(0).Unix()))
+			case ch.Ref.Kind == inventory.KindAttachment:
+				told = append(told, fmt.Sprintf("%d: left %s", ch.Event.Unix()-at(0).Unix(), strings.TrimPrefix(ch.Ref.ID, "p/leaf1/")))
+			}
+		}
+	}
+	became(c, inventory.Cluster{Name: "blue"}, at(0))
+	became(c, node, at(0))
+	became(c, endpoint("a"), at(1))
+	became(c, p, at(2)) // and is on no node yet
+	note()
+	p.Node = "n"
+	became(c, p, at(3))
+	note()
+	saw("a", 10)
+	note()
+	ended(c, endpoint("a").Ref(), at(20)) // the node is not heard for a moment
+	note()
+	became(c, endpoint("a"), at(25))
+	note()
+	became(c, endpoint("b"), at(60)) // it is plugged in elsewhere
+	ended(c, endpoint("a").Ref(), at(61))
+	saw("b", 62)
+	note()
+	ended(c, p.Ref(), at(90))
+	note()
+	want := []string{"3: a node-address since 3", "10: a both since 3", "20: a inner-address since 3", "25: a both since 3",
+		"60: b node-address since 60", "61: a inner-address since 3", "61: b node-address since 60", "62: b both since 60", "62: left a", "90: left b"}
+	if diff := cmp.Diff(want, told); diff != "" {
+		t.Error(diff)
 	}
 }

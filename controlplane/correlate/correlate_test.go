@@ -243,7 +243,7 @@ func TestAttachmentsFollowPodsAndEndpoints(t *testing.T) {
 		t.Fatalf("changes %+v", changes)
 	}
 	a := changes[0].Fact.(inventory.Attachment)
-	if a.Switch != "leaf1" || a.PortName != "host" || a.How != inventory.ByNodeAddress || !a.Since.Equal(at(10)) {
+	if a.Switch != "leaf1" || a.PortName != "host" || a.How != inventory.ByNodeAddress || !a.Since.Equal(at(11)) {
 		t.Errorf("attachment %+v", a)
 	}
 	// The node's address is learned elsewhere: both until the old entry ends, then one.

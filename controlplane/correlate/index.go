@@ -41,6 +41,7 @@ type index struct {
 type podSpan struct {
 	inventory.Pod
 	from, to time.Time // to is zero while it lives
+	placed   time.Time // when it was first known to be on a node; zero until then
 }
 
 // node is a node with its addresses sorted by what they are for.
@@ -198,6 +199,9 @@ func (x *index) updatePod(r inventory.Ref, e inventory.Entry) {
 		if !p.HostNetwork && !slices.Contains(x.byAddress[a], span) {
 			x.byAddress[a] = append(x.byAddress[a], span)
 		}
+	}
+	if span.placed.IsZero() && p.Node != "" {
+		span.placed = e.Event
 	}
 	old := span.IPs
 	span.Pod = p
