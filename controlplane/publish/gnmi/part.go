@@ -236,7 +236,7 @@ func (p *part) ends(ctx context.Context, before, now inventory.View, leaves bool
 				gone := inventory.Update{Ref: e.Fact.Ref(), Entry: inventory.Entry{Event: at}, Before: e}
 				err = s.yield(p, k, gone, yield)
 			case leaves && !still.Commit.Equal(e.Commit):
-				if m := s.lost(p, k, e, still); m != nil {
+				if m := s.lost(p, k, e, still, at.UnixNano()); m != nil {
 					err = yield(m)
 				}
 			}
@@ -249,8 +249,10 @@ func (p *part) ends(ctx context.Context, before, now inventory.View, leaves bool
 	return nil
 }
 
-// lost deletes the leaves that a fact has no more; nil for none. A fact that may not be seen any more has none.
-func (s *selector) lost(p *part, k *kind, before, now inventory.Entry) []byte {
+// lost deletes the leaves that a fact has no more; nil for none. A fact that may not be seen any more has none. at is the
+// time of the sample: that of the event could be before the last one, and a client that keeps what it is told would have
+// none of it.
+func (s *selector) lost(p *part, k *kind, before, now inventory.Entry, at int64) []byte {
 	seen := p.shown(s, k, []inventory.Update{{Ref: now.Fact.Ref(), Entry: now, Before: before}})[0]
 	if seen.Before.Fact == nil {
 		return nil
@@ -264,7 +266,7 @@ func (s *selector) lost(p *part, k *kind, before, now inventory.Entry) []byte {
 	}
 	target := p.answer.targetOf(s.space, seen.Before.Fact)
 	if seen.Fact == nil {
-		return p.answer.end(target, was, now.Event.UnixNano())
+		return p.answer.end(target, was, at)
 	}
 	is, _ := s.render(new, k, seen.Entry, p.filter)
 	if k.node.atomic && len(is.leaves) > 0 {
@@ -273,7 +275,7 @@ func (s *selector) lost(p *part, k *kind, before, now inventory.Entry) []byte {
 	if _, some := compare(nil, was.leaves, is.leaves); !some {
 		return nil
 	}
-	n := p.answer.begin(nil, target, was.entry, now.Event.UnixNano())
+	n := p.answer.begin(nil, target, was.entry, at)
 	for _, path := range gone(was.leaves, k.whole(seen.Entry)) {
 		n.delete(path)
 	}

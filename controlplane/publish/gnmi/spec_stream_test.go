@@ -1,6 +1,7 @@
 package gnmi_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -220,5 +221,29 @@ func TestAtomicInPart(t *testing.T) {
 	lab.End(less)
 	if n := next(t, stream, nil, entry); join(n.GetPrefix(), nil) != entry {
 		t.Errorf("deleted with the prefix %v", n.GetPrefix())
+	}
+}
+
+// TestSamplesDeleteInTime has a leaf that goes at a time before the last sample, as what is known late does: the deletion is no
+// older than the sample, for a client with a cache would drop it.
+func TestSamplesDeleteInTime(t *testing.T) {
+	lab := gnmitest.Start(t, shop.Facts())
+	const message = "/fabric/switches/switch[name=spine1]/state/message"
+	stream := follow(t, lab, map[string]string{message: "dial: connection refused"}, subscribe(message, api.SubscriptionModeSAMPLE()))
+	sampled := next(t, stream, map[string]string{message: "dial: connection refused"}).GetTimestamp()
+	i := slices.IndexFunc(shop.Facts(), isSwitch("spine1"))
+	lab.Record(readySwitch(shop.Facts()[i])) // months before the samples
+	for {
+		resp, err := stream.Recv()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := resp.GetUpdate(); len(n.GetDelete()) > 0 {
+			if n.GetTimestamp() < sampled || !slices.Equal(deletes(n), []string{message}) {
+				t.Errorf("%v after the sample of %d", n, sampled)
+			}
+			return
+		}
+		sampled = resp.GetUpdate().GetTimestamp()
 	}
 }
