@@ -57,7 +57,7 @@ type GNMI struct {
 	MaxPaths              int           `yaml:"max-paths"`               // of one request
 	MaxRequestBytes       int           `yaml:"max-request-bytes"`       // of a message of a client
 	MaxGetBytes           int           `yaml:"max-get-bytes"`           // of an answer to Get
-	MaxBehind             int           `yaml:"max-behind"`              // changes that a subscriber may not have taken yet
+	MaxBehind             int           `yaml:"max-behind"`              // objects whose changes a subscriber may not have taken yet
 }
 
 // Access says who may call the northbound server. Files are read again when they change.

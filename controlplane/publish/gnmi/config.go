@@ -62,8 +62,9 @@ type Config struct {
 	// MaxRequestBytes bounds a message of a client, and MaxGetBytes an answer to Get.
 	MaxRequestBytes int
 	MaxGetBytes     int
-	// MaxBehind is how many changes a subscriber may not have taken yet before it is cut off.
-	// They are kept once for all subscribers who asked for the same.
+	// MaxBehind is how many objects there may be whose changes a subscriber has not taken yet, before it is cut off, and
+	// a quarter of how many there may be of all together. What a subscriber is not stuck with is kept once for all who
+	// asked for the same, and is no more changes than this.
 	MaxBehind int
 }
 

@@ -72,17 +72,20 @@ func keyed(name string, keys ...string) *gpb.PathElem {
 	return e
 }
 
-func subscribe(ctx context.Context, c gpb.GNMIClient, mode gpb.SubscriptionList_Mode, p *gpb.Path) (gpb.GNMI_SubscribeClient, error) {
+func subscribe(ctx context.Context, c gpb.GNMIClient, mode gpb.SubscriptionList_Mode, paths ...*gpb.Path) (gpb.GNMI_SubscribeClient, error) {
 	stream, err := c.Subscribe(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return stream, stream.Send(request(mode, p))
+	return stream, stream.Send(request(mode, paths...))
 }
 
-func request(mode gpb.SubscriptionList_Mode, p *gpb.Path) *gpb.SubscribeRequest {
-	return &gpb.SubscribeRequest{Request: &gpb.SubscribeRequest_Subscribe{Subscribe: &gpb.SubscriptionList{
-		Mode: mode, Encoding: gpb.Encoding_PROTO, Subscription: []*gpb.Subscription{{Path: p, Mode: gpb.SubscriptionMode_ON_CHANGE}}}}}
+func request(mode gpb.SubscriptionList_Mode, paths ...*gpb.Path) *gpb.SubscribeRequest {
+	list := &gpb.SubscriptionList{Mode: mode, Encoding: gpb.Encoding_PROTO}
+	for _, p := range paths {
+		list.Subscription = append(list.Subscription, &gpb.Subscription{Path: p, Mode: gpb.SubscriptionMode_ON_CHANGE})
+	}
+	return &gpb.SubscribeRequest{Request: &gpb.SubscribeRequest_Subscribe{Subscribe: list}}
 }
 
 // once counts the leaves of a ONCE.
@@ -184,8 +187,9 @@ func crowd(d dialer, args []string) (result, error) {
 		defer conn.Close()
 		c := gpb.NewGNMIClient(conn)
 		if i >= count-stuck {
-			// A stuck one asks for everything and takes nothing.
-			if _, err := subscribe(ctx, c, gpb.SubscriptionList_STREAM, path(named("kubernetes", "clusters", "cluster", "services")...)); err != nil {
+			// A stuck one asks for everything, in a way of its own so that nothing is shared, and takes nothing.
+			own := path(append(named("kubernetes", "clusters", "cluster", "pods"), keyed("pod", "uid", uid(i)))...)
+			if _, err := subscribe(ctx, c, gpb.SubscriptionList_STREAM, path(named("kubernetes", "clusters", "cluster", "services")...), own); err != nil {
 				return nil, err
 			}
 			continue
