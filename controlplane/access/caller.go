@@ -35,16 +35,13 @@ type callerKey struct{}
 
 // authenticate finds out who calls, and gives what the call goes on with: without the password, and with UserHeader.
 func (g *Guard) authenticate(ctx context.Context) (context.Context, error) {
-	var c caller
 	var from net.Addr = &net.TCPAddr{}
+	var connection *tls.ConnectionState
 	if p, ok := peer.FromContext(ctx); ok {
 		from = p.Addr
-		if info, ok := p.AuthInfo.(credentials.TLSInfo); ok && len(info.State.VerifiedChains) > 0 {
-			c.principals, c.connection = principalsOf(info.State.VerifiedChains[0][0]), &info.State
+		if info, ok := p.AuthInfo.(credentials.TLSInfo); ok {
+			connection = &info.State
 		}
-	}
-	if err := g.certified(c.connection, time.Now()); err != nil {
-		return ctx, err
 	}
 	md, _ := metadata.FromIncomingContext(ctx)
 	md = md.Copy()
@@ -52,27 +49,43 @@ func (g *Guard) authenticate(ctx context.Context) (context.Context, error) {
 	for _, key := range []string{userMetadata, passwordMetadata, UserHeader} {
 		md.Delete(key)
 	}
-	switch {
-	case g.users == nil: // nobody can log in
-	case len(names) == 1 && len(passwords) == 1:
-		var err error
-		if c.hash, err = g.login(ctx, names[0], passwords[0], from); err != nil {
-			return ctx, err
-		}
-		c.user = names[0]
-		md.Set(UserHeader, c.user)
-	case len(names) > 0 || len(passwords) > 0:
-		return ctx, status.Error(codes.Unauthenticated, "metadata: username and password have to be there once each")
+	c, err := g.identify(ctx, connection, names, passwords, from)
+	if err != nil {
+		return ctx, err
 	}
-	if c.user == "" && c.principals == nil && (g.users != nil || len(g.cfg.Readers) > 0) {
-		return ctx, status.Error(codes.Unauthenticated, "neither a username with a password in the metadata nor a client certificate")
+	if c.user != "" {
+		md.Set(UserHeader, c.user)
 	}
 	return context.WithValue(metadata.NewIncomingContext(ctx, md), callerKey{}, c), nil
 }
 
+// identify finds out who calls on a connection, which may be nil, with names and passwords.
+func (g *Guard) identify(ctx context.Context, connection *tls.ConnectionState, names, passwords []string, from net.Addr) (c caller, err error) {
+	if connection != nil && len(connection.VerifiedChains) > 0 {
+		c.principals, c.connection = principalsOf(connection.VerifiedChains[0][0]), connection
+	}
+	if err := g.certified(c.connection, time.Now()); err != nil {
+		return caller{}, err
+	}
+	switch {
+	case g.users == nil: // nobody can log in
+	case len(names) == 1 && len(passwords) == 1:
+		if c.hash, err = g.login(ctx, names[0], passwords[0], from); err != nil {
+			return caller{}, err
+		}
+		c.user = names[0]
+	case len(names) > 0 || len(passwords) > 0:
+		return caller{}, status.Error(codes.Unauthenticated, "metadata: username and password have to be there once each")
+	}
+	if c.user == "" && c.principals == nil && (g.users != nil || len(g.cfg.Readers) > 0) {
+		return caller{}, status.Error(codes.Unauthenticated, "neither a username with a password in the metadata nor a client certificate")
+	}
+	return c, nil
+}
+
 // Caller implements the gNMI server's Access: the user who logged in, or else the first name of the certificate.
 func (g *Guard) Caller(ctx context.Context) string {
-	c, _ := ctx.Value(callerKey{}).(caller)
+	c := callerOf(ctx)
 	switch {
 	case c.user != "":
 		return "user " + c.user

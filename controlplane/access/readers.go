@@ -98,10 +98,13 @@ func checkPath(path string) error {
 
 // ReaderOf gives what the caller of an RPC sees; nil for everything.
 func (g *Guard) ReaderOf(ctx context.Context) (*Scope, error) {
+	return g.readerOf(callerOf(ctx))
+}
+
+func (g *Guard) readerOf(c caller) (*Scope, error) {
 	if len(g.cfg.Readers) == 0 {
 		return nil, nil
 	}
-	c := callerOf(ctx)
 	for i := range g.cfg.Readers {
 		r := &g.cfg.Readers[i]
 		if c.user != "" && slices.Contains(r.Users, c.user) ||

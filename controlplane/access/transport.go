@@ -6,10 +6,13 @@ import (
 	"fmt"
 )
 
-// TLS is the server's side of TLS 1.2 and later. Each handshake goes by the newest files; connections stay
-// when they change.
-func (g *Guard) TLS() *tls.Config {
-	base := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"h2"}}
+// TLS is the server's side of TLS 1.2 and later, for HTTP/2 or other protocols on top. Each handshake goes by the newest
+// files.
+func (g *Guard) TLS(protocols ...string) *tls.Config {
+	if len(protocols) == 0 {
+		protocols = []string{"h2"}
+	}
+	base := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: protocols}
 	base.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 		c := g.identity.get()
 		return &c, nil

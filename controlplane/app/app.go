@@ -130,7 +130,7 @@ func (d *Daemon) compose(cfg config.Config, log *slog.Logger, r *prometheus.Regi
 	if d.gnmi, err = newGNMI(cfg, d.store, d.records, d.guard, log, r); err != nil {
 		return err
 	}
-	d.http = &httpServer{address: cfg.HTTP.Listen, registry: r, store: d.store, records: d.records, log: log}
+	d.http = &httpServer{guard: d.guard, address: cfg.HTTP.Listen, registry: r, store: d.store, records: d.records, log: log}
 	return nil
 }
 
