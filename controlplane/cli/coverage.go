@@ -17,6 +17,9 @@ const (
 // asked about: nothing from them does not mean that there was nothing.
 func (f *filters) warnOfClusters(o *options, data *branch) {
 	clusters := data.each("kubernetes", "clusters", "cluster")
+	if len(clusters) == 0 && !o.at.IsZero() {
+		fmt.Fprintln(o.Stderr, "No cluster was watched at that moment: nothing is known of any.")
+	}
 	warn(o, "Cluster", f.cluster, clusters, "what is said of it may be old or incomplete")
 	n := nameAmong(f.cluster, clusters, func(c *branch) []string { return []string{c.keys["name"]} })
 	for _, c := range clusters {
@@ -33,7 +36,11 @@ func (f *filters) warnOfClusters(o *options, data *branch) {
 
 // warnOfSwitches does the same for switches.
 func (f *filters) warnOfSwitches(o *options, data *branch) {
-	warn(o, "Switch", f.on, data.each("fabric", "switches", "switch"), "its counts are those of before")
+	switches := data.each("fabric", "switches", "switch")
+	if len(switches) == 0 && !o.at.IsZero() {
+		fmt.Fprintln(o.Stderr, "No switch was watched at that moment: nothing is known of the fabric.")
+	}
+	warn(o, "Switch", f.on, switches, "its counts are those of before")
 }
 
 // warnOfConflicts says of how many pods it is disputed where they sit.

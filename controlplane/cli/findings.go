@@ -33,10 +33,12 @@ func findingsCommand(o *options) *cobra.Command {
 		Short: "Show what does not work, and what did not (--at)",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			data, err := o.ask(c.Context(), findingsPath)
+			data, err := o.ask(c.Context(), findingsPath, clusterStatePath, switchStatePath)
 			if err != nil {
 				return err
 			}
+			f.warnOfClusters(o, data)
+			f.warnOfSwitches(o, data)
 			return show(o, "findings", f.findings(readFindings(data)), findingColumns(o), findingColumnsWide())
 		},
 	}
