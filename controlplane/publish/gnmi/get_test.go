@@ -176,6 +176,8 @@ func TestGetErrors(t *testing.T) {
 		"origin":                 {get(t, api.Path("cli:/fabric")), codes.Unimplemented, []string{"cli"}},
 		"configuration":          {get(t, api.DataTypeCONFIG(), api.Path("/fabric")), codes.NotFound, nil},
 		"too long a path":        {get(t, api.Path("/fabric"+strings.Repeat("/*", 32))), codes.InvalidArgument, []string{"33 elements"}},
+		"a key that no list has": {get(t, api.Path("/kubernetes/clusters/*[colour=a]")), codes.InvalidArgument, []string{"colour"}},
+		"keys of anything":       {get(t, api.Path("/fabric/...[name=leaf1]/state")), codes.InvalidArgument, []string{"...", "keys"}},
 		"empty element":          {&gpb.GetRequest{Path: []*gpb.Path{{Elem: []*gpb.PathElem{{}}}}}, codes.InvalidArgument, nil},
 		"deprecated element":     {&gpb.GetRequest{Path: []*gpb.Path{{Element: []string{"fabric"}}}}, codes.InvalidArgument, []string{"elem"}},
 		"models":                 {&gpb.GetRequest{UseModels: []*gpb.ModelData{{Name: "x"}}}, codes.Unimplemented, nil},

@@ -45,6 +45,9 @@ func parse(spaces []*space, prefix, path *gpb.Path) (request, error) {
 			case anyElement:
 				at.name = ""
 			case anyElements:
+				if len(at.keys) > 0 {
+					return r, status.Errorf(codes.InvalidArgument, "path %s: %s stands for elements and their keys, and has none itself", pathText(path), anyElements)
+				}
 				if n := len(r.elems); n > 0 && r.elems[n-1].deep {
 					continue // twice any number is any number
 				}
@@ -118,7 +121,7 @@ func (w *schemaWalk) walk(n *node, s states) {
 	w.level++
 	defer func() { w.level-- }()
 	for _, child := range n.children {
-		next := w.program.step(s, child.name, nil, nil)
+		next := w.program.step(s, child.name, child.keys, nil)
 		if next.empty() || w.wrongKey(s, child) {
 			continue
 		}

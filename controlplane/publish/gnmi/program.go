@@ -1,6 +1,9 @@
 package gnmi
 
-import "math/bits"
+import (
+	"math/bits"
+	"slices"
+)
 
 // A program is a set of request paths, compiled to match data paths element by element.
 // Each path is a run of positions with an accepting one at its end; a state of the match is
@@ -97,13 +100,23 @@ func (p *program) step(s states, name string, names, values []string) states {
 		case at.deep, at.end && p.levels == 0:
 			p.enter(&next, i)
 		case at.end:
-		case at.name != "" && at.name != name:
+		case at.name != "" && at.name != name, at.name == "" && !at.fits(names):
 		case values != nil && !at.admits(names, values):
 		default:
 			p.enter(&next, i+1)
 		}
 	})
 	return next
+}
+
+// fits says whether a list has all keys that are asked for, as an element of any name must.
+func (at *position) fits(names []string) bool {
+	for key := range at.keys {
+		if !slices.Contains(names, key) {
+			return false
+		}
+	}
+	return true
 }
 
 // admits says whether the keys of a data element are among those asked for.

@@ -32,6 +32,11 @@ func covers(path []position, data []elem, levels int) bool {
 	if at.name != "" && at.name != e.node.name || !at.admits(e.node.keys, e.values) {
 		return false
 	}
+	for key := range at.keys {
+		if !slices.Contains(e.node.keys, key) {
+			return false
+		}
+	}
 	return covers(path[1:], data[1:], levels)
 }
 
@@ -52,7 +57,7 @@ func TestProgramsAgreeWithTheirDefinition(t *testing.T) {
 				switch {
 				case at.name == "" && random.IntN(2) == 0:
 					at.deep = true
-				case at.name == "b" && random.IntN(2) == 0:
+				case (at.name == "b" || at.name == "") && random.IntN(2) == 0:
 					at.keys["k"] = word()
 				case at.name == "b" && random.IntN(2) == 0:
 					at.keys["l"] = word()
