@@ -40,6 +40,18 @@ func (n *neighbours) learn(addr netip.Addr, m mac, port uint32, now time.Time) (
 	return old, false
 }
 
+// bundled gives the port of a neighbour that is heard at another port of its LAG: it did not move. Ports with the same peer
+// in the configuration are a LAG. The neighbour moves when it says so by itself (RFC 5227, section 2.3), as a bond does that fails
+// over, when it was asked at its port and has not answered, and when that is down.
+func (n *node) bundled(a arp, port uint32) (uint32, bool) {
+	h := n.neighbours.byAddr[a.sender]
+	if h == nil || h.port == port || h.mac != a.senderMAC || a.sender == a.target || h.asked > 0 && !a.reply || n.isDown(h.port) {
+		return 0, false
+	}
+	peer := n.ports[h.port].Peer
+	return h.port, peer != "" && peer == n.ports[port].Peer
+}
+
 // recheck makes every neighbour due: nothing could be heard for a while.
 func (n *neighbours) recheck(now time.Time) {
 	for _, h := range n.byAddr {

@@ -106,6 +106,9 @@ func (l *loop) arp(n *node, port uint32, frame []byte, now time.Time) string {
 
 // learn takes the sender as a neighbour.
 func (l *loop) learn(n *node, a arp, port uint32, now time.Time) bool {
+	if at, ok := n.bundled(a, port); ok {
+		port = at
+	}
 	old, full := n.neighbours.learn(a.sender, a.senderMAC, port, now)
 	if full {
 		l.metrics.drops.WithLabelValues(n.cfg.Name, "neighbour").Inc()

@@ -149,3 +149,63 @@ func TestPortsHaveAHistory(t *testing.T) {
 		expect("another daemon")
 	})
 }
+
+// A host behind a LAG is heard at either port, and does not move for that; it does when it says so, when its port is down,
+// and when it does not answer there.
+func TestAHostBehindALAG(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := DefaultConfig()
+		n := newNetwork(t, cfg, 1, 1)
+		leaf := n.fabric.nodes["leaf1"]
+		for _, number := range []uint32{3, 4} {
+			p := leaf.ports[number]
+			p.Peer = "worker1"
+			leaf.ports[number] = p
+		}
+		a := n.host("leaf1", 3, "10.1.1.5", macA)
+		n.host("leaf1", 4, "10.1.1.5", macA)
+		defer n.run()()
+		n.connectAll()
+		n.allUp(time.Now())
+		after(time.Second)
+		says := func(port uint32, m arp) {
+			m.sender, m.senderMAC = a.addr, a.mac
+			frame, err := m.encode(a.mac, broadcastMAC)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n.receive(inventory.PortRef{Switch: "leaf1", Number: port}, frame)
+			synctest.Wait()
+		}
+		asks, announces := arp{target: addr("10.1.1.1")}, arp{target: a.addr}
+		at := func(what, port string) {
+			t.Helper()
+			if diff := cmp.Diff([]string{"leaf1/" + port + "/10.1.1.5"}, n.refs(inventory.KindEndpoint)); diff != "" {
+				t.Error(what+":", diff)
+			}
+		}
+		says(3, asks)
+		told := len(n.told())
+		for range 10 {
+			says(4, asks)
+			after(cfg.NeighbourProbe / 3)
+			says(3, asks)
+			after(cfg.NeighbourProbe)
+		}
+		at("it asks at either port", "eth3")
+		if more := n.told()[told:]; len(more) != 0 {
+			t.Errorf("it moved: %v", more)
+		}
+		says(4, announces)
+		at("it fails over", "eth4")
+		n.fabric.PortStates("leaf1", down(4, time.Now()), false)
+		synctest.Wait()
+		says(3, asks)
+		at("its port went down", "eth3")
+		n.fabric.PortsUnknown("leaf1", time.Now(), "mute")
+		n.silence(a) // at its port; the other one works, and nobody knows
+		after(cfg.NeighbourProbe + cfg.NeighbourRetry/2)
+		says(4, asks)
+		at("it does not answer at its port", "eth4")
+	})
+}
