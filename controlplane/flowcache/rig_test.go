@@ -125,9 +125,16 @@ type rig struct {
 	*dataplane
 	*books
 	registry *prometheus.Registry // of the controller's side
+	session  *p4rt.Session
 }
 
 func newRig(t *testing.T, slots int, ports ...uint32) *rig {
+	t.Helper()
+	return newRigThrough(t, slots, func(b *books) track.Sink { return b }, ports...)
+}
+
+// newRigThrough makes a rig whose tracker reports to something before the books.
+func newRigThrough(t *testing.T, slots int, before func(*books) track.Sink, ports ...uint32) *rig {
 	t.Helper()
 	device, info, err := p4src.WithFlowSlots(slots)
 	if err != nil {
@@ -139,7 +146,7 @@ func newRig(t *testing.T, slots int, ports ...uint32) *rig {
 	}
 	r := &rig{dataplane: &dataplane{start: time.Now()}, books: &books{facts: map[inventory.Ref]inventory.Fact{}}, registry: prometheus.NewRegistry()}
 	address := r.serve(t)
-	tracker := r.track(t, slots)
+	tracker := r.track(t, slots, before(r.books))
 	decoder, err := NewDecoder(program)
 	if err != nil {
 		t.Fatal(err)
@@ -157,6 +164,7 @@ func newRig(t *testing.T, slots int, ports ...uint32) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.session = session
 	background(t, session.Run)
 	r.wait(t, "the switch to be read out", func() error {
 		if n := r.metric(t, "fabricscope_track_reports_total"); n < float64(slots) {
@@ -195,12 +203,12 @@ func (r *rig) serve(t *testing.T) (address string) {
 	return listener.Addr().String()
 }
 
-func (r *rig) track(t *testing.T, slots int) *track.Tracker {
+func (r *rig) track(t *testing.T, slots int, sink track.Sink) *track.Tracker {
 	cfg := track.DefaultConfig()
 	cfg.Slots, cfg.EpochBits = uint32(slots), p4src.EpochBits
 	cfg.IdleTimeout, cfg.EndedTimeout = 300*time.Millisecond, 100*time.Millisecond
 	cfg.PublishInterval, cfg.CounterInterval, cfg.MaxPublish = 100*time.Millisecond, 100*time.Millisecond, 1<<20
-	tracker, err := track.New(cfg, track.Deps{Sink: r.books, Log: slog.New(slog.DiscardHandler), Registerer: r.registry,
+	tracker, err := track.New(cfg, track.Deps{Sink: sink, Log: slog.New(slog.DiscardHandler), Registerer: r.registry,
 		PortName: func(_ string, n uint32) string { return inventory.PortName(n) }})
 	if err != nil {
 		t.Fatal(err)
