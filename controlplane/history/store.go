@@ -157,12 +157,14 @@ func load(cfg Config, deps Deps) (*Store, error) {
 
 // load makes the state that the disk ended with the current one.
 func (s *Store) load() error {
+	var nodes []*node
 	m, renamed, spoiled, err := s.disk.load(s.now(), s.cfg.Linger, func(e inventory.Entry, c sum) {
-		s.current.set(e.Fact.Ref(), record{Entry: e, sum: c})
+		nodes = append(nodes, &node{ref: e.Fact.Ref(), rec: record{Entry: e, sum: c}})
 	})
 	if err != nil {
 		return err
 	}
+	s.current.root = planted(nodes)
 	if renamed > 0 {
 		s.log.Warn("facts of an earlier version have other references now; their intervals end", "facts", renamed)
 		s.lossy = true

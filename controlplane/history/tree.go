@@ -64,22 +64,29 @@ func (t *tree) insert(n *node, r inventory.Ref, rec record) *node {
 
 // grown makes a tree of nodes with different references, all at once. The slice is the tree's then.
 func grown(nodes []node) *node {
-	sorted := make([]*node, len(nodes)) // a node is too large to be moved often
+	each := make([]*node, len(nodes)) // a node is too large to be moved often
 	for i := range nodes {
-		sorted[i] = &nodes[i]
+		each[i] = &nodes[i]
 	}
-	slices.SortFunc(sorted, func(a, b *node) int { return a.ref.Compare(b.ref) })
-	return balanced(sorted, math.MaxUint32)
+	return planted(each)
 }
 
-func balanced(nodes []*node, priority uint32) *node {
+// planted is grown for nodes that are let go one by one; of those with one reference it takes any.
+func planted(nodes []*node) *node {
+	slices.SortFunc(nodes, func(a, b *node) int { return a.ref.Compare(b.ref) })
+	return balanced(slices.CompactFunc(nodes, func(a, b *node) bool { return a.ref == b.ref }))
+}
+
+// balanced makes a tree of sorted nodes. The priority of a root is what the largest of so many random ones is on average, so
+// that the tree stays as it is when others are inserted.
+func balanced(nodes []*node) *node {
 	if len(nodes) == 0 {
 		return nil
 	}
 	middle := len(nodes) / 2
 	n := nodes[middle]
-	n.priority = priority
-	n.left, n.right = balanced(nodes[:middle], priority/2), balanced(nodes[middle+1:], priority/2)
+	n.priority = uint32(math.MaxUint32 * (float64(len(nodes)) / float64(len(nodes)+1)))
+	n.left, n.right = balanced(nodes[:middle]), balanced(nodes[middle+1:])
 	return n
 }
 
