@@ -86,6 +86,9 @@ func checkModule(t *testing.T, m *yang.Module) {
 	if !strings.HasPrefix(m.Prefix.Name, "fs-") {
 		t.Errorf("%s: prefix %s does not begin with fs-", m.Name, m.Prefix.Name)
 	}
+	if len(m.Container)+len(m.List)+len(m.Leaf)+len(m.LeafList) > 0 {
+		t.Errorf("%s: data at the top level, not used from a grouping", m.Name)
+	}
 	version := ""
 	for _, e := range m.Extensions {
 		if e.Keyword == "oc-ext:openconfig-version" {

@@ -110,7 +110,7 @@ type schemaWalk struct {
 }
 
 func (w *schemaWalk) walk(n *node, s states) {
-	if w.last == nil || w.level > w.depth {
+	if w.last == nil || w.level > w.depth || w.level == w.depth && n.path < w.last.path {
 		w.depth, w.last = w.level, n
 	}
 	if w.program.accepts(s) {
