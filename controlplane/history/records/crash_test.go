@@ -222,6 +222,12 @@ func TestDamage(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, 500, 500, "damaged file is isolated", 1},
+		"bit of a footer": {func(t *testing.T, cfg records.Config) {
+			overwrite(t, segments(t, cfg)[0], size(t, segments(t, cfg)[0])-500, []byte{0x55})
+		}, 500, 500, "its footer has another sum", 1},
+		"end of the log": {func(t *testing.T, cfg records.Config) {
+			overwrite(t, newestLog(t, cfg), size(t, newestLog(t, cfg))-100, []byte("damage"))
+		}, 1000, 1500, "log is damaged", 1},
 		"foreign file": {func(t *testing.T, cfg records.Config) {
 			if err := os.WriteFile(filepath.Join(cfg.Dir, "segments", "holiday.parquet"), []byte("PAR1"), 0o600); err != nil {
 				t.Fatal(err)

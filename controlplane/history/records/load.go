@@ -125,7 +125,7 @@ func (s *Store) remember(batch []Record) {
 func (s *Store) reportDamage(found []damage) error {
 	for _, d := range found {
 		if d.torn {
-			s.log.Warn("the log ends within a batch that was not acknowledged; what was before it is whole", "file", d.file)
+			s.log.Warn("the log ends within a batch, which was not acknowledged if the daemon was killed then; what was before it is whole", "file", d.file)
 			continue
 		}
 		to := s.path(quarantineDir, "wal-"+filepath.Base(d.file))

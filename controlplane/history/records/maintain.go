@@ -132,7 +132,10 @@ func (s *Store) merge(ctx context.Context, group []*segment) error {
 		if old.to.After(g.to) {
 			g.to = old.to
 		}
-		in, err := openRowSource(old.path)
+		if err := s.verify(old); err != nil {
+			return s.damaged(old, err)
+		}
+		in, err := openRowSource(old)
 		if err != nil {
 			return s.damaged(old, err)
 		}
@@ -184,8 +187,8 @@ type rowSource struct {
 	err    error
 }
 
-func openRowSource(path string) (*rowSource, error) {
-	f, file, err := openParquet(path)
+func openRowSource(g *segment) (*rowSource, error) {
+	f, file, err := g.openParquet()
 	if err != nil {
 		return nil, err
 	}

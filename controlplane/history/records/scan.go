@@ -34,7 +34,11 @@ func (s *Store) Scan(ctx context.Context, q Query, each func(*Record) error) err
 	segments, batches := s.acquire(&q)
 	defer s.release(segments)
 	for _, g := range segments {
-		if err := scanSegment(ctx, g, &q, give); err != nil {
+		err := s.verify(g)
+		if err == nil {
+			err = scanSegment(ctx, g, &q, give)
+		}
+		if err != nil {
 			return fmt.Errorf("records: read %s: %w", g.path, errors.Join(err, s.condemn(g, err)))
 		}
 	}
@@ -105,7 +109,7 @@ func corrupt(err error) error {
 
 // scanSegment gives the records of one segment that are meant.
 func scanSegment(ctx context.Context, g *segment, q *Query, each func(*Record) error) error {
-	f, file, err := openParquet(g.path)
+	f, file, err := g.openParquet()
 	if err != nil {
 		return err
 	}

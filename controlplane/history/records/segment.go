@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"maps"
 	"net/netip"
@@ -26,8 +27,11 @@ type segment struct {
 	bytes       int64
 	old         bool // of the first version, in another order: it stays as it is until it is retired
 
-	readers int  // guarded by the store's mu
-	doomed  bool // guarded by the store's mu; to be deleted when nobody reads it
+	seal *seal // nil of files of before sums
+
+	verified bool // guarded by the store's mu; all of it was found to be what was written
+	readers  int  // guarded by the store's mu
+	doomed   bool // guarded by the store's mu; to be deleted when nobody reads it
 }
 
 const (
@@ -36,7 +40,7 @@ const (
 	stampLayout   = "20060102T150405.000Z"
 )
 
-// name of a segment's file: flows-<earliest time>-<latest time>-<first batch>-<last batch>.parquet.
+// name of a segment's file before it has sums: flows-<earliest time>-<latest time>-<first batch>-<last batch>.parquet.
 func segmentName(from, to time.Time, first, last uint64) string {
 	return fmt.Sprintf("flows-%s-%s-%012d-%012d%s", from.UTC().Format(stampLayout), to.UTC().Format(stampLayout), first, last, segmentSuffix)
 }
@@ -46,7 +50,7 @@ func segmentName(from, to time.Time, first, last uint64) string {
 func openSegment(path string) (*segment, error) {
 	g := &segment{path: path}
 	parts := strings.Split(strings.TrimSuffix(filepath.Base(path), segmentSuffix), "-")
-	ok := len(parts) == 5 && parts[0] == "flows"
+	ok := (len(parts) == 5 || len(parts) == 6) && parts[0] == "flows"
 	if ok {
 		var errFrom, errTo error
 		g.from, errFrom = time.Parse(stampLayout, parts[1])
@@ -54,10 +58,15 @@ func openSegment(path string) (*segment, error) {
 		_, err := fmt.Sscanf(parts[3]+" "+parts[4], "%d %d", &g.first, &g.last)
 		ok = errFrom == nil && errTo == nil && err == nil
 	}
+	if ok && len(parts) == 6 {
+		var err error
+		g.seal, err = parseSeal(parts[5])
+		ok = err == nil
+	}
 	if !ok {
 		return nil, fmt.Errorf("%w: its name is not that of a segment", ErrCorrupt)
 	}
-	f, file, err := openParquet(path)
+	f, file, err := g.openParquet(parquet.SkipPageIndex(true))
 	if err != nil {
 		return nil, err
 	}
@@ -66,9 +75,9 @@ func openSegment(path string) (*segment, error) {
 	return g, nil
 }
 
-// openParquet opens a file of rows.
-func openParquet(path string) (*os.File, *parquet.File, error) {
-	f, err := os.Open(path)
+// openParquet opens the file of a segment.
+func (g *segment) openParquet(more ...parquet.FileOption) (_ *os.File, file *parquet.File, err error) {
+	f, err := os.Open(g.path)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -76,7 +85,10 @@ func openParquet(path string) (*os.File, *parquet.File, error) {
 	if err != nil {
 		return nil, nil, errors.Join(err, f.Close())
 	}
-	file, err := parquet.OpenFile(f, info.Size(), parquet.SkipBloomFilters(true))
+	if err := g.checkFooter(f, info.Size()); err != nil {
+		return nil, nil, errors.Join(err, f.Close())
+	}
+	file, err = openFile(f, info.Size(), append(more, parquet.SkipBloomFilters(true)))
 	if err == nil && file.Schema().String() != schema().String() && !isV1(file) {
 		err = errors.New("its columns are not those of flow records")
 	}
@@ -84,6 +96,12 @@ func openParquet(path string) (*os.File, *parquet.File, error) {
 		return nil, nil, errors.Join(fmt.Errorf("%w: %w", ErrCorrupt, err), f.Close())
 	}
 	return f, file, nil
+}
+
+// openFile is parquet.OpenFile, which may panic over what is no footer.
+func openFile(f *os.File, size int64, options []parquet.FileOption) (file *parquet.File, err error) {
+	defer recoverCorrupt(&err)
+	return parquet.OpenFile(f, size, options...)
 }
 
 func schema() *parquet.Schema { return parquet.SchemaOf(row{}) }
@@ -209,8 +227,9 @@ func writeSegment(g segment, dir string, fill func(*parquet.GenericWriter[row]) 
 	if err != nil {
 		return nil, err
 	}
+	sum := crc32.New(castagnoli)
 	err = func() error {
-		w := newRowWriter(f, parquet.SortingWriterConfig(parquet.SortingColumns(order...)))
+		w := newRowWriter(io.MultiWriter(f, sum), parquet.SortingWriterConfig(parquet.SortingColumns(order...)))
 		if err := fill(w); err != nil {
 			return err
 		}
@@ -220,11 +239,15 @@ func writeSegment(g segment, dir string, fill func(*parquet.GenericWriter[row]) 
 		g.rows = w.File().NumRows()
 		return f.Sync()
 	}()
-	if info, statErr := f.Stat(); err == nil && statErr == nil {
-		g.bytes = info.Size()
+	if err == nil {
+		g.seal, g.verified = &seal{whole: sum.Sum32()}, true
+		if g.bytes, err = f.Seek(0, io.SeekEnd); err == nil {
+			g.seal.footer, err = footerSum(f, g.bytes)
+		}
 	}
 	err = errors.Join(err, f.Close())
 	if err == nil {
+		g.path = filepath.Join(dir, g.seal.sealed(filepath.Base(g.path)))
 		err = os.Rename(f.Name(), g.path)
 	}
 	if err != nil {

@@ -44,6 +44,7 @@ func startWith(t *testing.T, cfg records.Config, d records.Deps) (s *records.Sto
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()
+	await(t, "run", func() bool { return s.Status().Phase != records.Opened })
 	stopped := false
 	stop = func() {
 		if stopped {
