@@ -4,8 +4,6 @@ import (
 	"context"
 	"log/slog"
 
-	"github.com/fabricscope/fabricscope/controlplane/flow"
-	"github.com/fabricscope/fabricscope/controlplane/inventory"
 	"github.com/fabricscope/fabricscope/controlplane/p4rt"
 	"github.com/fabricscope/fabricscope/controlplane/track"
 	"github.com/fabricscope/fabricscope/p4src"
@@ -106,61 +104,5 @@ func (c cacheSwitch) SetIncarnation(_ context.Context, name uint64) error {
 
 // ReadCounters implements track.Switch.
 func (c cacheSwitch) ReadCounters(ctx context.Context) ([]track.PortCounters, error) {
-	var ports, classes []int64
-	for _, p := range c.ports {
-		ports = append(ports, int64(p))
-		for class := range int64(p4src.ClassesPerPort) {
-			classes = append(classes, int64(p)*p4src.ClassesPerPort+class)
-		}
-	}
-	if len(ports) == 0 {
-		return nil, nil
-	}
-	buckets, err := c.Counters(ctx, p4src.CounterClass, classes...)
-	if err != nil {
-		return nil, err
-	}
-	totals, err := c.Counters(ctx, p4src.CounterPort, ports...)
-	if err != nil {
-		return nil, err
-	}
-	expired, err := c.Counters(ctx, p4src.CounterExpired, ports...)
-	if err != nil {
-		return nil, err
-	}
-	byPort := map[uint32]*track.PortCounters{}
-	out := make([]track.PortCounters, len(totals))
-	for i, cell := range totals {
-		out[i] = track.PortCounters{Number: uint32(cell.Index), Total: flow.Counters{Packets: cell.Packets, Bytes: cell.Bytes}}
-		byPort[uint32(cell.Index)] = &out[i]
-	}
-	for _, cell := range expired {
-		if p := byPort[uint32(cell.Index)]; p != nil {
-			p.Expired = inventory.Bucket{Packets: cell.Packets, Bytes: cell.Bytes}
-		}
-	}
-	for _, cell := range buckets {
-		if p := byPort[uint32(cell.Index)/p4src.ClassesPerPort]; p != nil {
-			p.Buckets.Add(flow.Counters{Packets: cell.Packets, Bytes: cell.Bytes})
-			if b := bucket(&p.Classes, p4src.Class(cell.Index%p4src.ClassesPerPort)); b != nil {
-				*b = inventory.Bucket{Packets: cell.Packets, Bytes: cell.Bytes}
-			}
-		}
-	}
-	return out, nil
-}
-
-// bucket is that of a class; nil where the program counts nothing.
-func bucket(b *inventory.Buckets, class p4src.Class) *inventory.Bucket {
-	switch class {
-	case p4src.ClassFragment:
-		return &b.Fragment
-	case p4src.ClassMalformed:
-		return &b.Malformed
-	case p4src.ClassLLDP:
-		return &b.LLDP
-	case p4src.ClassOther:
-		return &b.Other
-	}
-	return nil
+	return readCounters(ctx, c.Session, c.ports)
 }
