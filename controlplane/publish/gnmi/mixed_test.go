@@ -202,7 +202,6 @@ func TestManyWritersAndSubscribers(t *testing.T) {
 	lab := gnmitest.StartWith(t, []inventory.Fact{inventory.Cluster{Name: "blue"}}, func(d *gnmi.Deps, _ *records.Store) { d.Registerer = registry })
 	ctx, cancel := context.WithTimeout(t.Context(), 6*patience)
 	defer cancel()
-	began := time.Now()
 	var merged atomic.Bool
 	var writing, reading sync.WaitGroup
 	for n := range writers {
@@ -239,14 +238,14 @@ func TestManyWritersAndSubscribers(t *testing.T) {
 		merged.Store(gauge(t, registry, "fabricscope_gnmi_merged_waiting_objects") > 0)
 	}
 	writing.Wait()
-	t.Logf("written after %v", time.Since(began))
 	close(paused)
+	client := dial(t, lab)
 	for r, options := range readers {
 		req, err := api.NewSubscribeRequest(options...)
 		if err != nil {
 			t.Fatal(err)
 		}
-		want, err := once(t, dial(t, lab), subscribe(pathOf(req.GetSubscribe().GetSubscription()[0].GetPath())))
+		want, err := once(t, client, subscribe(pathOf(req.GetSubscribe().GetSubscription()[0].GetPath())))
 		if err != nil {
 			t.Fatal(err)
 		}
