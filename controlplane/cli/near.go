@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -38,6 +39,19 @@ func meant(want string, names []string) string {
 		return ""
 	}
 	return fmt.Sprintf("; did you mean %s?", strings.Join(list, ", "))
+}
+
+// explainWith is explain with what it has to ask for.
+func (f *filters) explainWith(ctx context.Context, o *options) error {
+	if f.none() {
+		return nil
+	}
+	data, err := o.ask(ctx, namePaths()...)
+	if err != nil {
+		return err
+	}
+	f.explain(o, data)
+	return nil
 }
 
 // explain says of filters by names which of them nothing has, when nothing was found.

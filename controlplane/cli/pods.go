@@ -18,7 +18,7 @@ func podsCommand(o *options) *cobra.Command {
 			if err := f.prepare(); err != nil {
 				return err
 			}
-			data, err := o.ask(c.Context(), podsPath, servicesPath, clusterStatePath)
+			data, err := o.ask(c.Context(), append(f.podPaths(o.output != "table"), clusterStatePath)...)
 			if err != nil {
 				return err
 			}
@@ -26,7 +26,9 @@ func podsCommand(o *options) *cobra.Command {
 			pods := f.pods(readPods(data))
 			warnOfConflicts(o, pods)
 			if len(pods) == 0 {
-				f.explain(o, data)
+				if err := f.explainWith(c.Context(), o); err != nil {
+					return err
+				}
 			}
 			if o.forMachines() {
 				return show(o, "pods", pods, nil, nil)

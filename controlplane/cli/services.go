@@ -19,14 +19,20 @@ func servicesCommand(o *options) *cobra.Command {
 			if err := f.prepare(); err != nil {
 				return err
 			}
-			data, err := o.ask(c.Context(), servicesPath, podsPath+"/pod/attachments", entrancesPath, nodesPath, clusterStatePath)
+			paths := append(f.servicePaths(vips || o.output != "table"), clusterStatePath)
+			if vips {
+				paths = append(paths, entrancesPath, nodesPath)
+			}
+			data, err := o.ask(c.Context(), paths...)
 			if err != nil {
 				return err
 			}
 			f.warnOfClusters(o, data)
 			services := f.services(readServices(data))
 			if len(services) == 0 {
-				f.explain(o, data)
+				if err := f.explainWith(c.Context(), o); err != nil {
+					return err
+				}
 			}
 			if vips {
 				return show(o, "addresses", frontsOf(services, data), frontColumns(), frontColumns())

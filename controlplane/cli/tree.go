@@ -4,22 +4,77 @@ import (
 	"maps"
 	"slices"
 	"time"
+	"unique"
 
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
 )
 
-// branch is a container of the data that was read, or an entry of a list.
+// branch is a container of the data that was read, or an entry of a list. There are millions in a large cluster, most of
+// which hold a few things: what they hold is looked for one by one.
 type branch struct {
 	keys   map[string]string // of a list entry
-	leaves map[string]*gpb.TypedValue
-	nodes  map[string]*branch // containers by name
-	lists  map[string]*list   // lists by name
+	leaves []leaf
+	nodes  []*node
+	lists  []*list
+}
+
+// leaf is a value, of one of the types of gpb.TypedValue's field.
+type leaf struct {
+	name  string
+	value any
+}
+
+// node is a container in a container.
+type node struct {
+	name string
+	branch
 }
 
 // list has the entries of a list in the order in which they came.
 type list struct {
+	name    string
 	entries []*branch
-	index   map[string]*branch
+	index   map[string]*branch // nil while there are few entries
+}
+
+// fewEntries is how many entries are looked through one by one.
+const fewEntries = 8
+
+// find gives an entry by its keys; nil for none.
+func (l *list) find(keys map[string]string) *branch {
+	if l.index != nil {
+		return l.index[entryID(keys)]
+	}
+	for _, e := range l.entries {
+		if maps.Equal(e.keys, keys) {
+			return e
+		}
+	}
+	return nil
+}
+
+// add makes an entry that is not there yet.
+func (l *list) add(keys map[string]string) *branch {
+	n := &branch{keys: keys}
+	l.entries = append(l.entries, n)
+	switch {
+	case l.index != nil:
+		l.index[entryID(keys)] = n
+	case len(l.entries) > fewEntries:
+		l.index = make(map[string]*branch, 2*len(l.entries))
+		for _, e := range l.entries {
+			l.index[entryID(e.keys)] = e
+		}
+	}
+	return n
+}
+
+// drop takes an entry out.
+func (l *list) drop(entry *branch) {
+	if l.index != nil {
+		delete(l.index, entryID(entry.keys))
+	}
+	l.entries = slices.DeleteFunc(l.entries, func(o *branch) bool { return o == entry })
 }
 
 // apply takes out what a notification deletes and puts its leaves in their places.
@@ -40,28 +95,24 @@ func (b *branch) remove(elems []*gpb.PathElem) {
 		return
 	}
 	e, rest := elems[0], elems[1:]
-	l, isList := b.lists[e.GetName()]
+	l, n := b.list(e.GetName()), b.child(e.GetName())
 	switch {
-	case isList && len(e.GetKey()) > 0:
-		id := entryID(e.GetKey())
-		entry, ok := l.index[id]
-		if !ok {
+	case l != nil && len(e.GetKey()) > 0:
+		entry := l.find(e.GetKey())
+		if entry == nil {
 			return
 		}
-		if entry.remove(rest); !entry.empty() {
-			return
+		if entry.remove(rest); entry.empty() {
+			l.drop(entry)
 		}
-		delete(l.index, id)
-		l.entries = slices.DeleteFunc(l.entries, func(o *branch) bool { return o == entry })
-	case isList:
-		delete(b.lists, e.GetName())
-	case b.nodes[e.GetName()] != nil:
-		node := b.nodes[e.GetName()]
-		if node.remove(rest); node.empty() {
-			delete(b.nodes, e.GetName())
+	case l != nil:
+		b.lists = slices.DeleteFunc(b.lists, func(o *list) bool { return o == l })
+	case n != nil:
+		if n.remove(rest); n.empty() {
+			b.nodes = slices.DeleteFunc(b.nodes, func(o *node) bool { return o == n })
 		}
 	default:
-		delete(b.leaves, e.GetName())
+		b.leaves = slices.DeleteFunc(b.leaves, func(o leaf) bool { return o.name == e.GetName() })
 	}
 }
 
@@ -86,11 +137,7 @@ func (b *branch) add(n *gpb.Notification) {
 		if len(elems) == 0 {
 			continue
 		}
-		place, name := at.walk(elems[:len(elems)-1]), elems[len(elems)-1].GetName()
-		if place.leaves == nil {
-			place.leaves = map[string]*gpb.TypedValue{}
-		}
-		place.leaves[name] = u.GetVal()
+		at.walk(elems[:len(elems)-1]).set(elems[len(elems)-1].GetName(), u.GetVal().GetValue())
 	}
 }
 
@@ -105,35 +152,59 @@ func (b *branch) walk(elems []*gpb.PathElem) *branch {
 	return b
 }
 
+// set puts a leaf in its place.
+func (b *branch) set(name string, value any) {
+	for i := range b.leaves {
+		if b.leaves[i].name == name {
+			b.leaves[i].value = value
+			return
+		}
+	}
+	b.leaves = append(b.leaves, leaf{shared(name), value})
+}
+
+// shared gives a name as others have it too: each came in a message of its own.
+func shared(name string) string { return unique.Make(name).Value() }
+
+// child gives a container; nil for none.
+func (b *branch) child(name string) *node {
+	for _, n := range b.nodes {
+		if n.name == name {
+			return n
+		}
+	}
+	return nil
+}
+
+// list gives a list; nil for none.
+func (b *branch) list(name string) *list {
+	for _, l := range b.lists {
+		if l.name == name {
+			return l
+		}
+	}
+	return nil
+}
+
 func (b *branch) node(name string) *branch {
-	if n, ok := b.nodes[name]; ok {
-		return n
+	n := b.child(name)
+	if n == nil {
+		n = &node{name: shared(name)}
+		b.nodes = append(b.nodes, n)
 	}
-	if b.nodes == nil {
-		b.nodes = map[string]*branch{}
-	}
-	n := &branch{}
-	b.nodes[name] = n
-	return n
+	return &n.branch
 }
 
 func (b *branch) entry(e *gpb.PathElem) *branch {
-	l, ok := b.lists[e.GetName()]
-	if !ok {
-		if b.lists == nil {
-			b.lists = map[string]*list{}
-		}
-		l = &list{index: map[string]*branch{}}
-		b.lists[e.GetName()] = l
+	l := b.list(e.GetName())
+	if l == nil {
+		l = &list{name: shared(e.GetName())}
+		b.lists = append(b.lists, l)
 	}
-	id := entryID(e.GetKey())
-	if n, ok := l.index[id]; ok {
+	if n := l.find(e.GetKey()); n != nil {
 		return n
 	}
-	n := &branch{keys: e.GetKey()}
-	l.index[id] = n
-	l.entries = append(l.entries, n)
-	return n
+	return l.add(e.GetKey())
 }
 
 // entryID is the keys of a list entry as one.
@@ -148,11 +219,11 @@ func entryID(keys map[string]string) string {
 // in gives the container at a path; an empty one when there is none.
 func (b *branch) in(path ...string) *branch {
 	for _, name := range path {
-		n, ok := b.nodes[name]
-		if !ok {
+		n := b.child(name)
+		if n == nil {
 			return &branch{}
 		}
-		b = n
+		b = &n.branch
 	}
 	return b
 }
@@ -160,25 +231,58 @@ func (b *branch) in(path ...string) *branch {
 // each gives the entries of the list that path ends with.
 func (b *branch) each(path ...string) []*branch {
 	last := len(path) - 1
-	l, ok := b.in(path[:last]...).lists[path[last]]
-	if !ok {
+	l := b.in(path[:last]...).list(path[last])
+	if l == nil {
 		return nil
 	}
 	return l.entries
 }
 
-func (b *branch) text(leaf string) string   { return b.leaves[leaf].GetStringVal() }
-func (b *branch) number(leaf string) uint64 { return b.leaves[leaf].GetUintVal() }
-func (b *branch) signed(leaf string) int64  { return b.leaves[leaf].GetIntVal() }
-func (b *branch) truth(leaf string) bool    { return b.leaves[leaf].GetBoolVal() }
+// leaf gives the value of a leaf; nil for none.
+func (b *branch) leaf(name string) any {
+	for i := range b.leaves {
+		if b.leaves[i].name == name {
+			return b.leaves[i].value
+		}
+	}
+	return nil
+}
 
-func (b *branch) has(leaf string) bool { _, ok := b.leaves[leaf]; return ok }
+func (b *branch) has(leaf string) bool { return b.leaf(leaf) != nil }
+
+func (b *branch) text(leaf string) string {
+	if v, ok := b.leaf(leaf).(*gpb.TypedValue_StringVal); ok {
+		return v.StringVal
+	}
+	return ""
+}
+
+func (b *branch) number(leaf string) uint64 {
+	if v, ok := b.leaf(leaf).(*gpb.TypedValue_UintVal); ok {
+		return v.UintVal
+	}
+	return 0
+}
+
+func (b *branch) signed(leaf string) int64 {
+	if v, ok := b.leaf(leaf).(*gpb.TypedValue_IntVal); ok {
+		return v.IntVal
+	}
+	return 0
+}
+
+func (b *branch) truth(leaf string) bool {
+	v, ok := b.leaf(leaf).(*gpb.TypedValue_BoolVal)
+	return ok && v.BoolVal
+}
 
 // texts gives a leaf-list; never nil.
 func (b *branch) texts(leaf string) []string {
 	out := []string{}
-	for _, e := range b.leaves[leaf].GetLeaflistVal().GetElement() {
-		out = append(out, e.GetStringVal())
+	if v, ok := b.leaf(leaf).(*gpb.TypedValue_LeaflistVal); ok {
+		for _, e := range v.LeaflistVal.GetElement() {
+			out = append(out, e.GetStringVal())
+		}
 	}
 	return out
 }

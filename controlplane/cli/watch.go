@@ -21,11 +21,15 @@ const (
 	tickEvery  = time.Second
 )
 
+// restful is how many times as long as a frame took to draw the next one waits at least: a table of a large cluster is not to
+// take a processor for itself.
+const restful = 4
+
 // watched is something that watch shows.
 type watched struct {
 	name, short string
 	flags       func(f *filters, flags *pflag.FlagSet)
-	paths       func(f *filters) []string
+	paths       func(f *filters, wide bool) []string
 	// lines gives the table, its titles first. wide is for lines that are compared: times stand still in it.
 	lines func(o *options, f *filters, data *branch, wide bool) []string
 }
@@ -38,7 +42,7 @@ func placeFlags(f *filters, flags *pflag.FlagSet) {
 func allWatched() []watched {
 	return []watched{{
 		"pods", "Watch behind which switch port each pod sits", placeFlags,
-		func(*filters) []string { return []string{podsPath, servicesPath} },
+		(*filters).podPaths,
 		func(o *options, f *filters, data *branch, wide bool) []string {
 			rows := podRows(f.pods(readPods(data)), f)
 			if wide {
@@ -48,7 +52,7 @@ func allWatched() []watched {
 		},
 	}, {
 		"flows", "Watch who talks to whom, and over which switch ports", placeFlags,
-		func(f *filters) []string { return f.flowPaths() },
+		func(f *filters, _ bool) []string { return f.flowPaths() },
 		func(o *options, f *filters, data *branch, wide bool) []string {
 			rows := f.conversations(readConversations(data), podLabels(data))
 			if wide {
@@ -58,7 +62,7 @@ func allWatched() []watched {
 		},
 	}, {
 		"findings", "Watch what does not work", (*filters).addFindingFlags,
-		func(*filters) []string { return []string{findingsPath} },
+		func(*filters, bool) []string { return []string{findingsPath} },
 		func(o *options, f *filters, data *branch, wide bool) []string {
 			rows := f.findings(readFindings(data))
 			if wide {
@@ -115,10 +119,11 @@ func (o *options) watch(ctx context.Context, w watched, f *filters) (err error) 
 	defer cancel()
 	l := &live{moved: make(chan struct{}, 1)}
 	ended := make(chan error, 1)
-	go func() {
-		ended <- l.follow(ctx, gpb.NewGNMIClient(conn), o.list(gpb.SubscriptionList_STREAM, w.paths(f)))
-	}()
 	screen := o.screen()
+	wide := !screen.inPlace || o.output == "wide"
+	go func() {
+		ended <- l.follow(ctx, gpb.NewGNMIClient(conn), o.list(gpb.SubscriptionList_STREAM, w.paths(f, wide)))
+	}()
 	defer func() {
 		if e := screen.close(); e != nil && err == nil {
 			err = fail("write the answer: %w", e)
@@ -135,13 +140,14 @@ func (o *options) watch(ctx context.Context, w watched, f *filters) (err error) 
 		case <-screen.tick:
 		}
 		o.now = o.Now()
-		if err := screen.draw(l.lines(func(data *branch) []string { return w.lines(o, f, data, !screen.inPlace || o.output == "wide") })); err != nil {
+		begun := time.Now()
+		if err := screen.draw(l.lines(func(data *branch) []string { return w.lines(o, f, data, wide) })); err != nil {
 			cancel()
 			<-ended
 			return fail("write the answer: %w", err)
 		}
 		select {
-		case <-time.After(frameEvery):
+		case <-time.After(max(frameEvery, restful*time.Since(begun))):
 		case <-ctx.Done():
 		}
 	}
