@@ -18,7 +18,7 @@ const (
 func (f *filters) warnOfClusters(o *options, data *branch) {
 	clusters := data.each("kubernetes", "clusters", "cluster")
 	if len(clusters) == 0 && !o.at.IsZero() {
-		fmt.Fprintln(o.Stderr, "No cluster was watched at that moment: nothing is known of any.")
+		fmt.Fprintln(o.Stderr, "No cluster was watched at that moment, or none that you may see: nothing is known of any.")
 	}
 	warn(o, "Cluster", f.cluster, clusters, "what is said of it may be old or incomplete")
 	n := nameAmong(f.cluster, clusters, func(c *branch) []string { return []string{c.keys["name"]} })
@@ -38,7 +38,7 @@ func (f *filters) warnOfClusters(o *options, data *branch) {
 func (f *filters) warnOfSwitches(o *options, data *branch) {
 	switches := data.each("fabric", "switches", "switch")
 	if len(switches) == 0 && !o.at.IsZero() {
-		fmt.Fprintln(o.Stderr, "No switch was watched at that moment: nothing is known of the fabric.")
+		fmt.Fprintln(o.Stderr, "No switch was watched at that moment, or none that you may see: nothing is known of the fabric.")
 	}
 	warn(o, "Switch", f.on, switches, "its counts are those of before")
 }

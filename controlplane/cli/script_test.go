@@ -106,13 +106,30 @@ func trouble(lab *gnmitest.Lab, p inventory.Pod) {
 			lab.Record(back)
 		}
 	}
+	flap(lab, at)
+	lab.Store.Record(inventory.Became(inventory.Event{Cluster: "blue", UID: "uid-event-2", Type: "Warning", Reason: "Unhealthy",
+		Message: "Readiness probe failed", Kind: "Pod", Namespace: "shop", Name: p.Name, ObjectUID: p.UID, Count: 4, Last: at(40)}, at(40)))
+	find(lab, p, at)
+	for _, f := range shop.Facts() {
+		if n, ok := f.(inventory.Node); ok && n.Name == p.Node {
+			n.Ready = false
+			at(50)
+			lab.Store.Record(inventory.Became(n, shop.Epoch().Add(3*time.Minute+25*time.Second)))
+		}
+	}
+}
+
+// flap lets a port go down, be shut, be unknown and come up.
+func flap(lab *gnmitest.Lab, at func(seconds int) time.Time) {
 	for i, port := range []inventory.Port{{Admin: "up", Oper: "down"}, {Admin: "down", Oper: "down"}, {Unknown: "Unavailable: no route to host"}, {Admin: "up", Oper: "up"}} {
 		port.Switch, port.Number, port.Name, port.Peer = "leaf2", 3, "swp3", "worker2"
 		at(33 + i)
 		lab.Record(port)
 	}
-	lab.Store.Record(inventory.Became(inventory.Event{Cluster: "blue", UID: "uid-event-2", Type: "Warning", Reason: "Unhealthy",
-		Message: "Readiness probe failed", Kind: "Pod", Namespace: "shop", Name: p.Name, ObjectUID: p.UID, Count: 4, Last: at(40)}, at(40)))
+}
+
+// find has findings about a service, one of its pods, its port and a cable, and about another service.
+func find(lab *gnmitest.Lab, p inventory.Pod, at func(seconds int) time.Time) {
 	findings := []inventory.Finding{
 		{ID: "a", Kind: "refused-port", Severity: inventory.Critical, Subject: inventory.Subject{Kind: "service", Cluster: "blue", Name: "shop/cart:8080"}, Text: "service shop/cart:8080 refuses connections"},
 		{ID: "b", Kind: "stalled-server", Severity: inventory.Major, Subject: inventory.Subject{Kind: "pod", Cluster: "blue", Name: "shop/" + p.Name + ":8080"}, Text: "pod " + p.Name + ":8080 accepts connections and does not take what is sent"},
@@ -129,13 +146,6 @@ func trouble(lab *gnmitest.Lab, p inventory.Pod) {
 	for _, f := range findings {
 		at(46)
 		lab.End(f)
-	}
-	for _, f := range shop.Facts() {
-		if n, ok := f.(inventory.Node); ok && n.Name == p.Node {
-			n.Ready = false
-			at(50)
-			lab.Store.Record(inventory.Became(n, shop.Epoch().Add(3*time.Minute+25*time.Second)))
-		}
 	}
 }
 

@@ -42,6 +42,9 @@ func (o *options) resolvePort(ctx context.Context, topic []string, since, until 
 		if err != nil {
 			return nil, err
 		}
+		if len(data.each("fabric", "switches", "switch")) == 0 {
+			continue
+		}
 		p, err := findPort(data, topic[1], topic[2])
 		if err == nil {
 			return []string{topic[0], topic[1], p.Name}, nil
@@ -50,7 +53,10 @@ func (o *options) resolvePort(ctx context.Context, topic []string, since, until 
 			failed = err
 		}
 	}
-	return nil, failed
+	if failed != nil {
+		return nil, failed
+	}
+	return topic, nil // who may not see switches may see what is at their ports
 }
 
 // missing says that there was nothing of a name, and which names near it there are at the end.
