@@ -13,15 +13,17 @@ import (
 	"github.com/openconfig/gnmi/value"
 	"github.com/openconfig/gnmic/pkg/api"
 	"github.com/openconfig/gnmic/pkg/api/target"
+	"google.golang.org/grpc/metadata"
 )
 
 // GNMI reads the daemon with gnmic's client library.
 type GNMI struct {
 	target *target.Target
+	login  []string // metadata (gNMI authentication, section "Credentialed RPCs")
 }
 
-// Dial connects to a daemon whose certificate is signed by the one in a PEM file.
-func Dial(ctx context.Context, address, ca string) (*GNMI, error) {
+// Dial connects, as a user, to a daemon whose certificate is signed by the one in a PEM file.
+func Dial(ctx context.Context, address, ca, user, password string) (*GNMI, error) {
 	t, err := api.NewTarget(api.Name("daemon"), api.Address(address), api.TLSCA(ca), api.Timeout(10*time.Second))
 	if err != nil {
 		return nil, fmt.Errorf("gnmic: %w", err)
@@ -29,7 +31,7 @@ func Dial(ctx context.Context, address, ca string) (*GNMI, error) {
 	if err := t.CreateGNMIClient(ctx); err != nil {
 		return nil, fmt.Errorf("gnmic: connect to %s: %w", address, err)
 	}
-	return &GNMI{t}, nil
+	return &GNMI{t, []string{"username", user, "password", password}}, nil
 }
 
 // Close closes the connection.
@@ -71,7 +73,7 @@ func (g *GNMI) subscribe(ctx context.Context, target, path string, mode api.GNMI
 	if err != nil {
 		return fmt.Errorf("gnmic: subscribe to %s: %w", path, err)
 	}
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancel(metadata.AppendToOutgoingContext(ctx, g.login...))
 	defer cancel()
 	stream, err := g.target.Client.Subscribe(ctx)
 	if err != nil {

@@ -71,6 +71,7 @@ func (l *Lab) check(ctx context.Context) error {
 	c.checkFindings()
 	c.checkNow(l.blue)
 	c.checkNow(l.green)
+	c.checkReader()
 	c.stream.noteDelays(&c.report)
 	c.checkClusters("no conversation is credited to the wrong cluster", func() ([]check.Flow, error) { return ask[check.Flow](l, "flows") })
 	c.checkPast("the pods of catalog before the rolling update")

@@ -26,6 +26,7 @@ type daemonConfig struct {
 	StateDir string            `yaml:"state-dir"`
 	GNMI     listen            `yaml:"gnmi"`
 	HTTP     listen            `yaml:"http"`
+	Access   daemonAccess      `yaml:"access"`
 	Clusters []daemonCluster   `yaml:"clusters"`
 	Switches []daemonSwitch    `yaml:"switches"`
 	Fabric   daemonFabric      `yaml:"fabric"`
@@ -71,9 +72,13 @@ type daemonGateway struct {
 
 // writeDaemonConfig writes the configuration for a topology and clusters, and gives its path.
 func writeDaemonConfig(directory string, t *topology.Topology, clusters []daemonCluster) (string, error) {
+	access, err := writeLogins(directory, clusters[0].Name)
+	if err != nil {
+		return "", fmt.Errorf("write the daemon's users: %w", err)
+	}
 	c := daemonConfig{
 		StateDir: filepath.Join(directory, "state"),
-		GNMI:     listen{GNMIAddress}, HTTP: listen{HTTPAddress},
+		GNMI:     listen{GNMIAddress}, HTTP: listen{HTTPAddress}, Access: access,
 		Clusters: clusters,
 		// The checks compare whole runs, so nothing may leave the screen before their end.
 		Flows: map[string]string{"idle-timeout": "3s", "linger": "1h", "export-interval": "1s"},
@@ -108,9 +113,11 @@ func daemonSpec(c Config, configFile string) process.Spec {
 		Args: []string{"--config", configFile}, Log: filepath.Join(c.Directory, "log", "fabricscoped.log")}
 }
 
-// cliEnvironment makes the operator's CLI find the lab's daemon.
-func cliEnvironment(directory string) []string {
+// cliEnvironment makes the CLI find the lab's daemon, as a user.
+func cliEnvironment(directory, user string) []string {
 	return []string{
+		"FABRICSCOPE_USERNAME=" + user,
+		"FABRICSCOPE_PASSWORD_FILE=" + passwordFile(directory, user),
 		"FABRICSCOPE_ADDRESS=" + GNMIAddress,
 		"FABRICSCOPE_TLS_CA=" + filepath.Join(directory, "state", "gnmi.crt"),
 		"FABRICSCOPE_TIMEOUT=1m", // everything of the lab shares the machine's processors

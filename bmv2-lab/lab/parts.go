@@ -25,7 +25,7 @@ func (l *Lab) reapDaemon() error {
 func (l *Lab) startNetwork() error {
 	spec := networkSpec{script: l.Config.Script, topology: filepath.Join(l.Config.Directory, "topology.json"),
 		program: l.Config.Switch, logs: filepath.Join(l.Config.Directory, "log"), stdin: os.Stdin,
-		environment: append(cliEnvironment(l.Config.Directory), "PATH="+l.Config.Binaries+":"+l.Config.Kubernetes+":"+os.Getenv("PATH"),
+		environment: append(cliEnvironment(l.Config.Directory, operator), "PATH="+l.Config.Binaries+":"+l.Config.Kubernetes+":"+os.Getenv("PATH"),
 			"KUBECONFIG="+l.blue.Kubeconfig(cluster.UserAdmin)+":"+l.green.Kubeconfig(cluster.UserAdmin))}
 	var err error
 	if l.network, err = startNetwork(l.ctx, spec); err != nil {

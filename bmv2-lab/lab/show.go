@@ -40,7 +40,8 @@ The lab runs. This is Mininet's prompt (help lists its commands); besides them:
   fabricscope ARGUMENTS     the operator's CLI: fabricscope pods --at 1m, fabricscope flows -o wide, ...
   impair PORT loss=0.02     lose, delay, repeat or reorder what a switch port sends (help impair); shut PORT, unshut PORT
   kubectl ARGUMENTS         a cluster's own view: kubectl get pods -A -o wide, kubectl --context green get nodes
-  sh COMMAND                anything else: sh gnmic ..., sh tail `+filepath.Join(l.Config.Directory, "log", "fabricscoped.log")+`
+  sh COMMAND                anything else: sh gnmic -u $FABRICSCOPE_USERNAME -p $(cat $FABRICSCOPE_PASSWORD_FILE) ...,
+                            sh tail `+filepath.Join(l.Config.Directory, "log", "fabricscoped.log")+`
 exit (or Ctrl-D) ends the lab and removes everything.
 `)
 	return l.network.prompt(l.ctx)
@@ -82,8 +83,11 @@ func (l *Lab) cli(args ...string) error {
 }
 
 // ask gives an answer of the operator's CLI.
-func ask[T any](l *Lab, args ...string) ([]T, error) {
-	out, err := l.query(l.ctx, append(args, "-o", "json")...)
+func ask[T any](l *Lab, args ...string) ([]T, error) { return askAs[T](l, operator, args...) }
+
+// askAs is ask of a user.
+func askAs[T any](l *Lab, user string, args ...string) ([]T, error) {
+	out, err := l.queryAs(l.ctx, user, append(args, "-o", "json")...)
 	if err != nil {
 		return nil, err
 	}
@@ -96,8 +100,12 @@ func ask[T any](l *Lab, args ...string) ([]T, error) {
 
 // query gives what the operator's CLI prints.
 func (l *Lab) query(ctx context.Context, args ...string) ([]byte, error) {
+	return l.queryAs(ctx, operator, args...)
+}
+
+func (l *Lab) queryAs(ctx context.Context, user string, args ...string) ([]byte, error) {
 	command := exec.CommandContext(ctx, filepath.Join(l.Config.Binaries, "fabricscope"), args...)
-	command.Env = append(os.Environ(), cliEnvironment(l.Config.Directory)...)
+	command.Env = append(os.Environ(), cliEnvironment(l.Config.Directory, user)...)
 	var stderr strings.Builder
 	command.Stderr = &stderr
 	out, err := command.Output()

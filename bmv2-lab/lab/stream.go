@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -35,7 +34,7 @@ type stream struct {
 
 // subscribe begins to follow.
 func (c *checked) subscribe() (err error) {
-	if c.gnmi, err = check.Dial(c.ctx, GNMIAddress, filepath.Join(c.Config.Directory, "state", "gnmi.crt")); err != nil {
+	if c.gnmi, err = c.dial(); err != nil {
 		return err
 	}
 	gnmi := c.gnmi

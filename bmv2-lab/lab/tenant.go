@@ -153,7 +153,7 @@ func (l *Lab) joinGreen() error {
 
 // watchedNodes counts the nodes that the daemon knows, by cluster, over gNMI.
 func (l *Lab) watchedNodes() (map[string]int, error) {
-	g, err := check.Dial(l.ctx, GNMIAddress, filepath.Join(l.Config.Directory, "state", "gnmi.crt"))
+	g, err := l.dial()
 	if err != nil {
 		return nil, err
 	}
