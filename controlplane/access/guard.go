@@ -13,6 +13,7 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/singleflight"
 	"golang.org/x/time/rate"
@@ -61,6 +62,9 @@ func New(cfg Config, deps Deps) (*Guard, error) {
 	var err error
 	if g.metrics, err = newMetrics(g, deps.Registerer); err != nil {
 		return nil, fmt.Errorf("access: metrics: %w", err)
+	}
+	if leaf, now := g.identity.get().Leaf, time.Now(); now.Before(leaf.NotBefore) || now.After(leaf.NotAfter) {
+		g.log.Warn("clients will refuse the server's certificate", "file", cfg.Certificate, "from", leaf.NotBefore, "until", leaf.NotAfter)
 	}
 	if err := g.openLog(deps.Stderr); err != nil {
 		return nil, fmt.Errorf("access: %w", err)

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"log/slog"
 	"net"
 	"os"
 	"strings"
@@ -139,6 +140,17 @@ func TestCertificateReload(t *testing.T) {
 	}
 	until(t, "the missing file is refused", func() bool { return g.counted(t, reloads, "refused", "client-ca-file") == 2 })
 	wantCode(t, g.ask(t, g.clients.client(t, me)), codes.OK)
+}
+
+// TestWarnsOfItsOwnCertificate, which is no reason not to start.
+func TestWarnsOfItsOwnCertificate(t *testing.T) {
+	g := prepare(t, access.Off)
+	late := g.servers.sign(t, &x509.Certificate{Subject: pkix.Name{CommonName: "server"}, NotBefore: time.Now().Add(-2 * time.Hour), NotAfter: time.Now().Add(-time.Hour)})
+	write(t, late, g.dir, "server")
+	var said strings.Builder
+	if _, err := access.New(g.cfg, access.Deps{Log: slog.New(slog.NewTextHandler(&said, nil))}); err != nil || !strings.Contains(said.String(), "server.crt") {
+		t.Errorf("%v, and said %q", err, said.String())
+	}
 }
 
 const reloads = "fabricscope_access_reloads_total"
