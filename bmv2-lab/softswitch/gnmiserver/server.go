@@ -20,15 +20,16 @@ import (
 type Config struct {
 	MaxSubscribers int // at once
 	Queue          int // changes of ports that may wait for one subscriber
+	MaxPaths       int // of one request
 }
 
 // DefaultConfig has room for some controllers and collectors.
-func DefaultConfig() Config { return Config{MaxSubscribers: 64, Queue: 1024} }
+func DefaultConfig() Config { return Config{MaxSubscribers: 64, Queue: 1024, MaxPaths: 4096} }
 
 // Validate says what is wrong with the configuration.
 func (c Config) Validate() error {
-	if c.MaxSubscribers <= 0 || c.Queue <= 0 {
-		return errors.New("gNMI: subscribers and their queues must be positive")
+	if c.MaxSubscribers <= 0 || c.Queue <= 0 || c.MaxPaths <= 0 {
+		return errors.New("gNMI: subscribers, their queues and paths must be positive")
 	}
 	return nil
 }
@@ -162,6 +163,9 @@ func (s *Server) Get(_ context.Context, req *gpb.GetRequest) (*gpb.GetResponse, 
 	if req.GetType() == gpb.GetRequest_CONFIG {
 		return nil, status.Error(codes.NotFound, "there is state only, no configuration")
 	}
+	if err := s.checkPaths(len(req.GetPath())); err != nil {
+		return nil, err
+	}
 	all, now := s.deps.Interfaces(), time.Now()
 	resp := &gpb.GetResponse{}
 	for _, path := range req.GetPath() {
@@ -201,6 +205,14 @@ func answerPrefix(prefix *gpb.Path) *gpb.Path {
 		return nil
 	}
 	return &gpb.Path{Target: prefix.GetTarget()}
+}
+
+// checkPaths refuses a request with too many paths.
+func (s *Server) checkPaths(n int) error {
+	if n > s.cfg.MaxPaths {
+		return status.Errorf(codes.ResourceExhausted, "%d paths: there may be %d in a request", n, s.cfg.MaxPaths)
+	}
+	return nil
 }
 
 func checkExtensions(list []*gnmi_ext.Extension) error {

@@ -129,6 +129,8 @@ func TestGet(t *testing.T) {
 		{"/interfaces/interface[name=*]/state/id", "proto", []string{"interfaces/interface[name=veth1]/state/id=1", "interfaces/interface[name=veth2]/state/id=2"}},
 		{"openconfig-interfaces:interfaces/interface[name=veth2]/state/oper-status", "proto", []string{"interfaces/interface[name=veth2]/state/oper-status=UP"}},
 		{"/interfaces/.../in-pkts", "proto", []string{"interfaces/interface[name=veth1]/state/counters/in-pkts=3", "interfaces/interface[name=veth2]/state/counters/in-pkts=3"}},
+		{strings.Repeat("/...", 1000) + "/counters" + strings.Repeat("/...", 1000) + "/out-pkts" + strings.Repeat("/...", 1000), "json",
+			[]string{"interfaces/interface[name=veth1]/state/counters/out-pkts=0", "interfaces/interface[name=veth2]/state/counters/out-pkts=0"}},
 		{"/interfaces/interface[name=veth1]/*/counters/in-octets", "json_ietf", []string{`interfaces/interface[name=veth1]/state/counters/in-octets="1099511627776"`}},
 		{"/interfaces/interface[name=veth1]/state/counters/in-octets", "json", []string{`interfaces/interface[name=veth1]/state/counters/in-octets=1099511627776`}},
 		{"/interfaces/interface[name=veth1]/state/enabled", "json", []string{`interfaces/interface[name=veth1]/state/enabled=true`}},
@@ -175,6 +177,7 @@ func TestErrors(t *testing.T) {
 		"old path":          {&gpb.GetRequest{Path: []*gpb.Path{{Element: []string{"interfaces"}}}}, codes.InvalidArgument, "element"}, //nolint:staticcheck // That is the test.
 		"ASCII":             {&gpb.GetRequest{Encoding: gpb.Encoding_ASCII}, codes.Unimplemented, "ASCII"},
 		"configuration":     {&gpb.GetRequest{Type: gpb.GetRequest_CONFIG, Path: []*gpb.Path{{}}}, codes.NotFound, "state only"},
+		"too many paths":    {&gpb.GetRequest{Path: make([]*gpb.Path, DefaultConfig().MaxPaths+1)}, codes.ResourceExhausted, "4096"},
 		"extension":         {&gpb.GetRequest{Extension: []*gnmi_ext.Extension{{}}}, codes.Unimplemented, "extensions"},
 	} {
 		if _, err := c.Get(t.Context(), tc.req); status.Code(err) != tc.code || !strings.Contains(err.Error(), tc.says) {
@@ -190,6 +193,7 @@ func TestErrors(t *testing.T) {
 	}{
 		"poll first":     {&gpb.SubscribeRequest{Request: &gpb.SubscribeRequest_Poll{}}, codes.InvalidArgument},
 		"nothing":        {subscription(gpb.SubscriptionList_STREAM), codes.InvalidArgument},
+		"too many paths": {subscription(gpb.SubscriptionList_ONCE, slices.Repeat([]*gpb.Subscription{{}}, DefaultConfig().MaxPaths+1)...), codes.ResourceExhausted},
 		"heartbeat":      {subscription(gpb.SubscriptionList_STREAM, &gpb.Subscription{HeartbeatInterval: 1}), codes.Unimplemented},
 		"short interval": {subscription(gpb.SubscriptionList_STREAM, &gpb.Subscription{Mode: gpb.SubscriptionMode_SAMPLE, SampleInterval: 1}), codes.InvalidArgument},
 		"no such node":   {subscription(gpb.SubscriptionList_ONCE, &gpb.Subscription{Path: parse("/interfaces/x")}), codes.InvalidArgument},
@@ -332,7 +336,7 @@ func TestPollAndOnce(t *testing.T) {
 
 // What a subscriber does not take is bounded, and there are only so many of them.
 func TestLimits(t *testing.T) {
-	b := newBox(t, Config{MaxSubscribers: 1, Queue: 2})
+	b := newBox(t, Config{MaxSubscribers: 1, Queue: 2, MaxPaths: 1})
 	sub, _, err := b.join()
 	if err != nil {
 		t.Fatal(err)

@@ -34,6 +34,9 @@ func (s *Server) Subscribe(stream gpb.GNMI_SubscribeServer) error {
 	if err := errors.Join(checkEncoding(list.GetEncoding()), checkExtensions(req.GetExtension())); err != nil {
 		return err
 	}
+	if err := s.checkPaths(len(list.GetSubscription())); err != nil {
+		return err
+	}
 	f, err := newFollower(stream, list)
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package gnmiserver
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -89,7 +90,13 @@ func parse(prefix, path *gpb.Path) (request, error) {
 			return nil, status.Error(codes.InvalidArgument, "path: element is the form of paths before gNMI 0.4; use elem")
 		}
 	}
-	r := append(append(request{}, prefix.GetElem()...), path.GetElem()...)
+	var r request
+	for _, e := range slices.Concat(prefix.GetElem(), path.GetElem()) {
+		// Two wildcards of any length mean no more than one, and cost a try for each way to divide it between them.
+		if n := len(r); e.GetName() != "..." || n == 0 || r[n-1].GetName() != "..." {
+			r = append(r, e)
+		}
+	}
 	for _, e := range r {
 		for key := range e.GetKey() {
 			if plain(e.GetName()) != "interface" || key != "name" {
