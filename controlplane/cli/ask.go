@@ -26,7 +26,12 @@ const target = "fabric"
 // ask reads the data beneath paths, each written as elements with slashes between.
 func (o *options) ask(ctx context.Context, paths ...string) (*branch, error) {
 	data := &branch{}
-	return data, o.once(ctx, o.list(gpb.SubscriptionList_ONCE, paths), func(n *gpb.Notification) error {
+	return data, o.askInto(ctx, data, o.list(gpb.SubscriptionList_ONCE, paths))
+}
+
+// askInto adds what a list asks for to data.
+func (o *options) askInto(ctx context.Context, data *branch, list *gpb.SubscriptionList) error {
+	return o.once(ctx, list, func(n *gpb.Notification) error {
 		data.apply(n)
 		return nil
 	})

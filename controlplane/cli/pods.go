@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 
+	gpb "github.com/openconfig/gnmi/proto/gnmi"
 	"github.com/spf13/cobra"
 )
 
@@ -18,7 +20,7 @@ func podsCommand(o *options) *cobra.Command {
 			if err := f.prepare(); err != nil {
 				return err
 			}
-			data, err := o.ask(c.Context(), append(f.podPaths(o.output != "table"), clusterStatePath)...)
+			data, err := f.askPods(c.Context(), o)
 			if err != nil {
 				return err
 			}
@@ -41,6 +43,18 @@ func podsCommand(o *options) *cobra.Command {
 	f.addFabricFlags(c.Flags())
 	c.Flags().StringVar(&f.ipText, "ip", "", "only with this address, or one in this subnet")
 	return c
+}
+
+// askPods asks for the pods that the filters can admit, and all services of these; for all pods where that is not known before.
+func (f *filters) askPods(ctx context.Context, o *options) (*branch, error) {
+	data, err := f.askService(ctx, o, func(cluster, uid string) []*gpb.Path {
+		return []*gpb.Path{inCluster(cluster, elem("pods"), entry("pod", "uid", uid)),
+			inCluster(cluster, elem("services"), elem("service"), elem("members"), entry("member", "pod-uid", uid))}
+	})
+	if err != nil || data != nil && len(f.pods(readPods(data))) > 0 {
+		return data, err
+	}
+	return o.ask(ctx, append(f.podPaths(o.output != "table"), clusterStatePath)...)
 }
 
 // pods keeps the pods that the filters admit.

@@ -18,7 +18,8 @@ type Want struct {
 	Cluster  string // "" for the fabric
 	Anywhere bool   // in all clusters, and in the fabric
 	ID       string
-	Exact    bool // the fact with the ID; else all whose ID begins with it
+	Exact    bool   // the fact with the ID; else all whose ID begins with it
+	Pod      string // of members alone: those of the pod with this UID; "" for all
 }
 
 func (w Want) matches(r inventory.Ref) bool {
@@ -28,7 +29,7 @@ func (w Want) matches(r inventory.Ref) bool {
 	if w.Exact {
 		return r.ID == w.ID
 	}
-	return strings.HasPrefix(r.ID, w.ID)
+	return strings.HasPrefix(r.ID, w.ID) && (w.Pod == "" || strings.HasSuffix(r.ID, "/"+w.Pod))
 }
 
 // AllOf wants everything of some kinds.
@@ -59,6 +60,8 @@ func (w Want) life() (owner inventory.Ref, members, ok bool) {
 		return r, false, false
 	case w.Exact:
 		return ownerOf(r), false, true
+	case w.Kind == inventory.KindMember && w.Pod != "":
+		return inventory.Ref{Kind: inventory.KindPod, Cluster: w.Cluster, ID: w.Pod}, false, true
 	case w.Kind == inventory.KindAttachment && strings.Contains(w.ID, "/"):
 		return ownerOf(r), false, true
 	case w.Kind == inventory.KindMember && strings.Count(w.ID, "/") > 1:

@@ -26,6 +26,8 @@ func wishes(r *rand.Rand) []history.Want {
 		{Kind: inventory.KindAttachment, Cluster: "blue", ID: uid + "/"},
 		{Kind: inventory.KindMember, Cluster: "blue", ID: name + "/"},
 		{Kind: inventory.KindMember, Cluster: "blue", ID: name + "/192.0.2.9/", Exact: true},
+		{Kind: inventory.KindMember, Cluster: "blue", Pod: uid},
+		{Kind: inventory.KindMember, Cluster: "blue", ID: name + "/", Pod: uid},
 		{Kind: inventory.KindService, Cluster: "blue", ID: name, Exact: true},
 		{Kind: inventory.KindService, Cluster: "blue"},
 		{Kind: inventory.KindPod, Anywhere: true, ID: "uid-1"},
@@ -41,7 +43,7 @@ func wishes(r *rand.Rand) []history.Want {
 func granted(wants []history.Want, ref inventory.Ref) bool {
 	return slices.ContainsFunc(wants, func(w history.Want) bool {
 		return w.Kind == ref.Kind && (w.Anywhere || w.Cluster == ref.Cluster) &&
-			(w.ID == ref.ID || !w.Exact && strings.HasPrefix(ref.ID, w.ID))
+			(w.ID == ref.ID || !w.Exact && strings.HasPrefix(ref.ID, w.ID)) && (w.Pod == "" || strings.HasSuffix(ref.ID, "/"+w.Pod))
 	})
 }
 

@@ -15,14 +15,13 @@ import (
 	"github.com/fabricscope/fabricscope/controlplane/inventory"
 )
 
-// The clusters whose month is simulated.
+// The cluster that is simulated.
 const (
 	livePods     = 150_000
 	liveServices = 5000
 	liveNodes    = 5000
 	perLeaf      = 25 // nodes at one switch
-	month        = 30 * 24 * time.Hour
-	perPod       = 7 // intervals of one pod's life: four of its own, two as a member, and its attachment
+	perPod       = 7  // intervals of one pod's life: four of its own, two as a member, and its attachment
 )
 
 // intervalsBench is a history under a clock that the simulation sets.
@@ -51,7 +50,7 @@ func benchIntervals(ctx context.Context, s settings) (err error) {
 	if _, err := os.Stat(file); err == nil {
 		report("intervals: those of an earlier run, in %s", s.dir)
 	} else {
-		report("intervals: %d over a month, %d pods and %d services at any time", s.intervals, livePods, liveServices)
+		report("intervals: %d over %v, %d pods and %d services at any time", s.intervals, s.span, livePods, liveServices)
 		if err := b.during(0, func() error { return b.fill(ctx) }); err != nil {
 			return err
 		}
@@ -75,7 +74,7 @@ func benchIntervals(ctx context.Context, s settings) (err error) {
 // during opens the history, and runs it while work goes on.
 func (b *intervalsBench) during(delay time.Duration, work func() error) (err error) {
 	cfg := history.DefaultConfig()
-	cfg.Dir, cfg.Retention, cfg.BatchDelay = filepath.Join(b.dir, "history"), 2*month, delay
+	cfg.Dir, cfg.Retention, cfg.BatchDelay = filepath.Join(b.dir, "history"), 2*b.span, delay
 	if b.store, err = history.New(cfg, history.Deps{Now: b.now}); err != nil {
 		return err
 	}
@@ -116,7 +115,7 @@ func service(n int) inventory.Ref {
 	return inventory.Service{Cluster: "blue", Namespace: fmt.Sprint("team-", n%200), Name: fmt.Sprint("app-", n)}.Ref()
 }
 
-// fill writes the month: everything at its beginning, and then pods that are replaced one by one.
+// fill writes the whole time: everything at its beginning, and then pods that are replaced one by one.
 func (b *intervalsBench) fill(ctx context.Context) error {
 	began, begun, written := time.Now(), cpu(), 0
 	b.surroundings()
@@ -129,14 +128,14 @@ func (b *intervalsBench) fill(ctx context.Context) error {
 	}
 	replacements := max(0, (b.intervals-written)/perPod)
 	for n := range replacements {
-		b.clock.Store(b.begin.Add(month * time.Duration(n) / time.Duration(replacements)).UnixNano())
+		b.clock.Store(b.begin.Add(time.Duration(float64(b.span) * float64(n) / float64(replacements))).UnixNano())
 		place := b.r.IntN(len(b.pods))
 		old := b.pods[place]
 		b.store.Record(inventory.Ended(old.pod.Ref(), b.now()), inventory.Ended(old.member.Ref(), b.now()), inventory.Ended(old.attachment.Ref(), b.now()))
 		b.pods[place] = b.born(place % liveServices)
 		written += perPod
 	}
-	b.clock.Store(b.begin.Add(month).UnixNano())
+	b.clock.Store(b.begin.Add(b.span).UnixNano())
 	if err := b.store.Flush(ctx); err != nil {
 		return err
 	}
@@ -180,12 +179,12 @@ func (b *intervalsBench) born(of int) livePod {
 	return livePod{p, ready, a}
 }
 
-// day is the beginning of one of the month.
+// day is the beginning of one of the time that was written.
 func (b *intervalsBench) day() time.Time {
 	return b.begin.Add(time.Duration(b.r.Int64N(int64(b.end.Sub(b.begin) - 24*time.Hour))))
 }
 
-// instant is one of the month.
+// instant is one of the time that was written.
 func (b *intervalsBench) instant() time.Time {
 	return b.begin.Add(time.Minute + time.Duration(b.r.Int64N(int64(b.end.Sub(b.begin)-time.Hour))))
 }

@@ -20,6 +20,7 @@ import (
 type settings struct {
 	records   int
 	intervals int
+	span      time.Duration
 	dir       string
 	profile   string
 }
@@ -29,7 +30,8 @@ func main() {
 	log.SetPrefix("historybench: ")
 	var s settings
 	flag.IntVar(&s.records, "records", 4<<20, "flow `RECORDS` to write, as many a day as 50 million; 0 for none")
-	flag.IntVar(&s.intervals, "intervals", 1_500_000, "`INTERVALS` to write, over a month; 0 for none")
+	flag.IntVar(&s.intervals, "intervals", 1_500_000, "`INTERVALS` to write; 0 for none")
+	flag.DurationVar(&s.span, "span", 30*24*time.Hour, "the `TIME` that they are spread over: 10 million in 3 days come as close as 100 million in 30")
 	flag.StringVar(&s.dir, "dir", "", "`DIRECTORY` to write to (default: a new one, deleted at the end)")
 	flag.StringVar(&s.profile, "profile", "", "`FILE` for a profile of the processor's time")
 	flag.Parse()

@@ -151,6 +151,20 @@ func (s *Server) view(ctx context.Context, m *moment, wants []history.Want) (inv
 	return v, nil
 }
 
+// want gives what of a kind a path can match; ok is false where that is nothing.
+func (k *kind) want(device string, path request) (w history.Want, ok bool) {
+	keys, ok := k.wantedBy(path)
+	if !ok {
+		return w, false
+	}
+	st := k.stretch(device, keys)
+	w = history.Want{Kind: k.fact, Cluster: st.cluster, Anywhere: st.anyCluster, ID: st.id, Exact: st.one}
+	if pod := keys[len(keys)-1]; k.fact == inventory.KindMember && !st.one && pod != noPod {
+		w.Pod = pod
+	}
+	return w, true
+}
+
 // wantsOf gives what of a past moment parts need to answer: what their paths may match, and the clusters, which stand in
 // for any.
 func wantsOf(parts []*part) []history.Want {
@@ -159,9 +173,8 @@ func wantsOf(parts []*part) []history.Want {
 	for _, p := range parts {
 		for _, s := range p.selectors {
 			for _, k := range s.kinds {
-				for _, st := range s.wanted[k] {
-					w := history.Want{Kind: k.fact, Cluster: st.cluster, Anywhere: st.anyCluster, ID: st.id, Exact: st.one}
-					if !seen[w] {
+				for _, path := range p.paths {
+					if w, ok := k.want(s.device, path); ok && !seen[w] {
 						seen[w] = true
 						wants = append(wants, w)
 					}
