@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -25,6 +26,7 @@ type victim struct {
 	store    *history.Store
 	flows    *records.Store
 	recorder *records.Recorder
+	stop     func()
 }
 
 // revive opens the stores in a directory as a daemon does that starts.
@@ -38,11 +40,12 @@ func revive(t *testing.T, dir string) *victim {
 	}
 	v := &victim{dir: dir, store: store, flows: flows, recorder: newRecorder(flows, store)}
 	stop := runBehind(flows.Run, runBehind(store.Run, func() error { return nil }))
-	t.Cleanup(func() {
+	v.stop = sync.OnceFunc(func() {
 		if err := stop(); err != nil && !errors.Is(err, syscall.ENOSPC) {
 			t.Error(err)
 		}
 	})
+	t.Cleanup(v.stop)
 	return v
 }
 
