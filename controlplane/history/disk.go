@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"time"
 
+	"modernc.org/sqlite"
+
 	"github.com/fabricscope/fabricscope/controlplane/inventory"
 )
 
@@ -59,13 +61,55 @@ func openDisk(cfg Config, deps Deps) (*disk, error) {
 		err = d.connect()
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", d.path, classify(err)), d.close())
+		return nil, errors.Join(fmt.Errorf("%s: %w", d.path, noRoom(filepath.Dir(d.path), classify(err))), d.close())
 	}
 	return d, nil
 }
 
+// probe says, with the path, whether files may be made in a directory. That there is no room just now does not matter.
+func probe(dir string) error {
+	f, err := os.CreateTemp(dir, ".probe-")
+	if errors.Is(err, syscall.ENOSPC) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
+// noRoom adds to an error that there is no room, where that is so: SQLite says it in many ways.
+func noRoom(dir string, err error) error {
+	var e *sqlite.Error
+	var room syscall.Statfs_t
+	if errors.As(err, &e) && syscall.Statfs(dir, &room) == nil && room.Bavail < 16 {
+		return fmt.Errorf("%w: %w", syscall.ENOSPC, err)
+	}
+	return err
+}
+
+// accessible says, with the path, which of the files cannot be written: SQLite does not tell.
+func (d *disk) accessible() error {
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		f, err := os.OpenFile(d.path+suffix, os.O_RDWR, 0)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if err := f.Close(); err != nil {
+			return err
+		}
+	}
+	return probe(filepath.Dir(d.path))
+}
+
 // inspect looks at what an earlier daemon has left, before SQLite does.
 func (d *disk) inspect(deps Deps) error {
+	if err := d.accessible(); err != nil {
+		return err
+	}
 	switch why, err := os.ReadFile(marker(d.path)); {
 	case err == nil:
 		return fmt.Errorf("%w: the last daemon could not write it: %s", ErrCorrupt, strings.TrimSpace(string(why)))

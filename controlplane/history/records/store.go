@@ -137,6 +137,9 @@ func (s *Store) open() error {
 		if err := os.MkdirAll(s.path(d), 0o750); err != nil {
 			return err
 		}
+		if err := probe(s.path(d)); err != nil {
+			return err
+		}
 	}
 	var err error
 	if s.lock, err = lockFile(s.path(lockName)); err != nil {
@@ -154,6 +157,18 @@ func (s *Store) open() error {
 
 func (s *Store) path(elements ...string) string {
 	return filepath.Join(append([]string{s.cfg.Dir}, elements...)...)
+}
+
+// probe says, with the path, whether files may be made in a directory. That there is no room just now does not matter.
+func probe(dir string) error {
+	f, err := os.CreateTemp(dir, ".probe-")
+	if errors.Is(err, syscall.ENOSPC) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
 func lockFile(path string) (*os.File, error) {
