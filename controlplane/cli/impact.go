@@ -108,21 +108,25 @@ func (l loss) unreachable(data *branch, cluster string) (func(cluster string, m 
 	if l.link != "" && !slices.ContainsFunc(links, func(f fabricLink) bool { return l.cuts(f) }) {
 		return nil, fail("no cable is known at %s", l.link)
 	}
-	cut, down := l.isolated(switches, links), portsDown(switches)
-	return func(_ string, m member) bool {
-		loses, left := false, false
-		for _, a := range m.Attachments {
-			at := a.Switch + "/" + a.Port
-			switch {
-			case down[at]:
-			case cut[a.Switch] || a.Switch == l.on || at == l.port:
-				loses = true
-			default:
-				left = true
-			}
+	cut, down := l.cutOff(switches, links), portsDown(switches)
+	return func(_ string, m member) bool { return l.takes(m, cut, down) }, nil
+}
+
+// takes says whether a member loses its last place: of those at switches that are cut off then and at ports that are
+// down already it has none.
+func (l loss) takes(m member, cut, down map[string]bool) bool {
+	loses, left := false, false
+	for _, a := range m.Attachments {
+		at := a.Switch + "/" + a.Port
+		switch {
+		case down[at]:
+		case cut[a.Switch] || a.Switch == l.on || at == l.port:
+			loses = true
+		default:
+			left = true
 		}
-		return loses && !left
-	}, nil
+	}
+	return loses && !left
 }
 
 // placeless counts the ready members, of which it is not known where they sit, each once however many services it has.
@@ -175,6 +179,16 @@ func (l loss) cuts(f fabricLink) bool {
 		}
 	}
 	return false
+}
+
+// cutOff are the switches that nothing leads to any more, and something did before: where no cables are known, as without
+// LLDP, none hangs on another.
+func (l loss) cutOff(switches []fabricSwitch, links []fabricLink) map[string]bool {
+	cut := l.isolated(switches, links)
+	for name, was := range (loss{}).isolated(switches, links) {
+		cut[name] = cut[name] && !was
+	}
+	return cut
 }
 
 // isolated are the switches that nothing else leads to any more: all but the largest group that hangs together.
