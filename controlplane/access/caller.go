@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"net"
-	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
@@ -64,7 +63,7 @@ func (g *Guard) identify(ctx context.Context, connection *tls.ConnectionState, n
 	if connection != nil && len(connection.VerifiedChains) > 0 {
 		c.principals, c.connection = principalsOf(connection.VerifiedChains[0][0]), connection
 	}
-	if err := g.certified(c.connection, time.Now()); err != nil {
+	if err := g.certified(c.connection); err != nil {
 		return caller{}, err
 	}
 	switch {

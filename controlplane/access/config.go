@@ -85,4 +85,5 @@ type Deps struct {
 	Log        *slog.Logger          // nil discards
 	Registerer prometheus.Registerer // nil registers nowhere
 	Stderr     io.Writer             // for AuditToStderr; nil is the process's
+	Now        func() time.Time      // nil is the system's clock; handshakes go by that in any case
 }

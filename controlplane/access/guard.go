@@ -24,6 +24,7 @@ import (
 type Guard struct {
 	cfg      Config
 	log      *slog.Logger
+	now      func() time.Time
 	metrics  *metrics
 	identity *kept[tls.Certificate]
 	clients  *kept[*x509.CertPool]           // nil if no certificates are asked for
@@ -48,13 +49,16 @@ func New(cfg Config, deps Deps) (*Guard, error) {
 	if deps.Stderr == nil {
 		deps.Stderr = os.Stderr
 	}
+	if deps.Now == nil {
+		deps.Now = time.Now
+	}
 	if len(cfg.NamesKey) == 0 {
 		cfg.NamesKey = make([]byte, sha256.Size)
 		if _, err := rand.Read(cfg.NamesKey); err != nil {
 			return nil, fmt.Errorf("access: %w", err)
 		}
 	}
-	g := &Guard{cfg: cfg, log: deps.Log, failures: limiter{from: map[netip.Addr]*rate.Limiter{}},
+	g := &Guard{cfg: cfg, log: deps.Log, now: deps.Now, failures: limiter{from: map[netip.Addr]*rate.Limiter{}},
 		open: openStreams{all: map[*knownStream]struct{}{}}}
 	if err := g.read(); err != nil {
 		return nil, fmt.Errorf("access: %w", err)
@@ -63,7 +67,7 @@ func New(cfg Config, deps Deps) (*Guard, error) {
 	if g.metrics, err = newMetrics(g, deps.Registerer); err != nil {
 		return nil, fmt.Errorf("access: metrics: %w", err)
 	}
-	if leaf, now := g.identity.get().Leaf, time.Now(); now.Before(leaf.NotBefore) || now.After(leaf.NotAfter) {
+	if leaf, now := g.identity.get().Leaf, g.now(); now.Before(leaf.NotBefore) || now.After(leaf.NotAfter) {
 		g.log.Warn("clients will refuse the server's certificate", "file", cfg.Certificate, "from", leaf.NotBefore, "until", leaf.NotAfter)
 	}
 	if err := g.openLog(deps.Stderr); err != nil {

@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 }
 
 // patience is how long a test waits for what must come.
-const patience = 10 * time.Second
+const patience = 30 * time.Second
 
 // guarded is a lab behind a guard.
 type guarded struct {
@@ -46,6 +46,7 @@ type guarded struct {
 	cfg       access.Config
 	facts     []inventory.Fact // besides the shop's
 	stderr    io.Writer
+	now       func() time.Time
 	guard     *access.Guard
 	authority *x509.CertPool // of the server
 }
@@ -69,7 +70,7 @@ func prepare(t *testing.T, mode string) *guarded {
 func (g *guarded) start(t *testing.T) *guarded {
 	t.Helper()
 	var err error
-	if g.guard, err = access.New(g.cfg, access.Deps{Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Registerer: g.registry, Stderr: g.stderr}); err != nil {
+	if g.guard, err = access.New(g.cfg, access.Deps{Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Registerer: g.registry, Stderr: g.stderr, Now: g.now}); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"sync"
-	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -61,7 +60,7 @@ func (g *Guard) review(changed bool) {
 		if changed {
 			err = g.admits(s)
 		} else {
-			err = g.certified(callerOf(s.ctx).connection, time.Now())
+			err = g.certified(callerOf(s.ctx).connection)
 		}
 		if err != nil {
 			g.metrics.ended.WithLabelValues(status.Code(err).String()).Inc()
@@ -73,7 +72,7 @@ func (g *Guard) review(changed bool) {
 // admits says whether the caller of a stream could open it now; the error says why not.
 func (g *Guard) admits(s *knownStream) error {
 	c := callerOf(s.ctx)
-	if err := g.certified(c.connection, time.Now()); err != nil {
+	if err := g.certified(c.connection); err != nil {
 		return err
 	}
 	if c.user != "" && !g.users.get().has(c.user, c.hash) {
@@ -86,7 +85,7 @@ func (g *Guard) admits(s *knownStream) error {
 }
 
 // certified says whether the certificate of a connection, if there is one, is good now: the handshake may be long ago.
-func (g *Guard) certified(c *tls.ConnectionState, now time.Time) error {
+func (g *Guard) certified(c *tls.ConnectionState) error {
 	if g.clients == nil || c == nil || len(c.PeerCertificates) == 0 {
 		return nil
 	}
@@ -94,7 +93,7 @@ func (g *Guard) certified(c *tls.ConnectionState, now time.Time) error {
 	for _, cert := range c.PeerCertificates[1:] {
 		between.AddCert(cert)
 	}
-	_, err := c.PeerCertificates[0].Verify(x509.VerifyOptions{Roots: g.clients.get(), Intermediates: between, CurrentTime: now,
+	_, err := c.PeerCertificates[0].Verify(x509.VerifyOptions{Roots: g.clients.get(), Intermediates: between, CurrentTime: g.now(),
 		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
 	if err != nil {
 		return status.Errorf(codes.Unauthenticated, "the client certificate is not good any more: %v", err)

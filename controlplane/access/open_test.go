@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -124,9 +125,15 @@ func TestStreamsAgainstANewPolicyEnd(t *testing.T) {
 
 // TestStreamsEndWithTheirCertificates, without a file that changes.
 func TestStreamsEndWithTheirCertificates(t *testing.T) {
-	g := prepare(t, access.Required).start(t)
-	brief := g.clients.sign(t, &x509.Certificate{Subject: pkix.Name{CommonName: "brief"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(2 * time.Second)})
-	ending, lasting := g.follow(t, []tls.Certificate{brief}), g.follow(t, []tls.Certificate{g.clients.client(t, "spiffe://example.org/nms")})
+	g := prepare(t, access.Required)
+	var passed atomic.Int64 // nanoseconds
+	g.now = func() time.Time { return time.Now().Add(time.Duration(passed.Load())) }
+	g.start(t)
+	until := func(end time.Duration) []tls.Certificate {
+		return []tls.Certificate{g.clients.sign(t, &x509.Certificate{Subject: pkix.Name{CommonName: "client"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(end)})}
+	}
+	ending, lasting := g.follow(t, until(30*time.Minute)), g.follow(t, until(50*time.Minute))
+	passed.Store(int64(40 * time.Minute))
 	ends(t, ending, codes.Unauthenticated)
 	g.goesOn(t, lasting)
 }
