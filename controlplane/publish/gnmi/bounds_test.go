@@ -7,12 +7,14 @@ import (
 	"io"
 	"math"
 	"net"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
 	"github.com/openconfig/gnmic/pkg/api"
+	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
@@ -182,5 +184,67 @@ func TestRangeThatGoesOnLeavesThePast(t *testing.T) {
 	next(t, stream, map[string]string{role: "SPINE"})
 	if _, err := once(t, dial(t, lab), subscribe(role), api.Extension_HistorySnapshotTime(shop.Epoch().Add(time.Minute))); err != nil {
 		t.Error(err)
+	}
+}
+
+// endless is a service that sends without end.
+type endless struct{}
+
+func (endless) Register(to grpc.ServiceRegistrar) {
+	to.RegisterService(&grpc.ServiceDesc{ServiceName: "test.Endless", HandlerType: (*any)(nil), Streams: []grpc.StreamDesc{{
+		StreamName: "Send", ServerStreams: true, Handler: func(_ any, stream grpc.ServerStream) error {
+			if err := stream.RecvMsg(new(gpb.CapabilityRequest)); err != nil {
+				return err
+			}
+			for {
+				if err := stream.SendMsg(&gpb.CapabilityResponse{GNMIVersion: strings.Repeat("x", 1<<14)}); err != nil {
+					return err
+				}
+			}
+		}}}}, endless{})
+}
+
+// TestOtherServicesAreBounded has a client of another service take nothing, and a second one asking meanwhile.
+func TestOtherServicesAreBounded(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	lab := gnmitest.StartWith(t, nil, func(d *gnmi.Deps, _ *records.Store) {
+		d.Services, d.Registerer = append(d.Services, endless{}), registry
+	},
+		func(_ *historyConfig, c *gnmiConfig) { c.MaxPast, c.SendTimeout = 1, time.Second })
+	conn, err := grpc.NewClient(lab.Address, grpc.WithTransportCredentials(credentials.NewTLS(clientTLS(t, lab.CA))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	call := func() grpc.ClientStream {
+		t.Helper()
+		stream, err := conn.NewStream(deadline(t), &grpc.StreamDesc{ServerStreams: true}, "/test.Endless/Send")
+		if err == nil {
+			err = stream.SendMsg(new(gpb.CapabilityRequest))
+		}
+		if err != nil && !errors.Is(err, io.EOF) {
+			t.Fatal(err)
+		}
+		return stream
+	}
+	stuck := call()
+	if _, err := stuck.Header(); err != nil { // it is being served
+		t.Fatal(err)
+	}
+	wantCode(t, call().RecvMsg(new(gpb.CapabilityResponse)), codes.ResourceExhausted, "1 calls about the past already", "gnmi.max-past")
+	waitFor(t, "who takes nothing stays", func() bool { return gauge(t, registry, "fabricscope_gnmi_past_calls") == 0 })
+	for err = nil; err == nil; {
+		err = stuck.RecvMsg(new(gpb.CapabilityResponse))
+	}
+	wantCode(t, err, codes.ResourceExhausted, "took nothing for 1s", "gnmi.send-timeout")
+}
+
+// waitFor waits until something is so.
+func waitFor(t *testing.T, not string, so func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !so(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal(not)
+		}
 	}
 }

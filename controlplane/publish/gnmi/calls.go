@@ -2,6 +2,8 @@ package gnmi
 
 import (
 	"context"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -57,9 +59,47 @@ func (s *Server) hearStream(srv any, stream grpc.ServerStream, info *grpc.Stream
 	if !inTime(stream.Context()) {
 		return s.errSilent()
 	}
-	err := handle(srv, &heardStream{ServerStream: stream, server: s})
+	heard := &heardStream{ServerStream: stream, server: s}
+	var err error
+	if strings.HasPrefix(info.FullMethod, "/gnmi.gNMI/") || strings.HasPrefix(info.FullMethod, "/grpc.reflection.") {
+		err = handle(srv, heard)
+	} else {
+		err = s.attendService(srv, heard, handle)
+	}
 	s.metrics.ended(info.FullMethod, err)
 	return err
+}
+
+// attendService serves a call of one of Deps.Services, which read the past: they count as such, and are cut off when their
+// clients take nothing.
+func (s *Server) attendService(srv any, stream *heardStream, handle grpc.StreamHandler) error {
+	leave, err := s.past.enter(s.caller(stream.Context()))
+	if err != nil {
+		return err
+	}
+	stream.attended = true
+	ended := make(chan error, 1)
+	go func() { // ends with the call at the latest
+		defer leave()
+		ended <- handle(srv, stream)
+	}()
+	check := time.NewTicker(s.cfg.SendTimeout / 4)
+	defer check.Stop()
+	for {
+		select {
+		case err := <-ended:
+			return err
+		case now := <-check.C:
+			if since := stream.sending.Load(); since != nil && now.Sub(*since) > s.cfg.SendTimeout {
+				s.metrics.stuck.Inc()
+				return s.errStuck()
+			}
+		}
+	}
+}
+
+func (s *Server) errStuck() error {
+	return status.Errorf(codes.ResourceExhausted, "the client took nothing for %v (gnmi.send-timeout)", s.cfg.SendTimeout)
 }
 
 func (s *Server) errSilent() error {
@@ -71,6 +111,19 @@ type heardStream struct {
 	grpc.ServerStream
 	server *Server
 	spoken bool
+
+	attended bool                      // whether somebody looks at sending
+	sending  atomic.Pointer[time.Time] // when the send that is going on began; nil for none
+}
+
+// SendMsg implements grpc.ServerStream.
+func (h *heardStream) SendMsg(m any) error {
+	if h.attended {
+		now := time.Now()
+		h.sending.Store(&now)
+		defer h.sending.Store(nil)
+	}
+	return h.ServerStream.SendMsg(m)
 }
 
 // RecvMsg implements grpc.ServerStream. After the error of a silent call nothing more may be received.

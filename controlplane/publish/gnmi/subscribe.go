@@ -84,7 +84,7 @@ func (s *Server) attend(ctx context.Context, sub *subscription, ended, heard <-c
 			if sub.sendsFor() > s.cfg.SendTimeout {
 				s.metrics.stuck.Inc()
 				s.log.Warn("gNMI subscriber takes nothing and is cut off", "timeout", s.cfg.SendTimeout)
-				return status.Errorf(codes.ResourceExhausted, "the subscriber took nothing for %v (gnmi.send-timeout)", s.cfg.SendTimeout)
+				return s.errStuck()
 			}
 		}
 	}
