@@ -119,6 +119,14 @@ func TestDamagedFilesAreIsolated(t *testing.T) {
 		"no database": func(_ *testing.T, file string) error {
 			return os.WriteFile(file, []byte(strings.Repeat("no database ", 1000)), 0o600)
 		},
+		"emptied": func(t *testing.T, file string) error {
+			made(t, filepath.Dir(file))
+			return os.Truncate(file, 0)
+		},
+		"cut": func(t *testing.T, file string) error {
+			made(t, filepath.Dir(file))
+			return os.Truncate(file, 20<<10)
+		},
 		"overwritten": func(t *testing.T, file string) error {
 			made(t, filepath.Dir(file))
 			f, err := os.OpenFile(file, os.O_WRONLY, 0)

@@ -117,7 +117,13 @@ func (d *disk) inspect(deps Deps) error {
 		return err
 	}
 	wal, err := os.Stat(d.path + "-wal")
-	if err != nil || wal.Size() == 0 {
+	logged := err == nil && wal.Size() > 0
+	switch file, err := os.Stat(d.path); {
+	case err == nil && file.Size() == 0:
+		return fmt.Errorf("%w: it is empty", ErrCorrupt) // which is a new one to SQLite
+	case errors.Is(err, fs.ErrNotExist) && logged:
+		return fmt.Errorf("%w: it is gone, and its write-ahead log is there", ErrCorrupt)
+	case !logged:
 		return nil
 	}
 	copied, end, err := isolateLog(d.path+"-wal", deps.Now())
