@@ -3,6 +3,7 @@ package clock
 import (
 	"context"
 	"math"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,8 +16,8 @@ import (
 func TestSteps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
-		off := time.Duration(0)
-		c := newClock(func() time.Time { return time.Now().Round(0).Add(off) }, func() time.Duration { return time.Since(began) })
+		var off atomic.Int64 // by how much the wall clock is ahead
+		c := newClock(func() time.Time { return time.Now().Round(0).Add(time.Duration(off.Load())) }, func() time.Duration { return time.Since(began) })
 		ctx, stop := context.WithCancel(t.Context())
 		var told []Step
 		ended := make(chan error, 1)
@@ -26,14 +27,14 @@ func TestSteps(t *testing.T) {
 		if c.Steady() != math.MaxInt64 {
 			t.Errorf("steady for %v before the first step", c.Steady())
 		}
-		off = 100 * time.Millisecond // as NTP without a step
+		off.Store(int64(100 * time.Millisecond)) // as NTP without a step
 		time.Sleep(time.Minute)
-		off = 3 * time.Hour
+		off.Store(int64(3 * time.Hour))
 		if got := c.Steady(); got != 0 {
 			t.Errorf("steady for %v, want that a step is noticed at once", got)
 		}
 		time.Sleep(10 * time.Minute)
-		off = 0
+		off.Store(0)
 		time.Sleep(5 * time.Minute)
 		stop()
 		if err := <-ended; err != nil {
