@@ -106,9 +106,9 @@ bench-gnmi: ## the gNMI server with 150,000 pods and 1,000 subscribers, each num
 	go build -o build/ ./controlplane/publish/gnmi/gnmibench
 	build/gnmibench $(BENCH_GNMI)
 
-bench-history: bench-kube ## the cluster of bench-kube; flow records and intervals: written, found, and their size [BENCH_RECORDS=50000000 BENCH_INTERVALS=100000000]
+bench-history: bench-kube ## the cluster of bench-kube; flow records and intervals: written, found, and their size [BENCH_RECORDS=50000000 BENCH_INTERVALS=100000000; as close in less time: BENCH_INTERVALS=10000000 BENCH_SPAN=72h]
 	go build -o build/ ./controlplane/history/historybench
-	build/historybench $(if $(BENCH_RECORDS),-records $(BENCH_RECORDS)) $(if $(BENCH_INTERVALS),-intervals $(BENCH_INTERVALS)) $(if $(BENCH_DIR),-dir "$(BENCH_DIR)")
+	build/historybench $(if $(BENCH_RECORDS),-records $(BENCH_RECORDS)) $(if $(BENCH_INTERVALS),-intervals $(BENCH_INTERVALS)) $(if $(BENCH_SPAN),-span $(BENCH_SPAN)) $(if $(BENCH_DIR),-dir "$(BENCH_DIR)")
 
 bench-kube: deps build kubernetes ## the controller against a real API server with 5,000 simulated nodes [BENCH_KUBE="-pods 15000 -nodes 500"]
 	go build -C bmv2-lab/kubebench/kwok -o $(CURDIR)/build/ sigs.k8s.io/kwok/cmd/kwok
