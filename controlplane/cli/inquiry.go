@@ -9,8 +9,12 @@ import (
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
 )
 
-// inquiryPaths is how many paths are asked for at once; the server takes no more than gnmi.max-paths.
-const inquiryPaths = 200
+// inquiryPaths is how many paths are asked for at once: with more, the server takes longer for each. scanPaths is the same of
+// what it looks at all of; it takes no more than gnmi.max-paths.
+const (
+	inquiryPaths = 60
+	scanPaths    = 200
+)
 
 // inquiry asks what happened between two moments, again and again for what the answers before led to: the server finds an
 // object by its name at once, among however many.
@@ -47,6 +51,15 @@ func entry(name string, keys ...string) *gpb.PathElem {
 	return e
 }
 
+// keyless writes a path without its keys.
+func keyless(p *gpb.Path) string {
+	var names []string
+	for _, e := range p.GetElem() {
+		names = append(names, e.GetName())
+	}
+	return strings.Join(names, "/")
+}
+
 func elem(name string) *gpb.PathElem { return &gpb.PathElem{Name: name} }
 
 // inCluster is where to ask in a cluster, "" for any.
@@ -67,13 +80,31 @@ func (q *inquiry) ask(ctx context.Context, paths ...*gpb.Path) error {
 			fresh = append(fresh, p)
 		}
 	}
-	for some := range slices.Chunk(fresh, inquiryPaths) {
-		err := q.o.replay(ctx, q.client, q.since, q.until, some, func(s step) { q.steps = append(q.steps, s) })
+	// A question about all of a kind costs the same for one path as for many: those of one kind are asked together.
+	slices.SortStableFunc(fresh, func(a, b *gpb.Path) int { return strings.Compare(keyless(a), keyless(b)) })
+	for len(fresh) > 0 {
+		n := together(fresh)
+		err := q.o.replay(ctx, q.client, q.since, q.until, fresh[:n], func(s step) { q.steps = append(q.steps, s) })
 		if err != nil {
 			return err
 		}
+		fresh = fresh[n:]
 	}
 	return nil
+}
+
+// together is how many of the first paths are asked for at once: those of one kind, and of links and endpoints, which the server
+// finds by a look at all, as many as it takes.
+func together(paths []*gpb.Path) int {
+	first, most := keyless(paths[0]), inquiryPaths
+	if strings.HasPrefix(first, linksPath) || strings.HasPrefix(first, endpointsPath) {
+		most = scanPaths
+	}
+	n := 1
+	for n < min(len(paths), most) && keyless(paths[n]) == first {
+		n++
+	}
+	return n
 }
 
 // about asks for everything that a topic depends on.
