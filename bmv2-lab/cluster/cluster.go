@@ -21,6 +21,7 @@ type Cluster struct {
 	logger    *slog.Logger
 	ready     chan struct{} // closed by Run once the cluster answers
 	authority *authority    // set by Run before ready is closed
+	restarts  chan restart  // to Run, see Restart
 }
 
 // New checks the configuration and that the executables are there.
@@ -36,6 +37,7 @@ func New(config Config, deps Deps) (*Cluster, error) {
 		logger:    deps.Logger.With("cluster", config.Name),
 		ready:     make(chan struct{}),
 		authority: &authority{},
+		restarts:  make(chan restart),
 	}
 	for _, component := range slices.Concat(cluster.stages()...) {
 		if info, err := os.Stat(component.path); err != nil {
@@ -162,17 +164,26 @@ func (c *Cluster) start(component component) (*process.Process, error) {
 	return started, nil
 }
 
-// watch waits for the context or for the end of any process.
+// watch waits for the context or for the end of any process, and restarts what it is asked to.
 func (c *Cluster) watch(ctx context.Context, running []*process.Process) error {
-	cases := []reflect.SelectCase{{Dir: reflect.SelectRecv, Chan: reflect.ValueOf(ctx.Done())}}
-	for _, process := range running {
-		cases = append(cases, reflect.SelectCase{Dir: reflect.SelectRecv, Chan: reflect.ValueOf(process.Done())})
+	for {
+		cases := []reflect.SelectCase{{Dir: reflect.SelectRecv, Chan: reflect.ValueOf(ctx.Done())},
+			{Dir: reflect.SelectRecv, Chan: reflect.ValueOf(c.restarts)}}
+		for _, process := range running {
+			cases = append(cases, reflect.SelectCase{Dir: reflect.SelectRecv, Chan: reflect.ValueOf(process.Done())})
+		}
+		chosen, asked, _ := reflect.Select(cases)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case chosen == 1:
+			if err := c.again(ctx, running, asked.Interface().(restart)); err != nil {
+				return runError(ctx, c.config.Name, err)
+			}
+		default:
+			return fmt.Errorf("cluster %s: %w", c.config.Name, running[chosen-2].Err())
+		}
 	}
-	chosen, _, _ := reflect.Select(cases)
-	if chosen == 0 || ctx.Err() != nil {
-		return nil
-	}
-	return fmt.Errorf("cluster %s: %w", c.config.Name, running[chosen-1].Err())
 }
 
 // stop ends the processes, the last started first.

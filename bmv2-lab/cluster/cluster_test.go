@@ -118,6 +118,7 @@ func TestControlPlane(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	t.Run("components are restarted", func(t *testing.T) { testRestart(ctx, t, cluster, admin) })
 	processes := pids(t, config, "etcd", KubeAPIServer, KubeControllerManager, KubeScheduler)
 	if err := stop(); err != nil {
 		t.Errorf("stop: %v", err)
@@ -183,6 +184,30 @@ func testReader(ctx context.Context, t *testing.T, cluster *Cluster) {
 	}
 	if err := reader.CoreV1().Nodes().Delete(ctx, "one", metav1.DeleteOptions{}); !apierrors.IsForbidden(err) {
 		t.Errorf("deleting a node: got %v, want Forbidden", err)
+	}
+}
+
+// testRestart restarts etcd and the API server, after which the cluster is as it was.
+func testRestart(ctx context.Context, t *testing.T, cluster *Cluster, admin kubernetes.Interface) {
+	want, err := admin.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"etcd", KubeAPIServer} {
+		before := pids(t, cluster.Config(), name)
+		if err := cluster.Restart(ctx, name); err != nil {
+			t.Fatal(err)
+		}
+		if after := pids(t, cluster.Config(), name); after[name] == before[name] {
+			t.Errorf("%s is still process %d", name, after[name])
+		}
+	}
+	got, err := admin.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
+	if err != nil || len(got.Items) != len(want.Items) {
+		t.Errorf("%d nodes and %v, want %d", len(got.Items), err, len(want.Items))
+	}
+	if err := cluster.Restart(ctx, "kubelet"); err == nil {
+		t.Error("a component that there is not was restarted")
 	}
 }
 

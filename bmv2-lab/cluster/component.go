@@ -15,7 +15,7 @@ type component struct {
 }
 
 func (c *Cluster) etcd() component {
-	client, peer := "http://"+c.config.endpoint(portEtcd), "http://"+c.config.endpoint(portEtcdPeer)
+	client, peer := c.config.EtcdURL(), "http://"+c.config.endpoint(portEtcdPeer)
 	return component{
 		name:   "etcd",
 		path:   c.config.Etcd,
@@ -31,6 +31,7 @@ func (c *Cluster) etcd() component {
 			"--logger=zap",
 			"--log-level=warn",
 			"--snapshot-count=20000",
+			"--quota-backend-bytes=8589934592", // by default 2 GiB, which a cluster of 5,000 nodes outgrows
 			// The data lives as long as the run: nothing is worth waiting for a disk.
 			"--unsafe-no-fsync",
 		},

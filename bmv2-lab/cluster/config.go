@@ -95,6 +95,9 @@ func (c Config) URL() string {
 	return "https://" + c.endpoint(portAPI)
 }
 
+// EtcdURL is that of etcd's clients.
+func (c Config) EtcdURL() string { return "http://" + c.endpoint(portEtcd) }
+
 // DNSAddress is the ClusterIP that the cluster DNS has by convention: the
 // tenth address of the service CIDR.
 func (c Config) DNSAddress() netip.Addr { return nthAddress(c.ServiceCIDR, 10) }

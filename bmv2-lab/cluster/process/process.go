@@ -166,6 +166,17 @@ func (p *Process) Stop(grace time.Duration) {
 	}
 }
 
+// Kill ends the process group as kill -9 does, and returns when it has ended.
+func (p *Process) Kill() {
+	select {
+	case <-p.done:
+		return
+	default:
+	}
+	_ = syscall.Kill(-p.pid, syscall.SIGKILL) // gone already is fine
+	<-p.done
+}
+
 // Err describes the end of the process with the last lines of its log, or is
 // nil while it runs.
 func (p *Process) Err() error {
