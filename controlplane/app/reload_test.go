@@ -76,11 +76,18 @@ func TestReload(t *testing.T) {
 	if waiting, err := d.Reload(next); err != nil || strings.Join(waiting, " ") != "http flows" {
 		t.Errorf("another address and time: %v waits, %v", waiting, err)
 	}
-	next.Clusters = []config.Cluster{{Name: "red", Kubeconfig: filepath.Join(dir, "none")}}
-	if _, err := d.Reload(next); err == nil || !strings.Contains(err.Error(), "cluster red: kubeconfig") {
-		t.Errorf("a kubeconfig that is not there: %v", err)
+	// A kubeconfig that is not there yet is waited for; only what the configuration itself says can be refused.
+	missing := config.Cluster{Name: "red", Kubeconfig: filepath.Join(dir, "none")}
+	next.Clusters = append(next.Clusters, missing)
+	if _, err := d.Reload(next); err != nil || len(d.cfg.Clusters) != 3 {
+		t.Errorf("a kubeconfig that is not there: %v, %v", err, d.cfg.Clusters)
 	}
-	if len(d.cfg.Clusters) != 2 {
+	missing.Server = "https://127.0.0.1:1"
+	next.Clusters = []config.Cluster{missing}
+	if _, err := d.Reload(next); err == nil || !strings.Contains(err.Error(), "red") {
+		t.Errorf("a kubeconfig and a server: %v", err)
+	}
+	if len(d.cfg.Clusters) != 3 {
 		t.Errorf("after a refused configuration: %v", d.cfg.Clusters)
 	}
 }

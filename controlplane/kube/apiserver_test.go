@@ -2,13 +2,16 @@ package kube_test
 
 import (
 	"context"
+	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
+	"math/big"
 	"net"
 	"os"
 	"path/filepath"
@@ -28,7 +31,8 @@ import (
 	"github.com/fabricscope/fabricscope/bmv2-lab/cluster/process"
 )
 
-const token = "test-token"
+// Tokens of an administrator, and of a user without rights.
+const token, limitedToken = "test-token", "limited-token"
 
 // apiServer is a real kube-apiserver with etcd, which a test kills and starts again. Nothing else of
 // a control plane runs: what kubelets and controllers do the test does.
@@ -82,19 +86,49 @@ func (s *apiServer) writeKeys() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	clients, expired, expiredKey := s.expiredClient()
 	accounts, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	for name, content := range map[string][]byte{
 		"serving.crt": crt, "serving.key": key, "token": []byte(token),
-		"tokens.csv":   []byte(token + ",tester,1,system:masters\n"),
+		"tokens.csv":  []byte(token + ",tester,1,system:masters\n" + limitedToken + ",limited,2\n"),
+		"clients.crt": clients, "expired.crt": expired, "expired.key": expiredKey,
 		"accounts.key": pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(accounts)}),
 	} {
 		if err := os.WriteFile(s.file(name), content, 0o600); err != nil {
 			s.t.Fatal(err)
 		}
 	}
+}
+
+// expiredClient makes an authority of clients, and a certificate with its key that it signed and that is too old.
+func (s *apiServer) expiredClient() (authority, client, clientKey []byte) {
+	s.t.Helper()
+	now := time.Now()
+	template := func(subject string, until time.Time) *x509.Certificate {
+		return &x509.Certificate{SerialNumber: big.NewInt(now.UnixNano()), Subject: pkix.Name{CommonName: subject, Organization: []string{"system:masters"}},
+			NotBefore: now.Add(-2 * time.Hour), NotAfter: until, BasicConstraintsValid: true, IsCA: subject == "clients",
+			KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
+	}
+	_, signer, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	root := template("clients", now.Add(time.Hour))
+	sign := func(of *x509.Certificate) []byte {
+		der, err := x509.CreateCertificate(rand.Reader, of, root, signer.Public(), signer)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(signer)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return sign(root), sign(template("tester", now.Add(-time.Hour))), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
 }
 
 func (s *apiServer) start(name, path string, args ...string) *process.Process {
@@ -119,7 +153,7 @@ func (s *apiServer) serve() {
 	s.apiserver = s.start("kube-apiserver", filepath.Join(s.binaries, cluster.KubeAPIServer),
 		"--etcd-servers="+s.etcdURL, "--bind-address=127.0.0.1", fmt.Sprintf("--secure-port=%d", s.port),
 		"--tls-cert-file="+s.file("serving.crt"), "--tls-private-key-file="+s.file("serving.key"),
-		"--token-auth-file="+s.file("tokens.csv"), "--authorization-mode=RBAC",
+		"--token-auth-file="+s.file("tokens.csv"), "--client-ca-file="+s.file("clients.crt"), "--authorization-mode=RBAC",
 		"--service-account-issuer=https://kubernetes.default.svc", "--service-account-key-file="+s.file("accounts.key"),
 		"--service-account-signing-key-file="+s.file("accounts.key"), "--service-cluster-ip-range=10.96.0.0/16",
 		"--disable-admission-plugins=ServiceAccount", "--endpoint-reconciler-type=none", "--profiling=false")

@@ -27,15 +27,17 @@ import (
 // cluster is one API and what is watched of it.
 type cluster struct {
 	name    string
-	vnis    []uint32
-	rest    *rest.Config
+	access  access
 	retry   retry
 	look    time.Duration // between looks for APIs that come and go
 	sink    Sink
 	log     *slog.Logger
 	now     func() time.Time
 	metrics *metrics
-	health  *health
+
+	entrances *entrances
+	watched   []resource
+	health    *health
 }
 
 type retry struct{ min, max time.Duration }
@@ -63,16 +65,24 @@ func (c *cluster) resources(e *entrances) []resource {
 	}
 }
 
+// prepare makes what run fills.
+func (c *cluster) prepare() {
+	c.entrances = newEntrances(c)
+	c.watched = c.resources(c.entrances)
+	c.health = newHealth(c, c.watched)
+}
+
 // run follows every resource of the cluster until ctx ends. What cannot be followed at all is
 // in the cluster's state.
 func (c *cluster) run(ctx context.Context) {
-	ingresses := newEntrances(c)
-	resources := c.resources(ingresses)
-	c.health = newHealth(c, resources)
 	defer c.health.close()
-	connection, err := rest.HTTPClientFor(c.rest)
+	if c.access.rest == nil {
+		<-ctx.Done()
+		return
+	}
+	connection, err := rest.HTTPClientFor(c.access.rest)
 	if err != nil {
-		c.health.failed(resources[0].name, err)
+		c.health.failed(c.watched[0].name, err)
 		<-ctx.Done()
 		return
 	}
@@ -81,9 +91,9 @@ func (c *cluster) run(ctx context.Context) {
 	ctx = klog.NewContext(ctx, logr.Discard())
 	var running sync.WaitGroup
 	defer running.Wait()
-	for _, r := range resources {
+	for _, r := range c.watched {
 		o := &observer{cluster: c, resource: r.name, next: connection.Transport}
-		client, err := restClient(*c.rest, r.group, &http.Client{Transport: o})
+		client, err := restClient(*c.access.rest, r.group, &http.Client{Transport: o})
 		if err != nil {
 			c.health.failed(r.name, err)
 			continue
@@ -92,7 +102,7 @@ func (c *cluster) run(ctx context.Context) {
 		reflector := c.reflector(ctx, r, &observed{ListWatch: list, observer: o})
 		running.Go(func() { reflector.RunWithContext(ctx) })
 	}
-	running.Go(func() { c.followGateways(ctx, connection, ingresses) })
+	running.Go(func() { c.followGateways(ctx, connection) })
 }
 
 // restClient is a client that knows the objects of one group alone.

@@ -33,7 +33,7 @@ func gatewayResources() []string {
 }
 
 // followGateways watches the resources of the Gateway API while there are such, until ctx ends.
-func (c *cluster) followGateways(ctx context.Context, connection *http.Client, e *entrances) {
+func (c *cluster) followGateways(ctx context.Context, connection *http.Client) {
 	following := map[string]context.CancelFunc{}
 	var running sync.WaitGroup
 	defer running.Wait()
@@ -48,7 +48,7 @@ func (c *cluster) followGateways(ctx context.Context, connection *http.Client, e
 			case serves && !follows:
 				ctx, cancel := context.WithCancel(ctx)
 				following[name] = cancel
-				running.Go(func() { c.followDynamic(ctx, name, connection, e) })
+				running.Go(func() { c.followDynamic(ctx, name, connection) })
 			case !serves && follows:
 				stop()
 				delete(following, name)
@@ -67,7 +67,7 @@ func (c *cluster) followGateways(ctx context.Context, connection *http.Client, e
 
 // servedOf names the resources of a group that the API server serves; none if it does not know the group.
 func (c *cluster) servedOf(ctx context.Context, group schema.GroupVersion, connection *http.Client) ([]string, error) {
-	client, err := restClient(*c.rest, group, connection)
+	client, err := restClient(*c.access.rest, group, connection)
 	if err != nil {
 		return nil, err
 	}
@@ -91,9 +91,9 @@ func (c *cluster) servedOf(ctx context.Context, group schema.GroupVersion, conne
 
 // followDynamic watches one resource whose type is not compiled in, until ctx ends. Then nothing is known
 // of it any more.
-func (c *cluster) followDynamic(ctx context.Context, name string, connection *http.Client, e *entrances) {
+func (c *cluster) followDynamic(ctx context.Context, name string, connection *http.Client) {
 	o := &observer{cluster: c, resource: name, next: connection.Transport}
-	client, err := dynamic.NewForConfigAndClient(c.rest, &http.Client{Transport: o})
+	client, err := dynamic.NewForConfigAndClient(c.access.rest, &http.Client{Transport: o})
 	if err != nil {
 		c.log.Error("cannot watch", "resource", name, "error", err)
 		return
@@ -112,9 +112,9 @@ func (c *cluster) followDynamic(ctx context.Context, name string, connection *ht
 			return api.Watch(ctx, options)
 		},
 	}
-	r := resource{name: name, kind: &unstructured.Unstructured{}, store: e.part(name)}
+	r := resource{name: name, kind: &unstructured.Unstructured{}, store: c.entrances.part(name)}
 	c.reflector(ctx, r, &observed{ListWatch: list, observer: o}).RunWithContext(ctx)
-	e.drop(name)
+	c.entrances.drop(name)
 }
 
 // gatewayObject is what is read of gateways and their routes (Gateway API v1, GatewaySpec and CommonRouteSpec).

@@ -3,8 +3,9 @@ package kube
 import (
 	"errors"
 	"log/slog"
-	"net"
+	"maps"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,6 +25,7 @@ const (
 // health is the state of a cluster, from the last request for each resource.
 type health struct {
 	fact  inventory.Cluster // without state and message
+	from  access
 	sink  Sink
 	log   *slog.Logger
 	now   func() time.Time
@@ -34,6 +36,7 @@ type health struct {
 	of     map[string]*request // guarded by mu; by resource
 	before string              // guarded by mu; the last state told
 	gap    gap                 // guarded by mu
+	broken string              // guarded by mu; why the files with the credentials cannot be used, empty if they can
 	closed bool                // guarded by mu
 }
 
@@ -43,6 +46,7 @@ type request struct {
 	listed   bool
 	denied   bool // the credentials may not read it
 	err      error
+	garbled  bool      // err is about an answer that cannot be read
 	heard    time.Time // when it was last certain that nothing was missed
 	// resumed runs while a watch that goes on after an outage may still turn out to have a gap.
 	resumed *time.Timer
@@ -54,7 +58,8 @@ const certain = time.Second
 
 func newHealth(c *cluster, resources []resource) *health {
 	h := &health{
-		fact: inventory.Cluster{Name: c.name, Server: c.rest.Host, VNIs: c.vnis}, sink: c.sink, log: c.log, now: c.now,
+		fact: inventory.Cluster{Name: c.name, Server: c.access.server(), VNIs: c.access.cluster.VNIs},
+		from: c.access, broken: c.access.broken, sink: c.sink, log: c.log, now: c.now,
 		gauge: c.metrics.synced.WithLabelValues(c.name), of: map[string]*request{},
 		gap: gap{cluster: c.name, sink: c.sink, closed: c.metrics.gaps.WithLabelValues(c.name)},
 	}
@@ -67,6 +72,16 @@ func newHealth(c *cluster, resources []resource) *health {
 	h.gap.resume(h.now())
 	h.tell()
 	return h
+}
+
+// files notes whether the files with the credentials can be used as they are now.
+func (h *health) files(broken string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.closed && broken != h.broken {
+		h.broken = broken
+		h.tell()
+	}
 }
 
 // extra adds a resource that comes and goes with its API. It is no condition for the cluster's being synced.
@@ -119,13 +134,30 @@ func (h *health) listing(resource string) {
 	})
 }
 
-// answered notes that a request succeeded. After an outage that says little about a watch yet.
+// lists says whether a resource was listed, and is followed since.
+func (h *health) lists(resource string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	r := h.of[resource]
+	return r != nil && r.listed
+}
+
+// garbled notes that the error that is told next is about an answer that cannot be read.
+func (h *health) garbled(resource string) {
+	h.update(resource, func(r *request) { r.garbled = true })
+}
+
+// answered notes that a request succeeded. After an outage that says little about a watch yet, and of a list
+// nothing whose answer could not be read before.
 func (h *health) answered(resource string) {
 	h.update(resource, func(r *request) {
+		if r.garbled && !r.listed {
+			return
+		}
 		if r.err != nil && r.listed {
 			r.resumed = time.AfterFunc(certain, func() { h.followed(resource) })
 		}
-		r.err = nil
+		r.err, r.garbled = nil, false
 	})
 }
 
@@ -174,26 +206,7 @@ func (h *health) close() {
 // recorded in order.
 func (h *health) tell() {
 	fact := h.fact
-	fact.State = synced
-	heard, why := h.now(), ""
-	for _, name := range h.order {
-		r := h.of[name]
-		switch {
-		case r.denied:
-			fact.Denied = append(fact.Denied, name)
-			continue
-		case r.err != nil && fact.State != unreachable:
-			fact.State, fact.Message = unreachable, plain(r.err)
-			why = fact.Message
-		case !r.listed || r.resumed != nil:
-			if fact.State == synced {
-				fact.State, why = connecting, name+": listed anew, the watch could not go on"
-			}
-		}
-		if (r.err != nil || !r.listed) && !r.heard.IsZero() && r.heard.Before(heard) {
-			heard = r.heard
-		}
-	}
+	heard, why := h.judge(&fact)
 	if fact.State == synced {
 		h.gap.end(h.now())
 	} else {
@@ -216,18 +229,44 @@ func (h *health) tell() {
 	}
 }
 
+// judge fills in the state and why it is so, and gives since when nothing is certain. h.mu is held.
+func (h *health) judge(fact *inventory.Cluster) (heard time.Time, why string) {
+	fact.State, heard = synced, h.now()
+	if h.from.rest == nil {
+		fact.State, fact.Message = unreachable, h.broken
+		return heard, h.broken
+	}
+	for _, name := range h.order {
+		r := h.of[name]
+		switch {
+		case r.denied:
+			fact.Denied = append(fact.Denied, name)
+			continue
+		case r.err != nil && fact.State != unreachable:
+			fact.State, fact.Message = unreachable, h.from.origin.blame(r.err)
+			why = fact.Message
+		case !r.listed || r.resumed != nil:
+			if fact.State == synced {
+				fact.State, why = connecting, name+": listed anew, the watch could not go on"
+			}
+		}
+		if (r.err != nil || !r.listed) && !r.heard.IsZero() && r.heard.Before(heard) {
+			heard = r.heard
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(h.of)) {
+		if !slices.Contains(h.order, name) && h.of[name].denied {
+			fact.Denied = append(fact.Denied, name)
+		}
+	}
+	if fact.Message == "" && h.broken != "" {
+		fact.Message = h.broken + ": it is watched with what was there before"
+	}
+	return heard, why
+}
+
 // forbidden says whether an error is about rights.
 func forbidden(err error) bool {
 	var status *statusError
 	return apierrors.IsForbidden(err) || errors.As(err, &status) && status.code == http.StatusForbidden
-}
-
-// plain is the text of an error without what differs from try to try: the URL's
-// parameters and the local port.
-func plain(err error) string {
-	var network *net.OpError
-	if errors.As(err, &network) && network.Addr != nil {
-		return network.Addr.String() + ": " + network.Err.Error()
-	}
-	return err.Error()
 }

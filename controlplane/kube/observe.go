@@ -2,7 +2,11 @@ package kube
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"mime"
 	"net/http"
+	"net/url"
 	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -14,44 +18,84 @@ import (
 
 // observer tells the health of a cluster how the requests for one resource go. It looks at
 // two levels: at that of HTTP, since client-go takes a watch that broke before its answer for one that
-// ended, and at that of lists and watches, where errors have the API server's words.
+// ended, and at that of lists and watches, where errors have the API server's words. Of each error one level tells, so
+// that a history has one entry of an outage, however often it is tried again.
 type observer struct {
 	cluster  *cluster
 	resource string
 	next     http.RoundTripper
 }
 
-// RoundTrip implements http.RoundTripper.
+// RoundTrip implements http.RoundTripper. Of refusals it tells those after which client-go asks again by itself; the others
+// come with the server's words to whoever asked.
 func (o *observer) RoundTrip(request *http.Request) (*http.Response, error) {
 	answer, err := o.next.RoundTrip(request)
 	switch {
 	case err != nil:
 		o.failed(request.Context(), err)
-	case answer.StatusCode >= http.StatusBadRequest:
-		o.failed(request.Context(), &statusError{o.resource, answer.StatusCode, answer.Status})
-	default:
+	case busy(answer.StatusCode):
+		o.failed(request.Context(), &statusError{resource: o.resource, code: answer.StatusCode})
+	case answer.StatusCode < http.StatusBadRequest:
+		if err := stranger(answer); err != nil {
+			_ = answer.Body.Close()
+			o.failed(request.Context(), err)
+			return nil, err
+		}
 		o.cluster.health.answered(o.resource)
 	}
 	return answer, err
 }
 
-// statusError is the HTTP status that a request was refused with.
-type statusError struct {
-	resource string
-	code     int
-	text     string
+// busy says whether a status is about the server's state and not about the request.
+func busy(status int) bool {
+	return status == http.StatusTooManyRequests || status >= http.StatusInternalServerError
 }
 
-func (e *statusError) Error() string { return e.resource + ": " + e.text }
+// stranger says what is wrong with an answer that is no Kubernetes API's by its kind, as the page of a login is.
+func stranger(answer *http.Response) error {
+	kind := answer.Header.Get("Content-Type")
+	media, _, err := mime.ParseMediaType(kind)
+	if answer.StatusCode == http.StatusOK && (err != nil || media != runtime.ContentTypeJSON && media != runtime.ContentTypeProtobuf) {
+		return &strangerError{kind}
+	}
+	return nil
+}
 
 // WrappedRoundTripper lets client-go reach the transport below.
 func (o *observer) WrappedRoundTripper() http.RoundTripper { return o.next }
 
-// failed notes an error, unless it is that of the end of the run.
+// failed notes an error of a request, unless it is that of the end of the run.
 func (o *observer) failed(ctx context.Context, err error) {
 	if ctx.Err() == nil {
 		o.cluster.metrics.failures.WithLabelValues(o.cluster.name, o.resource).Inc()
 		o.cluster.health.failed(o.resource, err)
+	}
+}
+
+// refused notes why a list or a watch did not begin, unless RoundTrip has told of it.
+func (o *observer) refused(ctx context.Context, err error) {
+	var said apierrors.APIStatus
+	var request *url.Error
+	switch {
+	case errors.As(err, &request):
+	case !errors.As(err, &said):
+		o.garbled(ctx, err)
+	case !busy(int(said.Status().Code)):
+		o.failed(ctx, &statusError{o.resource, int(said.Status().Code), said.Status().Message})
+	}
+}
+
+// garbled notes that an answer cannot be read. That there is an answer next time says nothing, then.
+func (o *observer) garbled(ctx context.Context, err error) {
+	o.cluster.health.garbled(o.resource)
+	o.failed(ctx, fmt.Errorf("%s: %w", o.resource, err))
+}
+
+// broke notes that a watch sent what cannot be read. Before there was a list it says nothing: the list is asked for in
+// another way then, and that tells.
+func (o *observer) broke(ctx context.Context, err error) {
+	if o.cluster.health.lists(o.resource) {
+		o.garbled(ctx, err)
 	}
 }
 
@@ -66,7 +110,7 @@ func (o *observed) ListWithContext(ctx context.Context, options metav1.ListOptio
 	o.observer.cluster.health.listing(o.observer.resource)
 	list, err := o.ListWatch.ListWithContext(ctx, options)
 	if err != nil {
-		o.observer.failed(ctx, err)
+		o.observer.refused(ctx, err)
 		return nil, err
 	}
 	slimList(list)
@@ -80,10 +124,12 @@ func (o *observed) WatchWithContext(ctx context.Context, options metav1.ListOpti
 	}
 	w, err := o.ListWatch.WatchWithContext(ctx, options)
 	if err != nil {
-		o.observer.failed(ctx, err)
+		if o.observer.cluster.health.lists(o.observer.resource) { // else it is asked for in another way, and that tells
+			o.observer.refused(ctx, err)
+		}
 		return nil, err
 	}
-	return newWatched(w, o.observer), nil
+	return newWatched(ctx, w, o.observer), nil
 }
 
 // watched is a watch whose first event after an outage is looked at: a server that has
@@ -96,7 +142,7 @@ type watched struct {
 }
 
 // newWatched passes events on until w ends or Stop is called.
-func newWatched(w watch.Interface, o *observer) *watched {
+func newWatched(ctx context.Context, w watch.Interface, o *observer) *watched {
 	out := &watched{Interface: w, events: make(chan watch.Event), stopped: make(chan struct{})}
 	go func() {
 		defer close(out.events)
@@ -109,6 +155,8 @@ func newWatched(w watch.Interface, o *observer) *watched {
 				o.cluster.health.followed(o.resource)
 			case forgotten(e):
 				o.cluster.health.listing(o.resource)
+			case unreadable(e) && !out.isStopped():
+				o.broke(ctx, apierrors.FromObject(e.Object))
 			}
 			select {
 			case out.events <- e:
@@ -127,8 +175,23 @@ func forgotten(e watch.Event) bool {
 	return apierrors.IsResourceExpired(err) || apierrors.IsGone(err)
 }
 
+// unreadable says whether an error is client-go's own about what came, and none that a server sent: as that it cannot
+// send the list in a watch, after which client-go asks for it in another way.
+func unreadable(e watch.Event) bool {
+	return apierrors.HasStatusCause(apierrors.FromObject(e.Object), "ClientWatchDecoding")
+}
+
 // ResultChan implements watch.Interface.
 func (w *watched) ResultChan() <-chan watch.Event { return w.events }
+
+func (w *watched) isStopped() bool {
+	select {
+	case <-w.stopped:
+		return true
+	default:
+		return false
+	}
+}
 
 // Stop implements watch.Interface.
 func (w *watched) Stop() {

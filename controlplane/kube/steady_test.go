@@ -89,8 +89,15 @@ func (w *world) rights() {
 	token := issue(600)
 	restricted := w.clusters[1]
 	restricted.TokenFile = file
+	was, _ := w.store.Now().Get(inventory.Cluster{Name: "green"}.Ref())
 	w.must(w.watcher.Set([]kube.Cluster{w.clusters[0], restricted}))
-	w.state("green", "connecting", "")
+	eventually(w.T, "green is connected anew", func() error {
+		e, _ := w.store.Now().Get(inventory.Cluster{Name: "green"}.Ref())
+		if !e.Commit.After(was.Commit) {
+			return fmt.Errorf("%+v", e)
+		}
+		return nil
+	})
 	w.state("green", "synced", "")
 	w.settled("by the documented role")
 	if e, _ := w.store.Now().Get(inventory.Cluster{Name: "green"}.Ref()); len(e.Fact.(inventory.Cluster).Denied) > 0 {
@@ -211,10 +218,9 @@ func (w *world) nothingElse(token string) {
 // removal takes green out of the configuration while all goes on, after an attempt that is refused.
 func (w *world) removal() {
 	w.Helper()
-	wrong := kube.Cluster{Name: "red", Kubeconfig: filepath.Join(w.TempDir(), "none")}
 	before := w.store.Now().Version()
-	if err := w.watcher.Set([]kube.Cluster{wrong}); err == nil || !strings.Contains(err.Error(), "cluster red: kubeconfig: open") {
-		w.Errorf("a cluster without a kubeconfig: %v", err)
+	if err := w.watcher.Set([]kube.Cluster{{Name: "red"}}); err == nil || !strings.Contains(err.Error(), "clusters[0] (red): needs kubeconfig or server") {
+		w.Errorf("a cluster with no way to it: %v", err)
 	}
 	w.state("green", "synced", "")
 	if v := w.store.Now().Version(); v != before {

@@ -25,8 +25,7 @@ type Watcher struct {
 	wanted []access // guarded by mu
 }
 
-// New checks the credentials of every cluster and makes a watcher that Run starts. It reaches no
-// API server.
+// New makes a watcher that Run starts. It reaches no API server.
 func New(cfg Config, deps Deps) (*Watcher, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -50,14 +49,22 @@ func New(cfg Config, deps Deps) (*Watcher, error) {
 
 // Set makes clusters those that are watched, now or once Run runs. The facts of one that is not among them
 // any more end, as of a time that is not known better than by this call; one whose access changed is connected
-// anew, and keeps its facts. After an error, which names every cluster, field and file that cannot
-// be used, all is as before.
+// anew, and keeps its facts. One whose files cannot be used is watched as it was before, or else is in the state
+// unreachable, until they can: they are looked at again and again, and its fact names file and field meanwhile. After an
+// error, which names every field of the configuration that is wrong, all is as before.
 func (w *Watcher) Set(clusters []Cluster) error {
-	wanted, err := accessOf(clusters)
-	if err != nil {
-		return err
+	if err := validateClusters(clusters); err != nil {
+		return fmt.Errorf("kube: %w", err)
 	}
 	w.mu.Lock()
+	wanted := make([]access, len(clusters))
+	for i, c := range clusters {
+		before := access{cluster: c}
+		if j := slices.IndexFunc(w.wanted, func(a access) bool { return a.cluster.Name == c.Name }); j >= 0 {
+			before = w.wanted[j]
+		}
+		wanted[i] = w.read(c, before)
+	}
 	w.wanted = wanted
 	w.mu.Unlock()
 	select {
@@ -67,36 +74,28 @@ func (w *Watcher) Set(clusters []Cluster) error {
 	return nil
 }
 
-// Check says whether clusters could be watched with what their files say, as Set does. It reaches no API server.
+// Check says whether all clusters could be watched with what their files say. It reaches no API server.
 func Check(clusters []Cluster) error {
-	_, err := accessOf(clusters)
-	return err
-}
-
-func accessOf(clusters []Cluster) ([]access, error) {
 	if err := validateClusters(clusters); err != nil {
-		return nil, fmt.Errorf("kube: %w", err)
+		return fmt.Errorf("kube: %w", err)
 	}
 	var errs []error
-	all := make([]access, 0, len(clusters))
 	for _, c := range clusters {
-		a, err := c.access()
-		if err != nil {
+		if _, err := c.access(); err != nil {
 			errs = append(errs, fmt.Errorf("cluster %s: %w", c.Name, err))
 		}
-		all = append(all, a)
 	}
 	if len(errs) > 0 {
-		return nil, fmt.Errorf("kube: %w", errors.Join(errs...))
+		return fmt.Errorf("kube: %w", errors.Join(errs...))
 	}
-	return all, nil
+	return nil
 }
 
 // running is a cluster that is watched.
 type running struct {
-	access access
-	cancel context.CancelFunc
-	ended  chan struct{}
+	cluster *cluster
+	cancel  context.CancelFunc
+	ended   chan struct{}
 }
 
 func (r *running) stop() {
@@ -136,7 +135,8 @@ func (w *Watcher) reconcile(ctx context.Context, all map[string]*running) {
 	w.mu.Unlock()
 	for name, r := range all {
 		i := slices.IndexFunc(wanted, func(a access) bool { return a.cluster.Name == name })
-		if i >= 0 && wanted[i].same(r.access) {
+		if i >= 0 && wanted[i].same(r.cluster.access) {
+			r.cluster.health.files(wanted[i].broken)
 			continue
 		}
 		r.stop()
@@ -157,11 +157,12 @@ func (w *Watcher) reconcile(ctx context.Context, all map[string]*running) {
 
 func (w *Watcher) start(ctx context.Context, a access) *running {
 	ctx, cancel := context.WithCancel(ctx)
-	r := &running{access: a, cancel: cancel, ended: make(chan struct{})}
 	c := &cluster{
-		name: a.cluster.Name, vnis: a.cluster.VNIs, rest: a.rest, retry: retry{w.cfg.RetryMin, w.cfg.RetryMax},
+		name: a.cluster.Name, access: a, retry: retry{w.cfg.RetryMin, w.cfg.RetryMax},
 		look: w.cfg.Reread, sink: w.deps.Sink, log: w.deps.Log.With("cluster", a.cluster.Name), now: w.deps.Now, metrics: w.metrics,
 	}
+	c.prepare()
+	r := &running{cluster: c, cancel: cancel, ended: make(chan struct{})}
 	go func() {
 		defer close(r.ended)
 		c.run(ctx)
@@ -181,23 +182,30 @@ func (w *Watcher) forget(name string) {
 	w.deps.Log.Info("cluster is not watched any more", "cluster", name)
 }
 
-// reread looks whether files with credentials say something new. What cannot be used is said and left alone.
+// reread looks whether files with credentials say something new.
 func (w *Watcher) reread() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for i, old := range w.wanted {
-		a, err := old.cluster.access()
-		switch {
-		case err != nil && err.Error() != old.broken:
-			w.deps.Log.Warn("credentials cannot be read; the cluster is watched with the last ones", "cluster", old.cluster.Name, "error", err)
-			w.wanted[i].broken = err.Error()
-		case err == nil && !a.same(old):
-			w.deps.Log.Info("credentials changed", "cluster", old.cluster.Name)
-			w.wanted[i] = a
-		case err == nil:
-			w.wanted[i].broken = ""
-		}
+		w.wanted[i] = w.read(old.cluster, old)
 	}
+}
+
+// read gives how to reach a cluster by its files, or by what was there before with why they cannot be used.
+func (w *Watcher) read(c Cluster, before access) access {
+	a, err := c.access()
+	if err == nil {
+		if before.rest != nil && !a.same(before) {
+			w.deps.Log.Info("credentials changed", "cluster", c.Name)
+		}
+		return a
+	}
+	if text := cut(err.Error()); text != before.broken {
+		before.broken = text
+		w.deps.Log.Warn("the files that say how to reach a cluster cannot be used", "cluster", c.Name, "watched", before.rest != nil, "error", err)
+	}
+	before.cluster = c
+	return before
 }
 
 // metrics are of all clusters.

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -381,55 +379,5 @@ func (w *world) must(err error) {
 	w.Helper()
 	if err != nil {
 		w.Fatal(err)
-	}
-}
-
-func TestCredentialErrors(t *testing.T) {
-	dir := t.TempDir()
-	write := func(name, text string) string {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
-	head := "apiVersion: v1\nkind: Config\n"
-	context := "contexts: [{name: c, context: {cluster: k, user: u}}]\ncurrent-context: c\n"
-	server := "clusters: [{name: k, cluster: {server: 'https://127.0.0.1:1'}}]\n"
-	for name, c := range map[string]struct {
-		cluster kube.Cluster
-		want    []string
-	}{
-		"missing":    {kube.Cluster{Kubeconfig: filepath.Join(dir, "none")}, []string{"cluster blue", filepath.Join(dir, "none")}},
-		"no YAML":    {kube.Cluster{Kubeconfig: write("text", "x: [")}, []string{filepath.Join(dir, "text")}},
-		"no context": {kube.Cluster{Kubeconfig: write("nocontext", head+server)}, []string{"nocontext", "current-context"}},
-		"wrong context": {kube.Cluster{Kubeconfig: write("wrongcontext", head+context+server), Context: "prod"},
-			[]string{"wrongcontext", "contexts", `"prod"`}},
-		"no cluster": {kube.Cluster{Kubeconfig: write("nocluster", head+context)}, []string{"nocluster", "contexts[c].cluster", `"k"`}},
-		"no user":    {kube.Cluster{Kubeconfig: write("nouser", head+context+server)}, []string{"nouser", "contexts[c].user", `"u"`}},
-		"no server": {kube.Cluster{Kubeconfig: write("noserver", head+context+"clusters: [{name: k, cluster: {}}]\nusers: [{name: u, user: {}}]\n")},
-			[]string{"noserver", "clusters[k].server"}},
-		"lost certificate": {kube.Cluster{Kubeconfig: write("lostcert", head+context+server+"users: [{name: u, user: {client-certificate: lost.crt, client-key: lost.key}}]\n")},
-			[]string{"lostcert", "lost.crt"}},
-		"empty token": {kube.Cluster{Server: "https://127.0.0.1:1", TokenFile: write("token", "")}, []string{"token-file", "token"}},
-		"bad server":  {kube.Cluster{Server: "127.0.0.1:1", TokenFile: write("good", "t")}, []string{"server", "https://"}},
-		"bad CA":      {kube.Cluster{Server: "https://127.0.0.1:1", TokenFile: write("good", "t"), CAFile: write("ca", "x")}, []string{"ca-file", filepath.Join(dir, "ca")}},
-		"neither":     {kube.Cluster{}, []string{"clusters[0]", "kubeconfig or server"}},
-		"both":        {kube.Cluster{Server: "https://x", Kubeconfig: "x"}, []string{"clusters[0]", "excludes"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			c.cluster.Name = "blue"
-			cfg := kube.DefaultConfig()
-			cfg.Clusters = []kube.Cluster{c.cluster}
-			_, err := kube.New(cfg, kube.Deps{Sink: &history.Store{}})
-			if err == nil {
-				t.Fatal("no error")
-			}
-			for _, text := range c.want {
-				if !strings.Contains(err.Error(), text) {
-					t.Errorf("%q does not say %q", err, text)
-				}
-			}
-		})
 	}
 }
