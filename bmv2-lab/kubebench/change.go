@@ -3,13 +3,14 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -37,7 +38,7 @@ func (w *world) change(ctx context.Context) error {
 	group.Go(func() error { return e.run(subscribed) })
 	_, before := w.witness.count()
 	begin := time.Now()
-	busiest, err := w.replace(subscribed)
+	busiest, err := w.replace(subscribed, w.time)
 	if err != nil {
 		stop()
 		return fmt.Errorf("replace pods: %w", cmp.Or(group.Wait(), err)) // what ended the rest is the cause
@@ -60,9 +61,9 @@ func (w *world) change(ctx context.Context) error {
 	return nil
 }
 
-// replace replaces random pods for the time, and gives how many events there were in the busiest second.
-func (w *world) replace(ctx context.Context) (busiest float64, err error) {
-	group, ctx := errgroup.WithContext(ctx)
+// replace replaces random pods for a time, or until ctx ends, and gives how many events there were in the busiest second.
+func (w *world) replace(ctx context.Context, lasts time.Duration) (busiest float64, err error) {
+	group, requests := errgroup.WithContext(ctx)
 	group.SetLimit(writers)
 	r := rand.New(rand.NewPCG(7, 7))
 	begin, due, second := time.Now(), 0.0, time.Now()
@@ -71,7 +72,7 @@ func (w *world) replace(ctx context.Context) (busiest float64, err error) {
 	defer tick.Stop()
 	busy := map[int]chan struct{}{} // closed when the replacement of a place ended
 	last := begin
-	for generation := 1; time.Since(begin) < w.time && ctx.Err() == nil; {
+	for time.Since(begin) < lasts && requests.Err() == nil {
 		<-tick.C
 		rate := w.rate
 		if time.Since(begin)%(30*time.Second) > 25*time.Second {
@@ -80,14 +81,14 @@ func (w *world) replace(ctx context.Context) (busiest float64, err error) {
 		due += time.Since(last).Seconds() * float64(rate) / perReplacement
 		last = time.Now()
 		for ; due >= 1; due-- {
-			n, g := r.IntN(len(w.places)), generation
-			generation++
+			w.generation++
+			n, g := w.some(r), w.generation
 			if c := busy[n]; c != nil {
 				<-c
 			}
 			done := make(chan struct{})
 			busy[n] = done
-			group.Go(func() error { defer close(done); return w.replaceOne(ctx, n, g) })
+			group.Go(func() error { defer close(done); return w.replaceOne(requests, n, g) })
 		}
 		if since := time.Since(second); since >= time.Second {
 			_, now := w.witness.count()
@@ -95,16 +96,53 @@ func (w *world) replace(ctx context.Context) (busiest float64, err error) {
 			second, counted = time.Now(), now
 		}
 	}
-	return busiest, group.Wait()
+	if err := group.Wait(); ctx.Err() == nil {
+		return busiest, err
+	}
+	return busiest, nil
 }
 
+// some is a random place. Every other one is at a few nodes whose pods live only seconds, and whose addresses the next
+// have soon.
+func (w *world) some(r *rand.Rand) int {
+	if r.IntN(2) == 0 {
+		return r.IntN(min(busyNodes, w.nodes)) + w.nodes*r.IntN(max(1, w.pods/w.nodes))
+	}
+	return r.IntN(w.pods)
+}
+
+const busyNodes = 5
+
+// replaceOne makes a pod in the place of another. A request that an outage has fail is made again after it.
 func (w *world) replaceOne(ctx context.Context, n, generation int) error {
 	old := w.places[n]
-	if err := w.makePod(ctx, n, generation); err != nil {
+	err := again(ctx, func() error { return w.makePod(ctx, n, generation) }, apierrors.IsAlreadyExists)
+	if err != nil {
 		return err
 	}
 	grace := int64(1)
-	return w.client.CoreV1().Pods(namespaceOf(w.serviceAt(n))).Delete(ctx, old, metav1.DeleteOptions{GracePeriodSeconds: &grace})
+	return again(ctx, func() error {
+		return w.client.CoreV1().Pods(namespaceOf(w.serviceAt(n))).Delete(ctx, old, metav1.DeleteOptions{GracePeriodSeconds: &grace})
+	}, apierrors.IsNotFound)
+}
+
+// again makes a request until the server answers; done is the answer that it was made before.
+func again(ctx context.Context, request func() error, done func(error) bool) error {
+	for {
+		err := request()
+		var said apierrors.APIStatus
+		switch {
+		case err == nil, done(err):
+			return nil
+		case errors.As(err, &said) && !apierrors.IsInternalError(err) && !apierrors.IsTimeout(err) && !apierrors.IsServerTimeout(err):
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
 }
 
 func quantile(sorted []time.Duration, share float64) string {
@@ -114,42 +152,3 @@ func quantile(sorted []time.Duration, share float64) string {
 	d := sorted[int(share*float64(len(sorted)-1)+0.5)]
 	return fmt.Sprintf("%.1f ms", float64(d.Microseconds())/1000)
 }
-
-// recall asks the controller what was at moments of the run, and compares that with the log of the other watcher.
-func (w *world) recall(ctx context.Context) error {
-	r := rand.New(rand.NewPCG(8, 8))
-	until := time.Now()
-	var times []time.Duration
-	compared, wrong := 0, 0
-	for range 10 {
-		t := until.Add(-time.Duration(r.Int64N(int64(w.time))))
-		begin := time.Now()
-		got, err := w.d.readyAt(ctx, t)
-		if err != nil {
-			return fmt.Errorf("what was at %v: %w", t, err)
-		}
-		times = append(times, time.Since(begin))
-		want, near := w.witness.at(t, margin)
-		for uid := range want {
-			if !got[uid] && !near[uid] {
-				wrong++
-			}
-		}
-		for uid := range got {
-			if !want[uid] && !near[uid] {
-				wrong++
-			}
-		}
-		compared += len(want)
-	}
-	slices.Sort(times)
-	report("%-64s %12s", "all pods at a moment of the run, over gNMI, median", quantile(times, 0.5))
-	measured(fmt.Sprintf("differences from the other watcher's log in %d pods", compared), fmt.Sprint(wrong), "0")
-	if wrong > 0 {
-		return fmt.Errorf("the history differs from what another watcher saw in %d pods", wrong)
-	}
-	return nil
-}
-
-// margin is within what two watchers may see an event at different times.
-const margin = time.Second

@@ -8,10 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
@@ -33,6 +35,7 @@ const (
 // daemon is the controller under test.
 type daemon struct {
 	process *process.Process
+	killed  atomic.Bool // by this program
 	conn    *grpc.ClientConn
 	client  gpb.GNMIClient
 }
@@ -47,33 +50,42 @@ func (w *world) learn(ctx context.Context) error {
 		return err
 	}
 	begin := time.Now()
-	p, err := process.Start(process.Spec{Name: "fabricscoped", Path: w.daemon, Args: []string{"--config", config}, Log: filepath.Join(w.dir, "fabricscoped.log")})
-	if err != nil {
-		return err
-	}
-	w.d = &daemon{process: p}
-	go func() {
-		<-p.Done()
-		w.cancel(p.Err())
-	}()
-	if err := w.until("the controller has listed everything", synced(ctx)); err != nil {
-		return err
-	}
-	if err := w.d.dial(filepath.Join(dir, "gnmi.crt")); err != nil {
+	if err := w.startDaemon(ctx); err != nil {
 		return err
 	}
 	listed := time.Since(begin)
-	ready, err := w.d.readyAt(ctx, time.Time{})
+	ready, err := w.d.ready(ctx)
 	if err != nil {
 		return err
 	}
-	if len(ready) != w.pods {
-		return fmt.Errorf("the controller knows %d ready pods, and there are %d", len(ready), w.pods)
+	if ready != w.pods {
+		return fmt.Errorf("the controller knows %d ready pods, and there are %d", ready, w.pods)
 	}
 	measured("from the start with an empty history until all pods are read", time.Since(begin).Round(time.Millisecond).String(), "under 60 s")
 	report("%-64s %12v", "of that until everything is listed", listed.Round(time.Millisecond))
 	report("%-64s %12s   at most %s", "resident memory then", w.d.resident("VmRSS"), w.d.resident("VmHWM"))
 	return nil
+}
+
+// startDaemon starts the controller, and returns when it has listed everything.
+func (w *world) startDaemon(ctx context.Context) error {
+	p, err := process.Start(process.Spec{Name: "fabricscoped", Path: w.daemon, Log: filepath.Join(w.dir, "fabricscoped.log"),
+		Args: []string{"--config", filepath.Join(w.dir, "fabricscoped.yaml")}})
+	if err != nil {
+		return err
+	}
+	d := &daemon{process: p}
+	w.d = d
+	go func() {
+		<-p.Done()
+		if !d.killed.Load() {
+			w.cancel(p.Err())
+		}
+	}()
+	if err := w.until("the controller has listed everything", synced(ctx)); err != nil {
+		return err
+	}
+	return d.dial(filepath.Join(w.dir, "state", "gnmi.crt"))
 }
 
 // synced reads the metric that is 1 once everything of the cluster is known.
@@ -114,10 +126,18 @@ func (d *daemon) dial(certificate string) error {
 }
 
 func (d *daemon) stop() {
+	d.killed.Store(true)
 	if d.conn != nil {
 		d.conn.Close()
 	}
 	d.process.Stop(10 * time.Second)
+}
+
+// kill ends the controller as kill -9 does.
+func (d *daemon) kill() {
+	d.killed.Store(true)
+	d.conn.Close()
+	d.process.Kill()
 }
 
 // resident gives a line of the process's memory, as the kernel counts it.
@@ -137,45 +157,81 @@ func (d *daemon) resident(name string) string {
 	return "unknown"
 }
 
-// subscription asks for whether each pod is ready.
-func subscription(mode gpb.SubscriptionList_Mode) *gpb.SubscribeRequest {
-	path := &gpb.Path{Elem: []*gpb.PathElem{{Name: "kubernetes"}, {Name: "clusters"}, {Name: "cluster", Key: map[string]string{"name": clusterName}},
-		{Name: "pods"}, {Name: "pod"}, {Name: "state"}, {Name: "ready"}}}
-	return &gpb.SubscribeRequest{Request: &gpb.SubscribeRequest_Subscribe{Subscribe: &gpb.SubscriptionList{
-		Mode: mode, Encoding: gpb.Encoding_PROTO, UpdatesOnly: mode == gpb.SubscriptionList_STREAM,
-		Subscription: []*gpb.Subscription{{Path: path, Mode: gpb.SubscriptionMode_ON_CHANGE}}}}}
+// subscription asks for leaves of the state of each pod.
+func subscription(mode gpb.SubscriptionList_Mode, leaves ...string) *gpb.SubscribeRequest {
+	list := &gpb.SubscriptionList{Mode: mode, Encoding: gpb.Encoding_PROTO, UpdatesOnly: mode == gpb.SubscriptionList_STREAM}
+	for _, leaf := range leaves {
+		path := &gpb.Path{Elem: append(clusterPath(), &gpb.PathElem{Name: "pods"}, &gpb.PathElem{Name: "pod"}, &gpb.PathElem{Name: "state"}, &gpb.PathElem{Name: leaf})}
+		list.Subscription = append(list.Subscription, &gpb.Subscription{Path: path, Mode: gpb.SubscriptionMode_ON_CHANGE})
+	}
+	return &gpb.SubscribeRequest{Request: &gpb.SubscribeRequest_Subscribe{Subscribe: list}}
 }
 
-// readyAt gives the pods that were ready at a time, or are now for the zero time.
-func (d *daemon) readyAt(ctx context.Context, t time.Time) (map[string]bool, error) {
+func clusterPath() []*gpb.PathElem {
+	return []*gpb.PathElem{{Name: "kubernetes"}, {Name: "clusters"}, {Name: "cluster", Key: map[string]string{"name": clusterName}}}
+}
+
+// once calls each for everything that the answer to a request has.
+func (d *daemon) once(ctx context.Context, req *gpb.SubscribeRequest, at time.Time, each func(prefix *gpb.Path, u *gpb.Update)) error {
 	stream, err := d.client.Subscribe(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	req := subscription(gpb.SubscriptionList_ONCE)
-	if !t.IsZero() {
+	if !at.IsZero() {
 		req.Extension = []*gnmi_ext.Extension{{Ext: &gnmi_ext.Extension_History{History: &gnmi_ext.History{
-			Request: &gnmi_ext.History_SnapshotTime{SnapshotTime: t.UnixNano()}}}}}
+			Request: &gnmi_ext.History_SnapshotTime{SnapshotTime: at.UnixNano()}}}}}
 	}
 	if err := stream.Send(req); err != nil {
-		return nil, err
+		return err
 	}
-	ready := map[string]bool{}
 	for {
 		resp, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
-			return ready, nil
+			return nil
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
 		n := resp.GetUpdate()
 		for _, u := range n.GetUpdate() {
-			if u.GetVal().GetBoolVal() {
-				ready[uidOf(n.GetPrefix(), u.GetPath())] = true
-			}
+			each(n.GetPrefix(), u)
 		}
 	}
+}
+
+// ready gives the pods that are ready now.
+func (d *daemon) ready(ctx context.Context) (n int, err error) {
+	err = d.once(ctx, subscription(gpb.SubscriptionList_ONCE, "ready"), time.Time{}, func(_ *gpb.Path, u *gpb.Update) {
+		if u.GetVal().GetBoolVal() {
+			n++
+		}
+	})
+	return n, err
+}
+
+// readyAt gives the pods that were ready at a time, with their addresses.
+func (d *daemon) readyAt(ctx context.Context, t time.Time) (map[string]string, error) {
+	ready, addresses := map[string]bool{}, map[string]string{}
+	err := d.once(ctx, subscription(gpb.SubscriptionList_ONCE, "ready", "ip"), t, func(prefix *gpb.Path, u *gpb.Update) {
+		uid := uidOf(prefix, u.GetPath())
+		if ips := u.GetVal().GetLeaflistVal().GetElement(); len(ips) > 0 {
+			addresses[uid] = ips[0].GetStringVal()
+		} else if u.GetVal().GetBoolVal() {
+			ready[uid] = true
+		}
+	})
+	maps.DeleteFunc(addresses, func(uid, _ string) bool { return !ready[uid] })
+	return addresses, err
+}
+
+// known says whether the controller claims to know what was in the cluster at a time.
+func (d *daemon) known(ctx context.Context, t time.Time) (bool, error) {
+	path := &gpb.Path{Elem: append(clusterPath(), &gpb.PathElem{Name: "state"}, &gpb.PathElem{Name: "unknown-since"})}
+	req := &gpb.SubscribeRequest{Request: &gpb.SubscribeRequest_Subscribe{Subscribe: &gpb.SubscriptionList{
+		Mode: gpb.SubscriptionList_ONCE, Encoding: gpb.Encoding_PROTO, Subscription: []*gpb.Subscription{{Path: path}}}}}
+	known := true
+	err := d.once(ctx, req, t, func(*gpb.Path, *gpb.Update) { known = false })
+	return known, err
 }
 
 // follow tells of every pod that becomes ready or goes, once the server has said that it sends what changes.
@@ -184,7 +240,7 @@ func (d *daemon) follow(ctx context.Context, synced chan<- struct{}, heard func(
 	if err != nil {
 		return err
 	}
-	if err := stream.Send(subscription(gpb.SubscriptionList_STREAM)); err != nil {
+	if err := stream.Send(subscription(gpb.SubscriptionList_STREAM, "ready")); err != nil {
 		return err
 	}
 	for {

@@ -100,6 +100,8 @@ func (e *endpoints) write(ctx context.Context, n int, create bool) error {
 		_, err := client.Create(ctx, slice, metav1.CreateOptions{})
 		return err
 	}
-	_, err := client.Update(ctx, slice, metav1.UpdateOptions{})
-	return err
+	return again(ctx, func() error {
+		_, err := client.Update(ctx, slice, metav1.UpdateOptions{})
+		return err
+	}, func(error) bool { return false })
 }

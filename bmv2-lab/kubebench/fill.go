@@ -19,14 +19,21 @@ const (
 
 // Pods have places, which services have in turn: when a pod goes, another takes its place.
 func (w *world) serviceAt(place int) int { return place % w.services }
+func (w *world) nodeAt(place int) int    { return place % w.nodes }
 
 func namespaceOf(service int) string { return fmt.Sprintf("team-%d", service%namespaces) }
 func serviceName(service int) string { return fmt.Sprintf("app-%d", service) }
 func nodeName(n int) string          { return fmt.Sprintf("node-%04d", n) }
 
+// podAddress is one of the addresses that a node has for its pods.
+func podAddress(node int, host byte) netip.Addr {
+	return netip.AddrFrom4([4]byte{10, byte(node >> 8), byte(node), host})
+}
+
 // fill makes the nodes, the services and the pods, and waits until all are ready.
 func (w *world) fill(ctx context.Context) error {
 	begin := time.Now()
+	w.places = make([]string, w.pods)
 	for _, step := range []struct {
 		what string
 		n    int
@@ -35,15 +42,18 @@ func (w *world) fill(ctx context.Context) error {
 		{"namespaces", namespaces, w.makeNamespace},
 		{"nodes", w.nodes, w.makeNode},
 		{"services", w.services, w.makeService},
-		{"pods", w.pods, func(ctx context.Context, n int) error { return w.makePod(ctx, n, 0) }},
 	} {
-		if step.what == "pods" {
-			w.places = make([]string, w.pods)
-		}
 		report("make %d %s", step.n, step.what)
 		if err := w.many(ctx, step.what, step.n, step.make); err != nil {
 			return fmt.Errorf("make %s: %w", step.what, err)
 		}
+	}
+	report("make %d pods", w.pods)
+	if err := w.copyPods(ctx); err != nil {
+		return fmt.Errorf("make pods: %w", err)
+	}
+	if err := w.witness.start(ctx, func(err error) { w.cancel(fmt.Errorf("the other watcher: %w", err)) }); err != nil {
+		return fmt.Errorf("the other watcher: %w", err)
 	}
 	if err := w.until("pods are ready", func() (int, int) { ready, _ := w.witness.count(); return ready, w.pods }); err != nil {
 		return err
@@ -87,7 +97,7 @@ func (w *world) makeNamespace(ctx context.Context, n int) error {
 }
 
 func (w *world) makeNode(ctx context.Context, n int) error {
-	pods := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(n >> 8), byte(n), 0}), 24).String()
+	pods := netip.PrefixFrom(podAddress(n, 0), 24).String()
 	_, err := w.client.CoreV1().Nodes().Create(ctx, &corev1.Node{
 		ObjectMeta: metav1.ObjectMeta{Name: nodeName(n), Labels: map[string]string{"kubernetes.io/hostname": nodeName(n)}},
 		Spec:       corev1.NodeSpec{PodCIDR: pods, PodCIDRs: []string{pods}},
@@ -104,25 +114,30 @@ func (w *world) makeService(ctx context.Context, n int) error {
 	return err
 }
 
-// makePod puts a pod into a place. Its manifest is as long as those of real ones, since the controller has to read it.
+// makePod puts a pod into a place.
 func (w *world) makePod(ctx context.Context, n, generation int) error {
+	pod := w.pod(n, generation)
+	w.places[n] = pod.Name
+	_, err := w.client.CoreV1().Pods(pod.Namespace).Create(ctx, pod, metav1.CreateOptions{})
+	return err
+}
+
+// pod is the manifest of a pod for a place. It is as long as those of real ones, since the controller has to read it.
+func (w *world) pod(n, generation int) *corev1.Pod {
 	service := w.serviceAt(n)
-	name := fmt.Sprintf("%s-6b7f9c54d8-%d-%d", serviceName(service), n, generation)
-	w.places[n] = name
 	off, hash := false, "6b7f9c54d8"
 	var env []corev1.EnvVar
 	for i := range 12 {
 		env = append(env, corev1.EnvVar{Name: fmt.Sprintf("SETTING_%d", i), Value: fmt.Sprintf("value of setting %d of %s", i, serviceName(service))})
 	}
-	_, err := w.client.CoreV1().Pods(namespaceOf(service)).Create(ctx, &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Name: name,
+	return &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespaceOf(service), Name: fmt.Sprintf("%s-%s-%d-%d", serviceName(service), hash, n, generation),
 			Labels: map[string]string{"app": serviceName(service), "pod-template-hash": hash, "tier": "backend"},
 			OwnerReferences: []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Controller: new(true),
 				Name: serviceName(service) + "-" + hash, UID: "0b0c8bb1-6b63-4b0e-9d0c-6d1f4f7a3c1e"}},
 			Annotations: map[string]string{"example.com/configured-by": "a line of a hundred bytes or so that an operator has left on the pod for its own use"}},
-		Spec: corev1.PodSpec{NodeName: nodeName(n % w.nodes), AutomountServiceAccountToken: &off,
+		Spec: corev1.PodSpec{NodeName: nodeName(w.nodeAt(n)), AutomountServiceAccountToken: &off,
 			Containers: []corev1.Container{{Name: "app", Image: "registry.example/" + serviceName(service) + ":1.2.3", Env: env,
 				Ports: []corev1.ContainerPort{{Name: "http", ContainerPort: 8080}}}}},
-	}, metav1.CreateOptions{})
-	return err
+	}
 }

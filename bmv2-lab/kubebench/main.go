@@ -67,13 +67,16 @@ func run(ctx context.Context, s settings) (err error) {
 	if s.dir, err = filepath.Abs(s.dir); err != nil {
 		return err
 	}
+	if s.nodes < 1 || s.pods < s.nodes || s.pods/s.nodes > podsPerNode || s.services < 1 {
+		return fmt.Errorf("-nodes, -pods, -services: there can be 1 to %d pods at a node, and there has to be a service", podsPerNode)
+	}
 	report("%d nodes, %d pods, %d services", s.nodes, s.pods, s.services)
 	w, err := startWorld(ctx, s)
 	if err != nil {
 		return fmt.Errorf("%w (logs in %s)", err, s.dir)
 	}
 	defer w.stop()
-	for _, step := range []func(context.Context) error{w.fill, w.learn, w.change, w.recall} {
+	for _, step := range []func(context.Context) error{w.fill, w.learn, w.change, w.recall, w.restarts} {
 		if err := step(w.ctx); err != nil {
 			if cause := context.Cause(w.ctx); cause != nil {
 				err = cause

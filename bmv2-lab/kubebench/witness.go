@@ -25,25 +25,34 @@ type witness struct {
 
 // sight is a pod that became ready, or was gone.
 type sight struct {
-	uid   string
-	ready bool
-	at    time.Time
+	uid, address string
+	ready        bool
+	at           time.Time
 }
 
 func newWitness(client kubernetes.Interface) *witness {
 	return &witness{client: client, ready: map[string]*corev1.Pod{}}
 }
 
-// start watches from now until ctx ends; what ends it earlier is told to failed.
+// start lists all pods, and watches from then on until ctx ends; what ends it earlier is told to failed.
 func (w *witness) start(ctx context.Context, failed func(error)) error {
-	list, err := w.client.CoreV1().Pods("").List(ctx, metav1.ListOptions{Limit: 1})
-	if err != nil {
-		return err
+	version := ""
+	for options := (metav1.ListOptions{Limit: 5000}); ; {
+		list, err := w.client.CoreV1().Pods("").List(ctx, options)
+		if err != nil {
+			return err
+		}
+		for i := range list.Items {
+			w.see(watch.Added, &list.Items[i])
+		}
+		if version, options.Continue = list.ResourceVersion, list.Continue; list.Continue == "" {
+			break
+		}
 	}
 	go func() {
-		version := list.ResourceVersion
 		for ctx.Err() == nil {
-			if version, err = w.watch(ctx, version); err != nil && ctx.Err() == nil {
+			next, err := w.watch(ctx, version)
+			if version = next; !passing(err) && ctx.Err() == nil {
 				failed(err)
 				return
 			}
@@ -52,17 +61,26 @@ func (w *witness) start(ctx context.Context, failed func(error)) error {
 	return nil
 }
 
+// passing says whether the watch can go on from where it was, once the server is there again.
+func passing(err error) bool {
+	return !apierrors.IsResourceExpired(err) && !apierrors.IsGone(err)
+}
+
 // watch sees events until the server ends the watch, as it does with one that is slow, and gives the version to go on from.
 func (w *witness) watch(ctx context.Context, version string) (string, error) {
 	events, err := w.client.CoreV1().Pods("").Watch(ctx, metav1.ListOptions{ResourceVersion: version})
 	if err != nil {
-		return "", err
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-ctx.Done():
+		}
+		return version, err
 	}
 	defer events.Stop()
 	for e := range events.ResultChan() {
 		pod, ok := e.Object.(*corev1.Pod)
 		if !ok {
-			return "", apierrors.FromObject(e.Object)
+			return version, apierrors.FromObject(e.Object)
 		}
 		version = pod.ResourceVersion
 		w.see(e.Type, pod)
@@ -75,7 +93,7 @@ func (w *witness) see(event watch.EventType, pod *corev1.Pod) {
 	w.mu.Lock()
 	w.changes++
 	_, was := w.ready[uid]
-	s := sight{uid, event != watch.Deleted && podReady(pod), at}
+	s := sight{uid, pod.Status.PodIP, event != watch.Deleted && podReady(pod), at}
 	if s.ready {
 		w.ready[uid] = pod
 	} else if event == watch.Deleted {
@@ -115,11 +133,12 @@ func (w *witness) count() (ready, changes int) {
 	return len(w.ready), w.changes
 }
 
-// at gives the pods that were ready at a time, and those of which a sight is nearer to it than a margin.
-func (w *witness) at(t time.Time, margin time.Duration) (ready, near map[string]bool) {
+// at gives the pods that were ready at a time with their addresses, and those of which a sight is nearer to it than
+// a margin.
+func (w *witness) at(t time.Time, margin time.Duration) (ready map[string]string, near map[string]bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	ready, near = map[string]bool{}, map[string]bool{}
+	ready, near = map[string]string{}, map[string]bool{}
 	for _, s := range w.log {
 		if s.at.After(t.Add(-margin)) && s.at.Before(t.Add(margin)) {
 			near[s.uid] = true
@@ -128,10 +147,24 @@ func (w *witness) at(t time.Time, margin time.Duration) (ready, near map[string]
 			continue
 		}
 		if s.ready {
-			ready[s.uid] = true
+			ready[s.uid] = s.address
 		} else {
 			delete(ready, s.uid)
 		}
 	}
 	return ready, near
+}
+
+// reused gives how often a pod became ready with an address that another had before.
+func (w *witness) reused() (n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	before := map[string]bool{}
+	for _, s := range w.log {
+		if s.ready && before[s.address] {
+			n++
+		}
+		before[s.address] = true
+	}
+	return n
 }

@@ -37,6 +37,8 @@ type world struct {
 	witness *witness
 	places  []string // names of the pods there now
 	d       *daemon
+
+	generation int // of the pod that was made last
 }
 
 func startWorld(ctx context.Context, s settings) (*world, error) {
@@ -92,7 +94,7 @@ func (w *world) furnish() error {
 		return err
 	}
 	w.witness = newWitness(w.client)
-	return w.witness.start(w.ctx, func(err error) { w.cancel(fmt.Errorf("the other watcher: %w", err)) })
+	return nil
 }
 
 // startKwok has kwok play the kubelet of every node. Leases are left out: nobody here watches them.
