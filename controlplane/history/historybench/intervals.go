@@ -75,6 +75,9 @@ func benchIntervals(ctx context.Context, s settings) (err error) {
 func (b *intervalsBench) during(delay time.Duration, work func() error) (err error) {
 	cfg := history.DefaultConfig()
 	cfg.Dir, cfg.Retention, cfg.BatchDelay = filepath.Join(b.dir, "history"), 2*b.span, delay
+	if delay == 0 {
+		cfg.QueueSize = 1 << 19 // a month in minutes: as much at once as possible
+	}
 	if b.store, err = history.New(cfg, history.Deps{Now: b.now}); err != nil {
 		return err
 	}
