@@ -38,7 +38,7 @@ func (o *output) String() string {
 // await waits until the output has a text.
 func (o *output) await(t *testing.T, text string) {
 	t.Helper()
-	for limit := time.Now().Add(10 * time.Second); !strings.Contains(o.String(), text); time.Sleep(time.Millisecond) {
+	for limit := time.Now().Add(time.Minute); !strings.Contains(o.String(), text); time.Sleep(time.Millisecond) {
 		if time.Now().After(limit) {
 			t.Fatalf("%q does not come; there is:\n%s", text, o.String())
 		}

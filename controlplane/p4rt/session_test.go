@@ -20,7 +20,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const patience = 10 * time.Second
+const patience = time.Minute
 
 // eventually polls until ok holds.
 func eventually(t *testing.T, what string, ok func() bool) {
