@@ -96,6 +96,7 @@ func (d *Daemon) compose(cfg config.Config, log *slog.Logger, r *prometheus.Regi
 	var err error
 	c := correlate.DefaultConfig()
 	c.Memory = cfg.Flows.Linger + time.Minute // what is published again must not be new to it
+	c.MaxLegs, c.MaxEdges = cfg.Flows.MaxLegs, cfg.Flows.MaxEdges
 	if d.correlator, err = correlate.New(c, correlate.Deps{Sink: identified{d.store, d.recorder}, Source: source{d.store}, Registerer: r, Steady: d.clock.Steady}); err != nil {
 		return err
 	}

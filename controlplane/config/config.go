@@ -174,6 +174,8 @@ type Flows struct {
 	MaxPublish int `yaml:"max-publish"` // conversations that are published in a second; others wait for the next
 	MaxReads   int `yaml:"max-reads"`   // read-outs of slots that one switch is asked for at once
 	MaxUnnamed int `yaml:"max-unnamed"` // reports of one switch that wait until it is known what its registers are called
+	MaxLegs    int `yaml:"max-legs"`    // conversations that are held to be joined across address translation
+	MaxEdges   int `yaml:"max-edges"`   // pairs of a client and a service's port that are counted
 	MaxQueue   int `yaml:"max-queue"`   // messages with reports that wait for the tracker; behind them sessions drop and count
 }
 
@@ -199,7 +201,7 @@ func Default() Config {
 		Fabric: Fabric{Routing: true, LLDPInterval: 2 * time.Second,
 			VXLANPorts: []uint16{4789, 8472}, GenevePorts: []uint16{6081}},
 		Flows: Flows{IdleTimeout: 5 * time.Second, Linger: 5 * time.Minute, ExportInterval: 10 * time.Second, CacheSlots: maxCacheSlots, WireGuardPorts: []uint16{51820},
-			MaxFlows: 1 << 21, MaxHops: 128, MaxPublish: 20_000, MaxReads: 32, MaxUnnamed: 1 << 14, MaxQueue: 128},
+			MaxFlows: 1 << 21, MaxHops: 128, MaxPublish: 20_000, MaxReads: 32, MaxUnnamed: 1 << 14, MaxLegs: 1 << 16, MaxEdges: 1 << 16, MaxQueue: 128},
 		History: History{Retention: 30 * 24 * time.Hour, FlowRetention: 7 * 24 * time.Hour},
 	}
 }

@@ -119,6 +119,7 @@ func (p *problems) flowLimits(f Flows) {
 	}{
 		{"max-flows", f.MaxFlows, mostFlows}, {"max-hops", f.MaxHops, mostHops}, {"max-publish", f.MaxPublish, mostFlows},
 		{"max-reads", f.MaxReads, mostReads}, {"max-unnamed", f.MaxUnnamed, mostElse}, {"max-queue", f.MaxQueue, mostElse},
+		{"max-legs", f.MaxLegs, mostFlows}, {"max-edges", f.MaxEdges, mostFlows},
 	} {
 		if l.n < 1 || l.n > l.most {
 			p.add("flows."+l.field, "%d is not 1 to %d", l.n, l.most)
