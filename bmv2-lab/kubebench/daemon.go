@@ -22,6 +22,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/fabricscope/fabricscope/bmv2-lab/cluster"
 	"github.com/fabricscope/fabricscope/bmv2-lab/cluster/process"
@@ -172,14 +174,10 @@ func clusterPath() []*gpb.PathElem {
 }
 
 // once calls each for everything that the answer to a request has.
-func (d *daemon) once(ctx context.Context, req *gpb.SubscribeRequest, at time.Time, each func(prefix *gpb.Path, u *gpb.Update)) error {
+func (d *daemon) once(ctx context.Context, req *gpb.SubscribeRequest, each func(prefix *gpb.Path, u *gpb.Update)) error {
 	stream, err := d.client.Subscribe(ctx)
 	if err != nil {
 		return err
-	}
-	if !at.IsZero() {
-		req.Extension = []*gnmi_ext.Extension{{Ext: &gnmi_ext.Extension_History{History: &gnmi_ext.History{
-			Request: &gnmi_ext.History_SnapshotTime{SnapshotTime: at.UnixNano()}}}}}
 	}
 	if err := stream.Send(req); err != nil {
 		return err
@@ -201,7 +199,7 @@ func (d *daemon) once(ctx context.Context, req *gpb.SubscribeRequest, at time.Ti
 
 // ready gives the pods that are ready now.
 func (d *daemon) ready(ctx context.Context) (n int, err error) {
-	err = d.once(ctx, subscription(gpb.SubscriptionList_ONCE, "ready"), time.Time{}, func(_ *gpb.Path, u *gpb.Update) {
+	err = d.once(ctx, subscription(gpb.SubscriptionList_ONCE, "ready"), func(_ *gpb.Path, u *gpb.Update) {
 		if u.GetVal().GetBoolVal() {
 			n++
 		}
@@ -212,7 +210,10 @@ func (d *daemon) ready(ctx context.Context) (n int, err error) {
 // readyAt gives the pods that were ready at a time, with their addresses.
 func (d *daemon) readyAt(ctx context.Context, t time.Time) (map[string]string, error) {
 	ready, addresses := map[string]bool{}, map[string]string{}
-	err := d.once(ctx, subscription(gpb.SubscriptionList_ONCE, "ready", "ip"), t, func(prefix *gpb.Path, u *gpb.Update) {
+	req := subscription(gpb.SubscriptionList_ONCE, "ready", "ip")
+	req.Extension = []*gnmi_ext.Extension{{Ext: &gnmi_ext.Extension_History{History: &gnmi_ext.History{
+		Request: &gnmi_ext.History_SnapshotTime{SnapshotTime: t.UnixNano()}}}}}
+	err := d.once(ctx, req, func(prefix *gpb.Path, u *gpb.Update) {
 		uid := uidOf(prefix, u.GetPath())
 		if ips := u.GetVal().GetLeaflistVal().GetElement(); len(ips) > 0 {
 			addresses[uid] = ips[0].GetStringVal()
@@ -224,13 +225,22 @@ func (d *daemon) readyAt(ctx context.Context, t time.Time) (map[string]string, e
 	return addresses, err
 }
 
-// known says whether the controller claims to know what was in the cluster at a time.
+// known says whether the controller claims today to know what was in the cluster at a time. That is asked by event time: by
+// commit time nobody knew of a gap before somebody ran again.
 func (d *daemon) known(ctx context.Context, t time.Time) (bool, error) {
+	at, err := proto.Marshal(timestamppb.New(t))
+	if err != nil {
+		return false, err
+	}
 	path := &gpb.Path{Elem: append(clusterPath(), &gpb.PathElem{Name: "state"}, &gpb.PathElem{Name: "unknown-since"})}
-	req := &gpb.SubscribeRequest{Request: &gpb.SubscribeRequest_Subscribe{Subscribe: &gpb.SubscriptionList{
-		Mode: gpb.SubscriptionList_ONCE, Encoding: gpb.Encoding_PROTO, Subscription: []*gpb.Subscription{{Path: path}}}}}
+	req := &gpb.SubscribeRequest{
+		Request: &gpb.SubscribeRequest_Subscribe{Subscribe: &gpb.SubscriptionList{
+			Mode: gpb.SubscriptionList_ONCE, Encoding: gpb.Encoding_PROTO, Subscription: []*gpb.Subscription{{Path: path}}}},
+		Extension: []*gnmi_ext.Extension{{Ext: &gnmi_ext.Extension_RegisteredExt{RegisteredExt: &gnmi_ext.RegisteredExtension{
+			Id: gnmi_ext.ExtensionID_EID_EXPERIMENTAL, Msg: at}}}},
+	}
 	known := true
-	err := d.once(ctx, req, t, func(*gpb.Path, *gpb.Update) { known = false })
+	err = d.once(ctx, req, func(*gpb.Path, *gpb.Update) { known = false })
 	return known, err
 }
 

@@ -15,7 +15,7 @@ import (
 const settle = 10 * time.Second
 
 // restarts kills the controller, the API server and etcd in turn while pods change, and compares what the controller
-// says of that time with the other watcher's log. What it says not to know is left out, and how much that is is told.
+// says of that time with the other watcher's log. What either says not to know is left out, and how much that is is told.
 func (w *world) restarts(ctx context.Context) error {
 	e := newEndpoints(w)
 	w.witness.tell(func(s sight, pod *corev1.Pod) { e.note(s, pod) })
@@ -50,11 +50,11 @@ func (w *world) restarts(ctx context.Context) error {
 		case <-changing.Done():
 			return group.Wait()
 		}
-		c, err := w.compare(ctx, begin, time.Now().Add(-margin), 20)
+		c, err := w.compare(ctx, begin, time.Now().Add(-marginOfRestarts), 20, marginOfRestarts)
 		if err != nil {
 			return err
 		}
-		report("%-64s %6d of %2d", "moments of that time that the answer says are not known", c.unknown, c.moments)
+		report("%-64s %6d of %2d", "moments of that time that one of the two says it does not know", c.unknown, c.moments)
 		if err := c.judge("at the others"); err != nil {
 			return err
 		}

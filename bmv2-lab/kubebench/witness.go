@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,6 +23,8 @@ type witness struct {
 	ready   map[string]*corev1.Pod // guarded by mu; by UID, those that are ready now
 	log     []sight                // guarded by mu; in order of time
 	changes int                    // guarded by mu; events of pods
+	heard   time.Time              // guarded by mu; when the last event came
+	gaps    []gap                  // guarded by mu
 	notify  func(sight, *corev1.Pod)
 }
 
@@ -36,23 +41,18 @@ func newWitness(client kubernetes.Interface) *witness {
 
 // start lists all pods, and watches from then on until ctx ends; what ends it earlier is told to failed.
 func (w *witness) start(ctx context.Context, failed func(error)) error {
-	version := ""
-	for options := (metav1.ListOptions{Limit: 5000}); ; {
-		list, err := w.client.CoreV1().Pods("").List(ctx, options)
-		if err != nil {
-			return err
-		}
-		for i := range list.Items {
-			w.see(watch.Added, &list.Items[i])
-		}
-		if version, options.Continue = list.ResourceVersion, list.Continue; list.Continue == "" {
-			break
-		}
+	version, err := w.list(ctx)
+	if err != nil {
+		return err
 	}
 	go func() {
 		for ctx.Err() == nil {
 			next, err := w.watch(ctx, version)
-			if version = next; !passing(err) && ctx.Err() == nil {
+			version = next
+			if apierrors.IsResourceExpired(err) || apierrors.IsGone(err) { // of a server that restarted
+				version, err = w.catchUp(ctx)
+			}
+			if errors.Is(err, errList) && ctx.Err() == nil {
 				failed(err)
 				return
 			}
@@ -61,9 +61,58 @@ func (w *witness) start(ctx context.Context, failed func(error)) error {
 	return nil
 }
 
-// passing says whether the watch can go on from where it was, once the server is there again.
-func passing(err error) bool {
-	return !apierrors.IsResourceExpired(err) && !apierrors.IsGone(err)
+var errList = errors.New("list pods")
+
+// list sees all pods there are, and gives the version to watch from.
+func (w *witness) list(ctx context.Context) (version string, err error) {
+	there := map[string]bool{}
+	for options := (metav1.ListOptions{Limit: 5000}); ; {
+		list, err := w.client.CoreV1().Pods("").List(ctx, options)
+		if err != nil {
+			return "", fmt.Errorf("%w: %w", errList, err)
+		}
+		for i := range list.Items {
+			there[string(list.Items[i].UID)] = true
+			w.see(watch.Added, &list.Items[i])
+		}
+		if version, options.Continue = list.ResourceVersion, list.Continue; list.Continue == "" {
+			break
+		}
+	}
+	w.mu.Lock()
+	var gone []*corev1.Pod
+	for uid, pod := range w.ready {
+		if !there[uid] {
+			gone = append(gone, pod)
+		}
+	}
+	w.mu.Unlock()
+	for _, pod := range gone {
+		w.see(watch.Deleted, pod)
+	}
+	return version, nil
+}
+
+// catchUp lists anew what a watch could not go on with. What was since the last event this watcher does not know.
+func (w *witness) catchUp(ctx context.Context) (version string, err error) {
+	w.mu.Lock()
+	heard := w.heard
+	w.mu.Unlock()
+	version, err = w.list(ctx)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.gaps = append(w.gaps, gap{heard, time.Now()})
+	return version, err
+}
+
+// gap is a time of which the watcher does not know what was.
+type gap struct{ from, to time.Time }
+
+// blind says whether a moment is in a gap.
+func (w *witness) blind(t time.Time) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.ContainsFunc(w.gaps, func(g gap) bool { return !t.Before(g.from) && !t.After(g.to) })
 }
 
 // watch sees events until the server ends the watch, as it does with one that is slow, and gives the version to go on from.
@@ -92,6 +141,7 @@ func (w *witness) see(event watch.EventType, pod *corev1.Pod) {
 	at, uid := time.Now(), string(pod.UID)
 	w.mu.Lock()
 	w.changes++
+	w.heard = at
 	_, was := w.ready[uid]
 	s := sight{uid, pod.Status.PodIP, event != watch.Deleted && podReady(pod), at}
 	if s.ready {
