@@ -31,7 +31,8 @@ type Topology struct {
 	Hosts    []Host    `json:"hosts"`
 }
 
-// Switch is a P4 switch. It serves P4Runtime on GRPCPort of loopback.
+// Switch is a P4 switch. It serves P4Runtime on GRPCPort of loopback, which in the lab is below the ports that the kernel gives to
+// connections (32768 to 60999): one of those is taken now and then.
 type Switch struct {
 	Name     string `json:"name"`
 	Role     string `json:"role"` // leaf, spine or border
