@@ -8,17 +8,13 @@ import (
 	"time"
 )
 
-// Within what two watchers may see an event at different times. A server that has just started answers lists by a cache that may be
-// behind what it sends to others by then.
-const (
-	margin           = time.Second
-	marginOfRestarts = 3 * time.Second
-)
+// margin is within what two watchers may see an event at different times.
+const margin = time.Second
 
 // recall asks the controller what was at moments of the run, and compares that with the log of the other watcher.
 func (w *world) recall(ctx context.Context) error {
 	now := time.Now()
-	c, err := w.compare(ctx, now.Add(-w.time), now, 10, margin)
+	c, err := w.compare(ctx, now.Add(-w.time), now, 10)
 	if err != nil {
 		return err
 	}
@@ -34,7 +30,7 @@ type comparison struct {
 }
 
 // compare asks about random moments. One of which the controller or the other watcher says that it does not know what was then is counted.
-func (w *world) compare(ctx context.Context, since, until time.Time, moments int, margin time.Duration) (*comparison, error) {
+func (w *world) compare(ctx context.Context, since, until time.Time, moments int) (*comparison, error) {
 	c := &comparison{moments: moments}
 	r := rand.New(rand.NewPCG(8, uint64(since.UnixNano())))
 	for range moments {

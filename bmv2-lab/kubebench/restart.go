@@ -50,7 +50,7 @@ func (w *world) restarts(ctx context.Context) error {
 		case <-changing.Done():
 			return group.Wait()
 		}
-		c, err := w.compare(ctx, begin, time.Now().Add(-marginOfRestarts), 20, marginOfRestarts)
+		c, err := w.compare(ctx, begin, time.Now().Add(-margin), 20)
 		if err != nil {
 			return err
 		}
