@@ -16,6 +16,7 @@ import (
 
 	"modernc.org/sqlite"
 
+	"github.com/fabricscope/fabricscope/controlplane/history/directory"
 	"github.com/fabricscope/fabricscope/controlplane/inventory"
 )
 
@@ -54,7 +55,7 @@ func openDisk(cfg Config, deps Deps) (*disk, error) {
 		rows: map[inventory.Ref]row{}, services: map[inventory.Ref]int64{},
 	}
 	var err error
-	if d.lock, err = lockFile(filepath.Join(cfg.Dir, lockName)); err != nil {
+	if d.lock, err = directory.Lock(filepath.Join(cfg.Dir, lockName)); err != nil {
 		return nil, err
 	}
 	if err = d.inspect(deps); err == nil {
@@ -64,18 +65,6 @@ func openDisk(cfg Config, deps Deps) (*disk, error) {
 		return nil, errors.Join(fmt.Errorf("%s: %w", d.path, noRoom(filepath.Dir(d.path), classify(err))), d.close())
 	}
 	return d, nil
-}
-
-// probe says, with the path, whether files may be made in a directory. That there is no room just now does not matter.
-func probe(dir string) error {
-	f, err := os.CreateTemp(dir, ".probe-")
-	if errors.Is(err, syscall.ENOSPC) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
 // noRoom adds to an error that there is no room, where that is so: SQLite says it in many ways.
@@ -102,7 +91,7 @@ func (d *disk) accessible() error {
 			return err
 		}
 	}
-	return probe(filepath.Dir(d.path))
+	return directory.Probe(filepath.Dir(d.path))
 }
 
 // inspect looks at what an earlier daemon has left, before SQLite does.
@@ -136,21 +125,6 @@ func (d *disk) inspect(deps Deps) error {
 			"file", d.path+"-wal", "copy", copied, "transactions", end.lost)
 	}
 	return nil
-}
-
-func lockFile(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o640)
-	if err != nil {
-		return nil, err
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		_ = f.Close()
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("%s: %w", path, ErrInUse)
-		}
-		return nil, fmt.Errorf("lock %s: %w", path, err)
-	}
-	return f, nil
 }
 
 func (d *disk) connect() error {

@@ -3,6 +3,8 @@ package history
 import (
 	"errors"
 	"fmt"
+
+	"github.com/fabricscope/fabricscope/controlplane/history/directory"
 )
 
 // Errors that callers tell apart with errors.Is.
@@ -19,7 +21,7 @@ var (
 	// ErrCorrupt: the file is damaged or no history of Fabricscope.
 	ErrCorrupt = errors.New("damaged, or not a history")
 	// ErrInUse: another process has the directory open.
-	ErrInUse = errors.New("in use by another process")
+	ErrInUse = directory.ErrInUse
 )
 
 // errForeign is ErrCorrupt of a file that is somebody else's, which is left alone.

@@ -62,18 +62,22 @@ func (l log) at(t time.Time, axis history.Axis, linger time.Duration) map[invent
 	return last
 }
 
+// random gives what a comparison with random changes begins with: where its choices come from, by a seed that the test's
+// log tells, and a history's configuration and clock.
+func random(t *testing.T) (*rand.Rand, history.Config, history.Deps, *clock) {
+	t.Helper()
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	cfg, d, c := config(t), deps(t), &clock{t: epoch}
+	cfg.FlowInterval, cfg.Linger = 0, 30*time.Second
+	d.Now = c.now
+	return rand.New(rand.NewPCG(seed, 1)), cfg, d, c
+}
+
 // TestPast records random changes, some known late, under a clock that steps, with
 // restarts between them, and compares the past with the plain list of changes.
 func TestPast(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	r := rand.New(rand.NewPCG(seed, 1))
-	cfg := config(t)
-	cfg.FlowInterval = 0
-	cfg.Linger = 30 * time.Second
-	c := &clock{t: epoch}
-	d := deps(t)
-	d.Now = c.now
+	r, cfg, d, c := random(t)
 	var written log
 	for range 3 {
 		s, stop := start(t, cfg, d)

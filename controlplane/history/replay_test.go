@@ -3,7 +3,6 @@ package history_test
 import (
 	"errors"
 	"io"
-	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -16,15 +15,7 @@ import (
 // TestReplay records random changes and replays random stretches: what Next gives must lead from the state at the
 // beginning to that at the end, and be the changes that were made, in their order.
 func TestReplay(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	r := rand.New(rand.NewPCG(seed, 1))
-	cfg := config(t)
-	cfg.FlowInterval = 0
-	cfg.Linger = 30 * time.Second
-	c := &clock{t: epoch}
-	d := deps(t)
-	d.Now = c.now
+	r, cfg, d, c := random(t)
 	s, _ := start(t, cfg, d)
 	_, feed := s.Follow()
 	for range 300 {

@@ -18,14 +18,7 @@ import (
 // TestRetentionByBytes bounds a file that has grown: what ended longest ago goes, what is asked of that time is an error, and what is
 // asked of later times is answered as by the plain list of changes.
 func TestRetentionByBytes(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	r := rand.New(rand.NewPCG(seed, 1))
-	cfg := config(t)
-	cfg.FlowInterval, cfg.Linger = 0, 30*time.Second
-	c := &clock{t: epoch}
-	d := deps(t)
-	d.Now = c.now
+	r, cfg, d, c := random(t)
 	s, stop := start(t, cfg, d)
 	_, feed := s.Follow()
 	for range 3000 {

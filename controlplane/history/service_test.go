@@ -76,13 +76,8 @@ func ofService(everything map[inventory.Ref]inventory.Entry, service inventory.R
 
 // TestServices compares what is asked of one service with the state of everything.
 func TestServices(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	r := rand.New(rand.NewPCG(seed, 1))
-	c := &clock{t: epoch}
-	d := deps(t)
-	d.Now = c.now
-	s, _ := start(t, config(t), d)
+	r, cfg, d, c := random(t)
+	s, _ := start(t, cfg, d)
 	for range 400 {
 		c.add(time.Duration(r.IntN(3000)) * time.Millisecond)
 		recordService(s, r, c.now())

@@ -49,14 +49,7 @@ func granted(wants []history.Want, ref inventory.Ref) bool {
 
 // TestWants compares what is asked of some objects with what everything says of them, at instants and in stretches of time.
 func TestWants(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	r := rand.New(rand.NewPCG(seed, 1))
-	cfg := config(t)
-	cfg.FlowInterval, cfg.Linger = 0, 30*time.Second
-	c := &clock{t: epoch}
-	d := deps(t)
-	d.Now = c.now
+	r, cfg, d, c := random(t)
 	s, _ := start(t, cfg, d)
 	for range 300 {
 		c.add(time.Duration(r.IntN(3000)) * time.Millisecond)

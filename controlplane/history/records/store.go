@@ -8,8 +8,9 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"time"
+
+	"github.com/fabricscope/fabricscope/controlplane/history/directory"
 )
 
 // What is in the store's directory.
@@ -137,12 +138,12 @@ func (s *Store) open() error {
 		if err := os.MkdirAll(s.path(d), 0o750); err != nil {
 			return err
 		}
-		if err := probe(s.path(d)); err != nil {
+		if err := directory.Probe(s.path(d)); err != nil {
 			return err
 		}
 	}
 	var err error
-	if s.lock, err = lockFile(s.path(lockName)); err != nil {
+	if s.lock, err = directory.Lock(s.path(lockName)); err != nil {
 		return err
 	}
 	if err := s.loadSegments(); err != nil {
@@ -157,32 +158,6 @@ func (s *Store) open() error {
 
 func (s *Store) path(elements ...string) string {
 	return filepath.Join(append([]string{s.cfg.Dir}, elements...)...)
-}
-
-// probe says, with the path, whether files may be made in a directory. That there is no room just now does not matter.
-func probe(dir string) error {
-	f, err := os.CreateTemp(dir, ".probe-")
-	if errors.Is(err, syscall.ENOSPC) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Close(), os.Remove(f.Name()))
-}
-
-func lockFile(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o640)
-	if err != nil {
-		return nil, err
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			err = ErrInUse
-		}
-		return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), f.Close())
-	}
-	return f, nil
 }
 
 // Append makes a batch durable; the batch is the store's then. It waits while as many records as may be in memory wait
