@@ -55,7 +55,7 @@ func (w *world) change(ctx context.Context) error {
 	w.witness.tell(nil)
 	report("%-64s %12.0f   at most %.0f in a second", "changes of pods a second", float64(after-before)/took.Seconds(), busiest)
 	times := d.sorted()
-	measured(fmt.Sprintf("from the event to the subscriber, %d changes, p99", len(times)), quantile(times, 0.99), "under 100 ms")
+	measured(fmt.Sprintf("the subscriber behind the other watcher, %d changes, p99", len(times)), quantile(times, 0.99), "under 100 ms")
 	report("%-64s %12s   the longest %s", "the same, median", quantile(times, 0.5), quantile(times, 1))
 	measured("resident memory of the controller, at most", w.d.resident("VmHWM"), "under 1.5 GiB")
 	return nil
