@@ -57,4 +57,6 @@ func (r *Scope) rename(id string) string {
 }
 
 // Renames implements the gNMI server's Reader.
-func (r *Scope) Renames(path string) bool { return path == edgePath && !r.all() }
+func (r *Scope) Renames(path string) bool {
+	return (path == edgePath || path == findingPath) && !r.all()
+}

@@ -94,12 +94,69 @@ func TestFindingsOfAReader(t *testing.T) {
 		}
 		slices.Sort(want)
 		slices.Sort(got["id"])
-		if ids := slices.Compact(got["id"]); !slices.Equal(ids, want) {
+		ids := slices.DeleteFunc(slices.Compact(got["id"]), func(id string) bool { return !strings.Contains(id, ":") })
+		if !slices.Equal(ids, want) {
 			t.Errorf("%s sees %q, want %q", who, ids, want)
 		}
 	}
 	if losses, err := g.read(t, "sharer", "", "fabric", "links", "link"); err != nil || !slices.Contains(losses["status"], "LOSSY") {
 		t.Errorf("losses of links that are shared: %v %v", losses, err)
+	}
+}
+
+// TestFindingAboutServicesOfSeveral: of those behind one address a reader sees its own, under an ID that nobody can guess, by
+// which the finding can be asked for and by which its end is told.
+func TestFindingAboutServicesOfSeveral(t *testing.T) {
+	g := tenants(t)
+	findings := []string{"diagnosis", "findings", "finding"}
+	all, err := g.read(t, "tenant", "", findings...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	renamed := slices.DeleteFunc(slices.Compact(all["id"]), func(id string) bool { return strings.Contains(id, ":") })
+	if len(renamed) != 1 {
+		t.Fatalf("IDs %q, want one new one", all["id"])
+	}
+	one, err := g.read(t, "tenant", renamed[0], findings...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for leaf, want := range map[string]string{"subject": "mine/svc:80", "text": "service mine/svc:80 is not well", "kind": "unanswered-port"} {
+		if !slices.Equal(one[leaf], []string{want}) {
+			t.Errorf("%s is %q, want %q", leaf, one[leaf], want)
+		}
+	}
+	const whole = "unanswered-port:service:blue/mine/svc,rival/svc:80"
+	_, hidden := g.read(t, "tenant", whole, findings...)
+	wantCode(t, hidden, codes.NotFound)
+	if one, err := g.read(t, "root", whole, findings...); err != nil || !slices.Contains(one["subject"], "mine/svc,rival/svc:80") {
+		t.Errorf("root: %v %v", one, err)
+	}
+	stream, err := gpb.NewGNMIClient(g.dial(t)).Subscribe(login(within(t), "username", "tenant", "password", "pw"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := &gpb.Path{Elem: []*gpb.PathElem{{Name: "diagnosis"}, {Name: "findings"}, {Name: "finding", Key: map[string]string{"id": renamed[0]}}}}
+	if err := stream.Send(&gpb.SubscribeRequest{Request: &gpb.SubscribeRequest_Subscribe{Subscribe: &gpb.SubscriptionList{
+		Subscription: []*gpb.Subscription{{Path: path, Mode: gpb.SubscriptionMode_ON_CHANGE}}}}}); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		resp, err := stream.Recv()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp.GetSyncResponse() {
+			for _, f := range found() {
+				g.End(f)
+			}
+		}
+		if gone := resp.GetUpdate().GetDelete(); len(gone) > 0 {
+			if !strings.Contains(gone[0].String(), renamed[0]) {
+				t.Errorf("%v ends", gone)
+			}
+			return
+		}
 	}
 }
 

@@ -6,6 +6,9 @@ import (
 	"github.com/fabricscope/fabricscope/controlplane/inventory"
 )
 
+// findingPath is where findings are in the models.
+const findingPath = "/diagnosis/findings/finding"
+
 // plain says of the kinds of findings whether their texts name nobody but the subject. The others, and kinds that are not
 // here, are for readers of everything.
 func plain() map[string]bool {
@@ -29,29 +32,27 @@ func plain() map[string]bool {
 	}
 }
 
-// showFinding says whether a finding may be seen: ID and text repeat the subject.
-func (r *Scope) showFinding(path string, f inventory.Finding) bool {
+// showFinding leaves of a finding what may be seen: ID and text repeat the subject. Of one about several services, as those
+// behind one address, the reader sees its own.
+func (r *Scope) showFinding(path string, f inventory.Finding) (inventory.Fact, bool) {
 	if !plain()[f.Kind] {
-		return false
+		return nil, false
+	}
+	if f.Subject.Kind == "service" {
+		return r.showServices(f)
 	}
 	switch r.subject(f.Subject) {
 	case own:
-		return true
+		return f, true
 	case common:
-		return beneath(path, r.Shared)
+		return f, beneath(path, r.Shared)
 	}
-	return false
+	return nil, false
 }
 
-// subject judges what a finding is about. One that is of several services is the reader's if they all are.
+// subject judges what a finding is about that is not services.
 func (r *Scope) subject(s inventory.Subject) standing {
 	switch s.Kind {
-	case "service":
-		all := servicesOf(s.Name)
-		if len(all) > 0 && len(r.ownServices(s.Cluster, all)) == len(all) {
-			return own
-		}
-		return foreign
 	case "pod":
 		namespace, _, _ := strings.Cut(s.Name, "/")
 		return r.standing(s.Cluster, namespace)
@@ -61,4 +62,29 @@ func (r *Scope) subject(s inventory.Subject) standing {
 		return r.standing("", "")
 	}
 	return foreign
+}
+
+// showServices leaves of a finding about a list of services, with or without a port behind the last one, those that are the
+// reader's. What was seen of them holds for each: they are behind the same address.
+func (r *Scope) showServices(f inventory.Finding) (inventory.Fact, bool) {
+	list, port, _ := strings.Cut(f.Subject.Name, ":")
+	all := servicesOf(list)
+	mine := r.ownServices(f.Subject.Cluster, all)
+	if len(mine) == 0 {
+		return nil, false
+	}
+	if len(mine) == len(all) {
+		return f, true
+	}
+	said, repeats := strings.CutPrefix(f.Text, "service "+f.Subject.Name+" ")
+	if !repeats {
+		return nil, false // how it names the others is not known here
+	}
+	f.Subject.Name = strings.Join(mine, ",")
+	if port != "" {
+		f.Subject.Name += ":" + port
+	}
+	f.Text = "service " + f.Subject.Name + " " + said
+	f.ID = r.rename(f.ID)
+	return f, true
 }

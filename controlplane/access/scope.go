@@ -47,7 +47,7 @@ func (r *Scope) Show(path string, f inventory.Fact) (inventory.Fact, bool) {
 	case flow.Edge:
 		return r.showEdge(path, f)
 	case inventory.Finding:
-		return f, r.showFinding(path, f)
+		return r.showFinding(path, f)
 	}
 	cluster, namespace, known := placeOf(f)
 	if !known {
