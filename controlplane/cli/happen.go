@@ -224,7 +224,27 @@ func memberChanges(s step) []string {
 	} else {
 		what = turned(s, "ready", "member "+who+" is ready", "member "+who+" is not ready")
 	}
-	return append(what, turned(s, "terminating", "member "+who+" terminates", "")...)
+	return append(what, serving(s, who)...)
+}
+
+// serving tells where a member answers and gets no connections, or gets some and does not answer: while it is deleted,
+// and of services that publish members that are not ready.
+func serving(s step, who string) []string {
+	was, is := s.before, s.after
+	switch {
+	case is.truth("terminating") && !was.truth("terminating"):
+		if is.truth("serving") {
+			return []string{"member " + who + " terminates, and still answers"}
+		}
+		return []string{"member " + who + " terminates"}
+	case is.truth("ready") && !is.truth("serving") && (!was.truth("ready") || was.truth("serving")):
+		return []string{"member " + who + " gets connections though it does not answer: the service publishes members that are not ready"}
+	case is.truth("terminating") && was.truth("serving") && !is.truth("serving"):
+		return []string{"member " + who + " answers no more"}
+	case is.truth("ready") && was.truth("ready") && is.truth("serving") && !was.truth("serving"):
+		return []string{"member " + who + " answers"}
+	}
+	return nil
 }
 
 func nodeChanges(s step) []string {

@@ -54,6 +54,7 @@ func TestScripts(t *testing.T) {
 
 // roll replaces a pod, as a rolling update does.
 func roll(lab *gnmitest.Lab) {
+	drain(lab)
 	lab.SetNow(shop.Epoch().Add(3 * time.Minute))
 	var old []inventory.Fact
 	for _, f := range shop.Facts() {
@@ -82,6 +83,43 @@ func roll(lab *gnmitest.Lab) {
 		PodUID: p.UID, Pod: p.Name, Node: p.Node, Ready: true, Serving: true})
 	trouble(lab, p)
 	lab.SetNow(later())
+}
+
+// drain has the old pod deleted: it gets no new connections, and answers until its probe fails.
+func drain(lab *gnmitest.Lab) {
+	for _, f := range shop.Facts() {
+		m, ok := f.(inventory.Member)
+		if !ok || m.PodUID != "uid-cart-1" {
+			continue
+		}
+		lab.SetNow(shop.Epoch().Add(2*time.Minute + 50*time.Second))
+		m.Ready, m.Terminating = false, true
+		lab.Record(m)
+		lab.SetNow(shop.Epoch().Add(2*time.Minute + 55*time.Second))
+		m.Serving = false
+		lab.Record(m)
+	}
+}
+
+// tell has Kubernetes' own events of the new pod and its node, and the pod killed for its memory.
+func tell(lab *gnmitest.Lab, p inventory.Pod, at func(seconds int) time.Time) {
+	for i, e := range []inventory.Event{
+		{Type: "Warning", Reason: "FailedScheduling", Message: "0/2 nodes are available", Source: "default-scheduler", Kind: "Pod"},
+		{Type: "Normal", Reason: "Killing", Message: "Stopping container cart", Source: "kubelet", Kind: "Pod"},
+		{Type: "Warning", Reason: "BackOff", Message: "Back-off restarting failed container", Source: "kubelet", Kind: "Pod"},
+		{Type: "Warning", Reason: "Evicted", Message: "The node was low on resource: memory", Source: "kubelet", Kind: "Pod"},
+		{Type: "Normal", Reason: "NodeNotReady", Message: "Node worker2 status is now: NodeNotReady", Source: "node-controller", Kind: "Node"},
+	} {
+		e.Cluster, e.UID, e.Count, e.Last = "blue", "uid-told-"+e.Reason, 1, at(52+i)
+		e.Namespace, e.Name, e.ObjectUID = p.Namespace, p.Name, p.UID
+		if e.Kind == "Node" {
+			e.Namespace, e.Name, e.ObjectUID = "", p.Node, p.Node
+		}
+		lab.Record(e)
+	}
+	p.Restarts, p.Reason, p.Ready = 1, "CrashLoopBackOff after OOMKilled", false
+	at(57)
+	lab.Record(p)
 }
 
 // trouble goes on after the rolling update: nothing is known of the cluster for a while, a cable and a probe fail, and
@@ -117,6 +155,7 @@ func trouble(lab *gnmitest.Lab, p inventory.Pod) {
 			lab.Store.Record(inventory.Became(n, shop.Epoch().Add(3*time.Minute+25*time.Second)))
 		}
 	}
+	tell(lab, p, at)
 }
 
 // flap lets a port go down, be shut, be unknown and come up.

@@ -4,10 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
-	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -92,40 +90,6 @@ func (w *world) entered(what string, want ...inventory.Entrance) {
 		}
 		if diff := gocmp.Diff(want, got, sameAddresses); diff != "" {
 			return fmt.Errorf("(-want +got):\n%s", diff)
-		}
-		return nil
-	})
-}
-
-// events makes one that is kept, one that repeats what the pod says, and one that lives on.
-func (w *world) events() {
-	w.Helper()
-	ctx := context.Background()
-	api := w.server.client.CoreV1().Events("shop")
-	began := metav1.NewTime(time.Now().Add(-time.Hour).Truncate(time.Second))
-	make := func(name, kind, reason string) *corev1.Event {
-		e, err := api.Create(ctx, &corev1.Event{ObjectMeta: metav1.ObjectMeta{Name: name}, Type: kind, Reason: reason, Message: "m",
-			InvolvedObject: corev1.ObjectReference{Kind: "Pod", Namespace: "shop", Name: podName(4), UID: "u"}, Source: corev1.EventSource{Component: "kubelet"},
-			FirstTimestamp: began, LastTimestamp: began, Count: 1}, metav1.CreateOptions{})
-		w.must(err)
-		return e
-	}
-	make("pulled", "Normal", "Pulled")
-	make("killing", "Normal", "Killing")
-	unhealthy := make("unhealthy", "Warning", "Unhealthy")
-	unhealthy.Count, unhealthy.LastTimestamp = 3, metav1.NewTime(began.Add(time.Minute))
-	_, err := api.Update(ctx, unhealthy, metav1.UpdateOptions{})
-	w.must(err)
-	eventually(w.T, "events", func() error {
-		got := map[string]inventory.Entry{}
-		for e := range w.store.Now().All(inventory.KindEvent) {
-			if f := e.Fact.(inventory.Event); f.Cluster == "blue" && f.Namespace == "shop" {
-				got[f.Reason] = e
-			}
-		}
-		e := got["Unhealthy"]
-		if f, _ := e.Fact.(inventory.Event); len(got) != 2 || got["Killing"].Fact == nil || f.Count != 3 || f.Name != podName(4) || !e.Event.Equal(began.Add(time.Minute)) {
-			return fmt.Errorf("%+v", got)
 		}
 		return nil
 	})

@@ -57,7 +57,10 @@ func (nodes) fact(cluster string, object runtime.Object) (inventory.Fact, bool) 
 		}
 	}
 	slices.Sort(n.Problems)
-	n.Overlay = overlay(o.Annotations)
+	var pods []netip.Prefix
+	if n.Overlay, pods = overlay(o.Annotations); len(pods) > 0 {
+		n.PodCIDRs = pods // what was allocated may not be what the plugin uses
+	}
 	return n, true
 }
 

@@ -43,20 +43,42 @@ func TestWorkload(t *testing.T) {
 
 func TestOverlay(t *testing.T) {
 	addr := netip.MustParseAddr
+	all := func(texts ...string) (list []netip.Addr) {
+		for _, text := range texts {
+			list = append(list, addr(text))
+		}
+		return list
+	}
 	for name, c := range map[string]struct {
 		annotations map[string]string
 		want        inventory.Overlay
+		pods        string
 	}{
 		"flannel": {map[string]string{"flannel.alpha.coreos.com/public-ip": "10.1.1.11", "flannel.alpha.coreos.com/backend-data": `{"VNI":1,"VtepMAC":"x"}`},
-			inventory.Overlay{Addresses: []netip.Addr{addr("10.1.1.11")}, VNIs: []uint32{1}}},
+			inventory.Overlay{Addresses: all("10.1.1.11"), VNIs: []uint32{1}}, "[]"},
 		"Calico": {map[string]string{"projectcalico.org/IPv4Address": "10.1.1.11/24", "projectcalico.org/IPv4VXLANTunnelAddr": "10.244.7.0"},
-			inventory.Overlay{Addresses: []netip.Addr{addr("10.1.1.11")}, Inner: []netip.Addr{addr("10.244.7.0")}}},
-		"Cilium":   {map[string]string{"network.cilium.io/ipv4-cilium-host": "10.0.0.9"}, inventory.Overlay{Inner: []netip.Addr{addr("10.0.0.9")}}},
-		"nonsense": {map[string]string{"flannel.alpha.coreos.com/public-ip": "x", "flannel.alpha.coreos.com/backend-data": "{"}, inventory.Overlay{}},
-		"none":     {nil, inventory.Overlay{}},
+			inventory.Overlay{Addresses: all("10.1.1.11"), Inner: all("10.244.7.0")}, "[]"},
+		"Calico, IP in IP": {map[string]string{"projectcalico.org/IPv4Address": "10.1.1.11/24", "projectcalico.org/IPv4IPIPTunnelAddr": "10.244.7.1"},
+			inventory.Overlay{Addresses: all("10.1.1.11"), Inner: all("10.244.7.1")}, "[]"},
+		"Cilium": {map[string]string{"network.cilium.io/ipv4-cilium-host": "10.0.0.9", "network.cilium.io/ipv4-health-ip": "10.0.0.10",
+			"network.cilium.io/ipv4-pod-cidr": "10.0.0.0/24", "network.cilium.io/ipv6-pod-cidr": "fd02::/96"},
+			inventory.Overlay{Inner: all("10.0.0.9", "10.0.0.10")}, "[10.0.0.0/24 fd02::/96]"},
+		"Cilium of old": {map[string]string{"io.cilium.network.ipv4-cilium-host": "10.0.0.9", "io.cilium.network.ipv4-pod-cidr": "10.0.0.0/24"},
+			inventory.Overlay{Inner: all("10.0.0.9")}, "[10.0.0.0/24]"},
+		"OVN-Kubernetes": {map[string]string{"k8s.ovn.org/node-chassis-id": "4348f389-56cf-45a4-8527-e2091c93370e", "k8s.ovn.org/node-encap-ips": `["172.20.0.11","172.20.1.11"]`,
+			"k8s.ovn.org/node-primary-ifaddr": `{"ipv4":"10.1.1.11/24","ipv6":"fd00:1::11/64"}`, "k8s.ovn.org/node-subnets": `{"default":["10.128.2.0/23","fd01:0:0:2::/64"],"other":["10.9.0.0/24"]}`,
+			"k8s.ovn.org/node-gateway-router-lrp-ifaddrs": `{"default":{"ipv4":"100.64.0.3/16"}}`},
+			inventory.Overlay{Addresses: all("172.20.0.11", "172.20.1.11", "10.1.1.11", "fd00:1::11"), Inner: all("100.64.0.3", "10.128.2.2", "fd01:0:0:2::2")},
+			"[10.128.2.0/23 fd01:0:0:2::/64]"},
+		"OVN-Kubernetes of old": {map[string]string{"k8s.ovn.org/node-subnets": `{"default":"10.128.2.0/23"}`, "k8s.ovn.org/node-gateway-router-lrp-ifaddr": `{"ipv4":"100.64.0.3/16"}`},
+			inventory.Overlay{Inner: all("100.64.0.3", "10.128.2.2")}, "[10.128.2.0/23]"},
+		"nonsense": {map[string]string{"flannel.alpha.coreos.com/public-ip": "x", "flannel.alpha.coreos.com/backend-data": "{", "k8s.ovn.org/node-encap-ips": `{"a":1}`,
+			"k8s.ovn.org/node-subnets": `{"default":[1,"x"]}`, "k8s.ovn.org/node-primary-ifaddr": "[", "network.cilium.io/ipv4-pod-cidr": "10.0.0.0"}, inventory.Overlay{}, "[]"},
+		"none": {nil, inventory.Overlay{}, "[]"},
 	} {
-		if diff := gocmp.Diff(c.want, overlay(c.annotations), gocmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
-			t.Errorf("%s: (-want +got):\n%s", name, diff)
+		got, pods := overlay(c.annotations)
+		if diff := gocmp.Diff(c.want, got, gocmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" || fmt.Sprint(pods) != c.pods {
+			t.Errorf("%s: pods %v, want %s; (-want +got):\n%s", name, pods, c.pods, diff)
 		}
 	}
 }
@@ -93,6 +115,41 @@ func TestServiceAddresses(t *testing.T) {
 		f, _ := services{}.fact("blue", o)
 		if s := f.(inventory.Service); fmt.Sprint(s.VIPs, s.Hostnames) != want {
 			t.Errorf("%s: %v %v, want %s", s.Type, s.VIPs, s.Hostnames, want)
+		}
+	}
+}
+
+// Why a pod's containers do not run, with what is behind it.
+func TestReason(t *testing.T) {
+	ended := func(reason string, code int32) corev1.ContainerState {
+		return corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Reason: reason, ExitCode: code}}
+	}
+	waits := func(reason string) corev1.ContainerState {
+		return corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason}}
+	}
+	runs := corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}
+	for name, c := range map[string]struct {
+		status corev1.PodStatus
+		want   string
+	}{
+		"just killed": {corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{State: ended("OOMKilled", 137)}}}, "OOMKilled"},
+		"killed, and waits": {corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{State: waits("CrashLoopBackOff"), LastTerminationState: ended("OOMKilled", 137)}}},
+			"CrashLoopBackOff after OOMKilled"},
+		"killed, and runs": {corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{State: runs, LastTerminationState: ended("OOMKilled", 137)}}}, "OOMKilled"},
+		"killed by somebody": {corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{State: runs}, {State: runs, LastTerminationState: ended("Error", 137)}}},
+			"Error, exit code 137"},
+		"completed":  {corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{State: ended("Completed", 0)}}}, "Completed"},
+		"no image":   {corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{State: waits("ImagePullBackOff")}}}, "ImagePullBackOff"},
+		"is evicted": {corev1.PodStatus{Reason: "Evicted", ContainerStatuses: []corev1.ContainerStatus{{State: ended("Error", 137)}}}, "Evicted"},
+		"held up before": {corev1.PodStatus{InitContainerStatuses: []corev1.ContainerStatus{{State: ended("Completed", 0)}, {State: waits("CrashLoopBackOff"), LastTerminationState: ended("Error", 2)}},
+			ContainerStatuses: []corev1.ContainerStatus{{State: waits("PodInitializing")}}}, "Init:CrashLoopBackOff after Error, exit code 2"},
+		"runs": {corev1.PodStatus{InitContainerStatuses: []corev1.ContainerStatus{{State: ended("Error", 1)}}, ContainerStatuses: []corev1.ContainerStatus{{State: runs}}}, ""},
+	} {
+		o := &corev1.Pod{Status: c.status}
+		whole := reason(o)
+		slim(o)
+		if slimmed := reason(o); whole != c.want || slimmed != c.want {
+			t.Errorf("%s: %q, and slimmed %q, want %q", name, whole, slimmed, c.want)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"fmt"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -49,23 +50,50 @@ func podReady(o *corev1.Pod) (bool, time.Time) {
 	return false, time.Time{}
 }
 
-// reason is why a container does not run, or else why one last ended; a pod that was evicted has its own.
+// reason is why a container does not run, or else why one last ended; a pod that was evicted has its own. One that is
+// restarted again and again has both: what it waits for hides what it died of. Of the containers that run before the
+// others, only one that holds these up counts.
 func reason(o *corev1.Pod) string {
 	if o.Status.Reason != "" {
 		return o.Status.Reason
 	}
+	for _, c := range o.Status.InitContainerStatuses {
+		if why := standstill(c); why != "" {
+			return "Init:" + why
+		}
+	}
 	last := ""
 	for _, c := range o.Status.ContainerStatuses {
-		switch {
-		case c.State.Waiting != nil && c.State.Waiting.Reason != "":
-			return c.State.Waiting.Reason
-		case c.State.Terminated != nil && c.State.Terminated.Reason != "":
-			last = c.State.Terminated.Reason
+		switch why := standstill(c); {
+		case why != "":
+			return why
+		case c.State.Terminated != nil:
+			last = end(c.State.Terminated)
 		case c.LastTerminationState.Terminated != nil && last == "":
-			last = c.LastTerminationState.Terminated.Reason
+			last = end(c.LastTerminationState.Terminated)
 		}
 	}
 	return last
+}
+
+// standstill is what a container waits for, and what it died of before; empty when it does not wait for a reason.
+func standstill(c corev1.ContainerStatus) string {
+	w := c.State.Waiting
+	if w == nil || w.Reason == "" {
+		return ""
+	}
+	if t := c.LastTerminationState.Terminated; t != nil && end(t) != "" {
+		return w.Reason + " after " + end(t)
+	}
+	return w.Reason
+}
+
+// end is why a container ended, as OOMKilled, or "Error, exit code 137" where the runtime knows no better.
+func end(t *corev1.ContainerStateTerminated) string {
+	if t.ExitCode != 0 && (t.Reason == "" || t.Reason == "Error") {
+		return fmt.Sprintf("Error, exit code %d", t.ExitCode)
+	}
+	return t.Reason
 }
 
 // workload gives the controlling owner, and the owner of that where its name tells, so that nobody has to let

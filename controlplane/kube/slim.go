@@ -37,10 +37,18 @@ func slimPod(o *corev1.Pod) {
 		}
 	}
 	for _, c := range o.Status.ContainerStatuses {
-		s.ContainerStatuses = append(s.ContainerStatuses, corev1.ContainerStatus{State: c.State, LastTerminationState: c.LastTerminationState,
-			RestartCount: c.RestartCount, Name: c.Name})
+		s.ContainerStatuses = append(s.ContainerStatuses, slimContainer(c))
+	}
+	for _, c := range o.Status.InitContainerStatuses {
+		if c.State.Waiting != nil { // else it holds nothing up
+			s.InitContainerStatuses = append(s.InitContainerStatuses, slimContainer(c))
+		}
 	}
 	o.Status = s
+}
+
+func slimContainer(c corev1.ContainerStatus) corev1.ContainerStatus {
+	return corev1.ContainerStatus{State: c.State, LastTerminationState: c.LastTerminationState, RestartCount: c.RestartCount, Name: c.Name}
 }
 
 // slimList does so for every object of a list.

@@ -63,6 +63,7 @@ func TestWatch(t *testing.T) {
 	w.events()
 	w.rights()
 	w.removal()
+	w.conditions()
 }
 
 func (w *world) run() {
@@ -133,7 +134,8 @@ func (w *world) createAll() {
 		_, err = core.Services("shop").Create(ctx, service, metav1.CreateOptions{})
 	}
 	w.must(err)
-	node, err := core.Nodes().Create(ctx, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "w1"},
+	node, err := core.Nodes().Create(ctx, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "w1",
+		Annotations: map[string]string{"k8s.ovn.org/node-encap-ips": `["172.20.0.1"]`}},
 		Spec: corev1.NodeSpec{PodCIDRs: []string{"10.244.1.0/24"}, PodCIDR: "10.244.1.0/24"}}, metav1.CreateOptions{})
 	w.must(err)
 	node.Status = corev1.NodeStatus{
@@ -220,6 +222,7 @@ func (w *world) listed(cluster string) []inventory.Fact {
 	w.must(err)
 	for _, o := range nodes.Items {
 		facts = append(facts, inventory.Node{Cluster: cluster, Name: o.Name, Labels: o.Labels, Ready: true, Created: o.CreationTimestamp.UTC(),
+			Overlay:   inventory.Overlay{Addresses: []netip.Addr{netip.MustParseAddr("172.20.0.1")}},
 			Addresses: []netip.Addr{netip.MustParseAddr("10.0.1.1")}, PodCIDRs: []netip.Prefix{netip.MustParsePrefix("10.244.1.0/24")}})
 	}
 	pods, err := core.Pods("").List(ctx, all)
