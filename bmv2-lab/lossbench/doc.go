@@ -8,4 +8,6 @@
 //
 // Every switch has a clock of its own that is minutes off, and the way to the controller takes
 // longer in one direction than in the other, as it is in networks.
+//
+// The same fabric holds who the packets of each network plugin are said to be of against who sent them.
 package lossbench

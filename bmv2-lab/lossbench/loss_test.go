@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/fabricscope/fabricscope/controlplane/inventory"
 )
 
 var all = flag.Bool("all", false, "make every cable lose packets, one after the other")
@@ -40,10 +42,10 @@ func (l load) onCable() (packets int) {
 }
 
 // inBubble runs a rig in time of its own.
-func inBubble(t *testing.T, seed uint64, run func(r *rig)) {
+func inBubble(t *testing.T, seed uint64, run func(r *rig), more ...inventory.Fact) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		run(newRig(t, ctx, seed))
+		run(newRig(t, ctx, seed, more...))
 		cancel()
 		synctest.Wait()
 	})

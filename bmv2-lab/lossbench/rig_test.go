@@ -16,6 +16,7 @@ import (
 	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/bmjson"
 	"github.com/fabricscope/fabricscope/bmv2-lab/softswitch/engine"
 	"github.com/fabricscope/fabricscope/controlplane/correlate"
+	"github.com/fabricscope/fabricscope/controlplane/fabric"
 	"github.com/fabricscope/fabricscope/controlplane/flowcache"
 	"github.com/fabricscope/fabricscope/controlplane/inventory"
 	"github.com/fabricscope/fabricscope/controlplane/p4rt"
@@ -113,8 +114,8 @@ func (r *rig) run(d time.Duration) {
 	}
 }
 
-// newRig starts everything, and waits until the clocks of the switches are known.
-func newRig(t testing.TB, ctx context.Context, seed uint64) *rig {
+// newRig starts everything, with facts beside those of the fabric, and waits until the clocks of the switches are known.
+func newRig(t testing.TB, ctx context.Context, seed uint64, more ...inventory.Fact) *rig {
 	r := &rig{ctx: ctx, t: t, rand: rand.New(rand.NewPCG(seed, 0)), delays: rand.New(rand.NewPCG(seed, 1)), devices: map[string]*device{}, cables: map[cable]*wire{}, said: newSaid()}
 	info, err := p4src.P4Info()
 	if err != nil {
@@ -127,7 +128,7 @@ func newRig(t testing.TB, ctx context.Context, seed uint64) *rig {
 	if r.decoder, err = flowcache.NewDecoder(program); err != nil {
 		t.Fatal(err)
 	}
-	c, err := correlate.New(correlate.DefaultConfig(), correlate.Deps{Sink: r.said, Source: source(facts()), Registerer: prometheus.NewRegistry()})
+	c, err := correlate.New(correlate.DefaultConfig(), correlate.Deps{Sink: r.said, Source: source(append(facts(), more...)), Registerer: prometheus.NewRegistry()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,6 +145,7 @@ func newRig(t testing.TB, ctx context.Context, seed uint64) *rig {
 	for _, name := range switchNames() {
 		d := &device{rig: r, name: name, engine: engine.New(compiled, engine.Options{Seed: 1}),
 			zero: time.Now().Add(-time.Duration(r.rand.Int64N(int64(time.Hour))))}
+		d.knowTunnels()
 		r.devices[name] = d
 		if err := r.tracker.Connected(ctx, d, true); err != nil {
 			t.Fatal(err)
@@ -154,6 +156,23 @@ func newRig(t testing.TB, ctx context.Context, seed uint64) *rig {
 	}
 	r.run(5 * time.Second)
 	return r
+}
+
+// knowTunnels has the switch know the ports of tunnels that the daemon knows by default.
+func (d *device) knowTunnels() {
+	table, ok := d.engine.Table("FabricscopeIngress.classify.tunnel_port")
+	if !ok {
+		d.rig.t.Fatal("no table of tunnels' ports")
+	}
+	c := fabric.DefaultConfig()
+	for kind, ports := range map[string][]uint16{"vxlan": c.VXLANPorts, "geneve": c.GenevePorts} {
+		for _, p := range ports {
+			key := engine.Match{Kind: engine.MatchExact, Value: binary.BigEndian.AppendUint16(nil, p)}
+			if err := table.Insert(engine.Entry{Match: []engine.Match{key}, Action: "FabricscopeIngress.classify." + kind}); err != nil {
+				d.rig.t.Fatal(err)
+			}
+		}
+	}
 }
 
 func compile(t testing.TB) *engine.Program {

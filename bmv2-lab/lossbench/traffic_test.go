@@ -2,6 +2,7 @@ package lossbench
 
 import (
 	"encoding/binary"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -34,10 +35,17 @@ func newStream(from, to, via, host int, port uint16, rate int) *stream {
 // frameOf is a datagram of 100 bytes in all.
 func frameOf(t flow.Tuple) []byte {
 	const payload = 100 - 14 - 20 - 8
+	udp := binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(nil, t.SrcPort), t.DstPort)
+	udp = append(binary.BigEndian.AppendUint16(udp, 8+payload), 0, 0)
+	return packet(t.Src, t.Dst, t.Protocol, append(udp, make([]byte, payload)...))
+}
+
+// packet is a frame with an IPv4 header before a payload.
+func packet(from, to netip.Addr, protocol flow.Protocol, payload []byte) []byte {
 	f := append(make([]byte, 12), 8, 0, 0x45, 0)
-	f = binary.BigEndian.AppendUint16(f, 20+8+payload)
-	f = append(f, 0, 0, 0, 0, 64, byte(t.Protocol), 0, 0)
-	f = append(append(f, t.Src.AsSlice()...), t.Dst.AsSlice()...)
+	f = binary.BigEndian.AppendUint16(f, uint16(20+len(payload)))
+	f = append(f, 0, 0, 0, 0, 64, byte(protocol), 0, 0)
+	f = append(append(f, from.AsSlice()...), to.AsSlice()...)
 	var sum uint32
 	for i := 14; i < 34; i += 2 {
 		sum += uint32(binary.BigEndian.Uint16(f[i:]))
@@ -46,9 +54,7 @@ func frameOf(t flow.Tuple) []byte {
 		sum = sum>>16 + sum&0xffff
 	}
 	binary.BigEndian.PutUint16(f[24:], ^uint16(sum))
-	f = binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(f, t.SrcPort), t.DstPort)
-	f = append(binary.BigEndian.AppendUint16(f, 8+payload), 0, 0)
-	return append(f, make([]byte, payload)...)
+	return append(f, payload...)
 }
 
 // start sends until a moment, with gaps as chance has them (Poisson).
