@@ -30,6 +30,7 @@ type traffic struct {
 	calls    [][]int // services that each calls
 	open     []*records.Record
 	places   map[records.Place]*records.Place // equal ones are one, as a recorder has it
+	overlays map[flow.Outer]*flow.Outer       // so are these
 }
 
 type simPod struct {
@@ -43,7 +44,8 @@ type simPod struct {
 }
 
 func newTraffic(begin time.Time) *traffic {
-	t := &traffic{r: rand.New(rand.NewPCG(1, 2)), now: begin, services: make([][]int, simServices), places: map[records.Place]*records.Place{}}
+	t := &traffic{r: rand.New(rand.NewPCG(1, 2)), now: begin, services: make([][]int, simServices), places: map[records.Place]*records.Place{},
+		overlays: map[flow.Outer]*flow.Outer{}}
 	for i := range simPods {
 		s := int(t.r.ExpFloat64() * simServices / 6)
 		if s %= simServices; i < simServices {
@@ -126,17 +128,20 @@ func (t *traffic) hops(a, b *simPod) []records.Hop {
 	if a.node == b.node {
 		o = flow.Outer{}
 	}
-	hops := []records.Hop{{Place: t.place(a.who.Switch, a.who.Port, o)}}
-	if a.leaf != b.leaf {
-		spine := t.r.IntN(4)
-		hops = append(hops, records.Hop{Place: t.place(fmt.Sprint("spine", spine), fmt.Sprint("Ethernet", a.leaf), o)},
-			records.Hop{Place: t.place(b.who.Switch, fmt.Sprint("Ethernet", 48+spine), o)})
+	if t.overlays[o] == nil {
+		t.overlays[o] = &o
 	}
-	return hops
+	hop := func(sw, port string) records.Hop { return records.Hop{Place: t.place(sw, port), Outer: t.overlays[o]} }
+	if a.leaf == b.leaf {
+		return []records.Hop{hop(a.who.Switch, a.who.Port)}
+	}
+	spine := t.r.IntN(4)
+	return []records.Hop{hop(a.who.Switch, a.who.Port), hop(fmt.Sprint("spine", spine), fmt.Sprint("Ethernet", a.leaf)),
+		hop(b.who.Switch, fmt.Sprint("Ethernet", 48+spine))}
 }
 
-func (t *traffic) place(sw, port string, o flow.Outer) *records.Place {
-	p := records.Place{Switch: sw, Port: port, Outer: o}
+func (t *traffic) place(sw, port string) *records.Place {
+	p := records.Place{Switch: sw, Port: port}
 	if t.places[p] == nil {
 		t.places[p] = &p
 	}
@@ -154,7 +159,7 @@ func (t *traffic) again(r records.Record) records.Record {
 		d.Bytes = d.Packets*66 + uint64(t.r.ExpFloat64()*reply)
 		hops := make([]records.Hop, len(d.Hops))
 		for i, h := range d.Hops {
-			hops[i] = records.Hop{Place: h.Place, Counters: d.Counters}
+			hops[i] = records.Hop{Place: h.Place, Outer: h.Outer, Counters: d.Counters}
 		}
 		if t.r.IntN(20) == 0 && len(hops) > 1 { // a packet was under way when the interval ended
 			hops[len(hops)-1].Packets--

@@ -3,6 +3,7 @@ package records
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/fabricscope/fabricscope/controlplane/flow"
@@ -23,7 +24,7 @@ const (
 	identityTable
 	overlayTable
 	routeTable
-	tables
+	tableKinds
 )
 
 // routeHops is how many hops one entry of the table of routes has; a longer route goes on in another.
@@ -32,27 +33,51 @@ const routeHops = 3
 // mostHops bounds what a damaged file can make of a route.
 const mostHops = 1 << 10
 
-// route is an entry as the encoder looks for it.
+// route is an entry of the table: some hops, and the number of the entry with those before, from 1; 0 for none. It has
+// indexes only, which is nothing to the garbage collector.
 type route struct {
-	before     uint64 // number of the entry with the hops before, from 1; 0 for none
-	hops       [routeHops]*Place
-	incomplete [routeHops]bool
+	before uint32
+	all    uint16 // hops: of this entry, and those before
+	here   uint8  // of this entry
+	hops   [routeHops]routeHop
+}
+
+// routeHop is a hop without counters.
+type routeHop struct {
+	place, overlay uint32
+	incomplete     bool
 }
 
 // batchEncoder makes payloads for one file of the log after another. Its buffers are used again.
 type batchEncoder struct {
 	strings    map[string]uint64
 	identities map[*flow.Identity]uint64
-	overlays   map[flow.Outer]uint64
-	routes     map[route]uint64
-	fresh      [tables][]byte // what is new in this batch
-	count      [tables]int
+	overlays   map[*flow.Outer]uint64
+	places     map[*Place]placeText
+	routes     uint32
+	file       uint32             // number of the file, from 1
+	fresh      [tableKinds][]byte // what is new in this batch
+	count      [tableKinds]int
 	records    []byte
 	out        []byte
 }
 
+// placeText are the indexes of a place's strings.
+type placeText struct{ sw, port uint64 }
+
+// noted is what the log's file already has of one side of a conversation: who is there, and the way that its packets
+// take. Few routes are common to two conversations, and nearly all of a conversation's records have the same.
+type noted struct {
+	file  uint32 // the encoder's number of it; 0 for none
+	at    uint32 // index of who
+	route uint32
+	who   *flow.Identity
+	hops  []Hop
+}
+
 func newBatchEncoder() *batchEncoder {
-	return &batchEncoder{strings: map[string]uint64{}, identities: map[*flow.Identity]uint64{}, overlays: map[flow.Outer]uint64{}, routes: map[route]uint64{}}
+	return &batchEncoder{strings: map[string]uint64{}, identities: map[*flow.Identity]uint64{}, overlays: map[*flow.Outer]uint64{},
+		places: map[*Place]placeText{}, file: 1}
 }
 
 // begin lets tables begin anew: the next batch is in another file of the log, or the last is not in it.
@@ -60,7 +85,9 @@ func (e *batchEncoder) begin() {
 	clear(e.strings)
 	clear(e.identities)
 	clear(e.overlays)
-	clear(e.routes)
+	clear(e.places)
+	e.routes = 0
+	e.file++
 }
 
 // reset prepares for another payload, and says whether tables begin in it.
@@ -69,15 +96,26 @@ func (e *batchEncoder) reset() (anew bool) {
 		e.fresh[i], e.count[i] = e.fresh[i][:0], 0
 	}
 	e.records = e.records[:0]
-	return len(e.strings)+len(e.routes) == 0
+	return len(e.strings) == 0 && e.routes == 0
 }
 
-// batch encodes records under a number. The result is valid until the next payload.
-func (e *batchEncoder) batch(number uint64, batch []Record) []byte {
+// batch encodes records under a number, of conversations with these totals; nil where nothing is known of them. The
+// result is valid until the next payload.
+func (e *batchEncoder) batch(number uint64, batch []Record, of []*totals) []byte {
 	anew := e.reset()
 	base := batch[0].Time.UnixMilli()
 	for i := range batch {
-		e.record(base, &batch[i])
+		r := &batch[i]
+		if of == nil {
+			e.record(base, r, &noted{}, &noted{})
+			continue
+		}
+		t := of[i]
+		client, server := t.sides[0].noted, t.sides[1].noted
+		if t.client == r.Server.addrPort() && t.client != r.Client.addrPort() {
+			client, server = server, client
+		}
+		e.record(base, r, client, server)
 	}
 	b := append(binary.AppendUvarint(append(e.out[:0], batchVersion), number), bit(anew))
 	return e.assemble(binary.AppendVarint(b, base), len(batch))
@@ -116,7 +154,7 @@ func (e *batchEncoder) identity(id *flow.Identity) uint64 {
 	return n
 }
 
-func (e *batchEncoder) overlay(o flow.Outer) uint64 {
+func (e *batchEncoder) overlay(o *flow.Outer) uint32 {
 	n, known := e.overlays[o]
 	if !known {
 		n = uint64(len(e.overlays))
@@ -125,41 +163,60 @@ func (e *batchEncoder) overlay(o flow.Outer) uint64 {
 		b := binary.AppendUvarint(append(e.fresh[overlayTable], byte(o.Kind)), uint64(o.VNI))
 		e.fresh[overlayTable] = appendAddr(appendAddr(b, o.Src), o.Dst)
 	}
-	return n
+	return uint32(n)
 }
 
-// route gives the number of the entry with the last of some hops, from 1; 0 for none.
-func (e *batchEncoder) route(hops []Hop) (n uint64) {
+func (e *batchEncoder) place(p *Place) placeText {
+	h, known := e.places[p]
+	if !known {
+		h = placeText{e.text(p.Switch), e.text(p.Port)}
+		e.places[p] = h
+	}
+	return h
+}
+
+// route adds some hops to the table, and gives the number of the entry with the last, from 1; 0 for none.
+func (e *batchEncoder) route(hops []Hop) (n uint32) {
+	var last *flow.Outer
+	var overlay uint32
 	for len(hops) > 0 {
-		r := route{before: n}
 		part := hops[:min(routeHops, len(hops))]
+		b := append(binary.AppendUvarint(e.fresh[routeTable], uint64(n)), byte(len(part)))
 		for i := range part {
-			r.hops[i], r.incomplete[i] = part[i].Place, part[i].Incomplete
+			h := &part[i]
+			if h.Outer != last {
+				last, overlay = h.Outer, e.overlay(h.Outer)
+			}
+			p := e.place(h.Place)
+			b = binary.AppendUvarint(binary.AppendUvarint(b, p.sw), p.port)
+			b = append(binary.AppendUvarint(b, uint64(overlay)), bit(h.Incomplete))
 		}
-		var known bool
-		if n, known = e.routes[r]; !known {
-			n = uint64(len(e.routes)) + 1
-			e.routes[r] = n
-			e.addRoute(&r, len(part))
-		}
-		hops = hops[len(part):]
+		e.fresh[routeTable] = b
+		e.count[routeTable]++
+		e.routes++
+		n, hops = e.routes, hops[len(part):]
 	}
 	return n
 }
 
-func (e *batchEncoder) addRoute(r *route, hops int) {
-	e.count[routeTable]++
-	b := append(binary.AppendUvarint(e.fresh[routeTable], r.before), byte(hops))
-	var last flow.Outer
-	var overlay uint64
-	for i, p := range r.hops[:hops] {
-		if i == 0 || p.Outer != last {
-			last, overlay = p.Outer, e.overlay(p.Outer)
-		}
-		b = binary.AppendUvarint(binary.AppendUvarint(b, e.text(p.Switch)), e.text(p.Port))
-		b = append(binary.AppendUvarint(b, overlay), bit(r.incomplete[i]))
+// note makes sure that the file has who is at a side of a record, and the way from there.
+func (e *batchEncoder) note(who *flow.Identity, d *Direction, n *noted) {
+	if n.file != e.file {
+		*n = noted{file: e.file}
 	}
-	e.fresh[routeTable] = b
+	if n.who != who {
+		n.who, n.at = who, uint32(e.identity(who))
+	}
+	if !sameWay(n.hops, d.Hops) {
+		n.hops, n.route = d.Hops, e.route(d.Hops)
+	}
+}
+
+// sameWay says that hops are the same but for what they counted.
+func sameWay(a, b []Hop) bool {
+	return slices.EqualFunc(a, b, func(a, b Hop) bool {
+		return a.Place == b.Place && a.Outer == b.Outer && a.Incomplete == b.Incomplete
+	})
 }
 
 func bit(v bool) byte {
@@ -169,7 +226,9 @@ func bit(v bool) byte {
 	return 0
 }
 
-func (e *batchEncoder) record(base int64, r *Record) {
+func (e *batchEncoder) record(base int64, r *Record, client, server *noted) {
+	e.note(r.Client.Who, &r.Forward, client)
+	e.note(r.Server.Who, &r.Reverse, server)
 	at := r.Time.UnixMilli()
 	b := binary.AppendVarint(e.records, at-base)
 	b = binary.AppendVarint(b, at-r.First.UnixMilli())
@@ -179,25 +238,22 @@ func (e *batchEncoder) record(base int64, r *Record) {
 	b = binary.AppendUvarint(b, uint64(r.ICMPType))
 	b = binary.AppendUvarint(b, e.text(string(r.Opaque)))
 	b = binary.AppendUvarint(b, e.text(string(r.Verdict)))
-	for _, end := range [2]*End{&r.Client, &r.Server} {
-		b = appendAddr(b, end.Address)
-		b = binary.AppendUvarint(b, uint64(end.Port))
-		b = binary.AppendUvarint(b, e.identity(end.Who))
-	}
+	b = binary.AppendUvarint(binary.AppendUvarint(appendAddr(b, r.Client.Address), uint64(r.Client.Port)), uint64(client.at))
+	b = binary.AppendUvarint(binary.AppendUvarint(appendAddr(b, r.Server.Address), uint64(r.Server.Port)), uint64(server.at))
 	b = binary.AppendUvarint(b, e.text(string(r.Handshake.State)))
 	b = append(b, r.Handshake.SYNs, r.Handshake.SYNACKs)
 	b = binary.AppendVarint(b, r.Handshake.ServerRTT.Microseconds())
 	b = binary.AppendVarint(b, r.Handshake.ClientRTT.Microseconds())
-	e.records = e.direction(e.direction(b, &r.Forward), &r.Reverse)
+	e.records = appendDirection(appendDirection(b, &r.Forward, client.route), &r.Reverse, server.route)
 }
 
-func (e *batchEncoder) direction(b []byte, d *Direction) []byte {
+func appendDirection(b []byte, d *Direction, route uint32) []byte {
 	b = binary.AppendUvarint(b, d.Packets)
 	b = binary.AppendUvarint(b, d.Bytes)
 	b = append(b, d.Flags)
 	b = binary.AppendVarint(b, d.Lost)
 	b = binary.AppendUvarint(b, d.Within)
-	b = binary.AppendUvarint(b, e.route(d.Hops))
+	b = binary.AppendUvarint(b, uint64(route))
 	if len(d.Hops) == 0 {
 		return b
 	}
@@ -210,46 +266,53 @@ func (e *batchEncoder) direction(b []byte, d *Direction) []byte {
 	return b
 }
 
-// routeEntry is an entry as the decoder has it.
-type routeEntry struct {
-	before     uint64
-	here, all  int // hops: of this entry, and with those before
-	hops       [routeHops]*Place
-	incomplete [routeHops]bool
-}
-
 // batchDecoder reads the batches of one file of the log, in order.
 type batchDecoder struct {
 	decoder
-	overlays []flow.Outer
-	routes   []routeEntry
+	base int64 // of the batch, in ms
+	hops []Hop // of one record, where records may share their memory
+	one  bool  // they may: each is used up before the next is read
 }
 
-func newBatchDecoder(in *interner) *batchDecoder { return &batchDecoder{decoder: decoder{intern: in}} }
+func newBatchDecoder(in *interner) *batchDecoder {
+	return &batchDecoder{decoder: decoder{intern: in, tables: newTables()}}
+}
+
+func newTables() *tables { return &tables{placed: map[[2]uint64]uint32{}} }
 
 // batch is the inverse of the encoder's, and reads the first version too. Its error is ErrCorrupt.
 func (d *batchDecoder) batch(payload []byte) (number uint64, batch []Record, err error) {
 	if len(payload) > 0 && payload[0] == batchVersion1 {
 		return decodeBatch1(payload, d.intern)
 	}
-	d.b, d.err = payload, nil
-	if version := d.byte(); version != batchVersion {
-		return 0, nil, fmt.Errorf("%w: batch of version %d, this one knows %d", ErrCorrupt, version, batchVersion)
+	number, n, err := d.open(payload)
+	if err != nil {
+		return 0, nil, err
 	}
-	number = d.uvarint()
-	anew := d.byte() == 1
-	base := d.varint()
-	d.readTables(anew)
-	batch = make([]Record, d.count(20))
+	batch = make([]Record, n)
 	for i := range batch {
-		d.record(base, &batch[i])
+		d.record(&batch[i])
 	}
 	return number, batch, d.end()
 }
 
+// open reads of a payload what is before its records, and says how many these are. Where tables begin anew, the decoder
+// has others from there on. Its error is ErrCorrupt.
+func (d *batchDecoder) open(payload []byte) (number uint64, records int, err error) {
+	d.b, d.err = payload, nil
+	if version := d.byte(); version != batchVersion {
+		return 0, 0, fmt.Errorf("%w: batch of version %d, this one knows %d", ErrCorrupt, version, batchVersion)
+	}
+	number = d.uvarint()
+	anew := d.byte() == 1
+	d.base = d.varint()
+	d.readTables(anew)
+	return number, d.count(20), d.err
+}
+
 func (d *batchDecoder) readTables(anew bool) {
 	if anew {
-		d.strings, d.identities, d.overlays, d.routes = nil, nil, nil, nil
+		d.tables = newTables()
 	}
 	for range d.count(1) {
 		d.strings = append(d.strings, d.intern.text(d.bytes(d.uvarint())))
@@ -258,7 +321,7 @@ func (d *batchDecoder) readTables(anew bool) {
 		d.identities = append(d.identities, d.readIdentity())
 	}
 	for range d.count(4) {
-		d.overlays = append(d.overlays, flow.Outer{Kind: flow.Encapsulation(d.byte()), VNI: uint32(d.uvarint()), Src: d.addr(), Dst: d.addr()})
+		d.overlays = append(d.overlays, d.readOverlay())
 	}
 	for range d.count(6) {
 		d.readRoute()
@@ -266,27 +329,54 @@ func (d *batchDecoder) readTables(anew bool) {
 }
 
 func (d *batchDecoder) readRoute() {
-	r := routeEntry{before: d.uvarint(), here: int(d.byte())}
-	if r.before > uint64(len(d.routes)) || r.here < 1 || r.here > routeHops {
+	before := d.uvarint()
+	r := route{here: d.byte()}
+	if before > uint64(len(d.routes)) || r.here < 1 || r.here > routeHops {
 		d.fail("a route cannot be")
 		return
 	}
-	if r.all = r.here; r.before > 0 {
-		r.all += d.routes[r.before-1].all
+	r.before, r.all = uint32(before), uint16(r.here)
+	if before > 0 {
+		r.all += d.routes[before-1].all
 	}
 	if r.all > mostHops {
 		d.fail("a route is too long")
 		return
 	}
 	for i := range r.here {
-		p := Place{Switch: d.text(), Port: d.text(), Outer: at(&d.decoder, d.overlays)}
-		r.hops[i], r.incomplete[i] = d.intern.place(p), d.byte() == 1
+		r.hops[i] = routeHop{place: d.readPlace(), overlay: d.readOverlayIndex(), incomplete: d.byte() == 1}
 	}
 	d.routes = append(d.routes, r)
 }
 
-func (d *batchDecoder) record(base int64, r *Record) {
-	ms := base + d.varint()
+func (d *batchDecoder) readPlace() uint32 {
+	key := [2]uint64{d.uvarint(), d.uvarint()}
+	n, known := d.placed[key]
+	if known {
+		return n
+	}
+	if key[0] >= uint64(len(d.strings)) || key[1] >= uint64(len(d.strings)) {
+		d.fail("an index is too large")
+		return 0
+	}
+	n = uint32(len(d.places))
+	d.places = append(d.places, d.intern.place(Place{d.strings[key[0]], d.strings[key[1]]}))
+	d.placed[key] = n
+	return n
+}
+
+func (d *batchDecoder) readOverlayIndex() uint32 {
+	n := d.uvarint()
+	if n >= uint64(len(d.overlays)) {
+		d.fail("an index is too large")
+		return 0
+	}
+	return uint32(n)
+}
+
+func (d *batchDecoder) record(r *Record) {
+	d.hops = d.hops[:0]
+	ms := d.base + d.varint()
 	moment := func(ago int64) time.Time { return time.UnixMilli(ms - ago).UTC() }
 	*r = Record{Time: moment(0), First: moment(d.varint()), Last: moment(d.varint())}
 	d.what(r)
@@ -305,13 +395,15 @@ func (d *batchDecoder) direction(to *Direction) {
 	case n == 0:
 		return
 	}
-	to.Hops = make([]Hop, d.routes[n-1].all)
+	to.Hops = d.room(int(d.routes[n-1].all))
 	for left := len(to.Hops); n > 0; {
 		r := &d.routes[n-1]
-		for i := range r.here {
-			to.Hops[left-r.here+i] = Hop{Place: r.hops[i], Counters: to.Counters, Incomplete: r.incomplete[i]}
+		left -= int(r.here)
+		for i := range int(r.here) {
+			h := &r.hops[i]
+			to.Hops[left+i] = Hop{Place: d.places[h.place], Outer: d.overlays[h.overlay], Counters: to.Counters, Incomplete: h.incomplete}
 		}
-		left, n = left-r.here, r.before
+		n = uint64(r.before)
 	}
 	if d.byte() == 0 {
 		return
@@ -319,4 +411,14 @@ func (d *batchDecoder) direction(to *Direction) {
 	for i := range to.Hops {
 		to.Hops[i].Counters = flow.Counters{Packets: d.uvarint(), Bytes: d.uvarint()}
 	}
+}
+
+// room gives memory for n hops.
+func (d *batchDecoder) room(n int) []Hop {
+	if !d.one {
+		return make([]Hop, n)
+	}
+	d.hops = slices.Grow(d.hops, n)
+	d.hops = d.hops[:len(d.hops)+n]
+	return d.hops[len(d.hops)-n : len(d.hops) : len(d.hops)]
 }

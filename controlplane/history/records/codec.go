@@ -30,20 +30,30 @@ func appendAddr(b []byte, a netip.Addr) []byte {
 
 // decoder reads a payload. The first thing that cannot be is kept in err; what follows is zero.
 type decoder struct {
-	b          []byte
-	err        error
+	b      []byte
+	err    error
+	intern *interner
+	*tables
+}
+
+// tables are what payloads refer to by indexes.
+type tables struct {
 	strings    []string
 	identities []*flow.Identity
-	places     []*Place
-	intern     *interner
+	hops       []Hop // of the first version, without counters
+
+	overlays []*flow.Outer
+	places   []*Place
+	placed   map[[2]uint64]uint32 // index of the place that has these strings
+	routes   []route
 }
 
 // decodeBatch1 reads a batch of the first version. Its error is ErrCorrupt.
 func decodeBatch1(b []byte, in *interner) (number uint64, batch []Record, err error) {
-	d := &decoder{b: b, intern: in}
+	d := &decoder{b: b, intern: in, tables: &tables{}}
 	d.byte() // the version
 	number = d.uvarint()
-	d.tables()
+	d.readTables1()
 	batch = make([]Record, d.count(20))
 	for i := range batch {
 		d.record(&batch[i])
@@ -51,8 +61,8 @@ func decodeBatch1(b []byte, in *interner) (number uint64, batch []Record, err er
 	return number, batch, d.end()
 }
 
-// tables reads what the things behind refer to.
-func (d *decoder) tables() {
+// readTables1 reads what the things behind refer to.
+func (d *decoder) readTables1() {
 	d.strings = make([]string, d.count(1))
 	for i := range d.strings {
 		d.strings[i] = d.intern.text(d.bytes(d.uvarint()))
@@ -61,11 +71,14 @@ func (d *decoder) tables() {
 	for i := range d.identities {
 		d.identities[i] = d.readIdentity()
 	}
-	d.places = make([]*Place, d.count(6))
-	for i := range d.places {
-		d.places[i] = d.intern.place(Place{Switch: d.text(), Port: d.text(),
-			Outer: flow.Outer{Kind: flow.Encapsulation(d.byte()), VNI: uint32(d.uvarint()), Src: d.addr(), Dst: d.addr()}})
+	d.hops = make([]Hop, d.count(6))
+	for i := range d.hops {
+		d.hops[i] = Hop{Place: d.intern.place(Place{Switch: d.text(), Port: d.text()}), Outer: d.readOverlay()}
 	}
+}
+
+func (d *decoder) readOverlay() *flow.Outer {
+	return d.intern.overlay(flow.Outer{Kind: flow.Encapsulation(d.byte()), VNI: uint32(d.uvarint()), Src: d.addr(), Dst: d.addr()})
 }
 
 func (d *decoder) readIdentity() *flow.Identity {
@@ -112,6 +125,11 @@ func (d *decoder) bytes(n uint64) []byte {
 }
 
 func (d *decoder) uvarint() uint64 {
+	if len(d.b) > 0 && d.b[0] < 0x80 { // nearly all are
+		v := d.b[0]
+		d.b = d.b[1:]
+		return uint64(v)
+	}
 	v, n := binary.Uvarint(d.b)
 	if n <= 0 {
 		d.fail("an integer ends early or is too large")
@@ -122,13 +140,8 @@ func (d *decoder) uvarint() uint64 {
 }
 
 func (d *decoder) varint() int64 {
-	v, n := binary.Varint(d.b)
-	if n <= 0 {
-		d.fail("an integer ends early or is too large")
-		return 0
-	}
-	d.b = d.b[n:]
-	return v
+	v := d.uvarint()
+	return int64(v>>1) ^ -int64(v&1)
 }
 
 // count reads the number of things that take at least size bytes each.
@@ -201,6 +214,8 @@ func (d *decoder) direction(to *Direction) {
 	}
 	to.Hops = make([]Hop, n)
 	for i := range to.Hops {
-		to.Hops[i] = Hop{Place: at(d, d.places), Counters: flow.Counters{Packets: d.uvarint(), Bytes: d.uvarint()}, Incomplete: d.byte() == 1}
+		h := at(d, d.hops)
+		h.Counters, h.Incomplete = flow.Counters{Packets: d.uvarint(), Bytes: d.uvarint()}, d.byte() == 1
+		to.Hops[i] = h
 	}
 }

@@ -23,10 +23,11 @@ type Config struct {
 	// Conversations bounds those that are remembered; records of more are dropped and counted.
 	Conversations int
 	// SegmentAge and SegmentRecords say when the log is cut into a segment: at the first of
-	// the two. Twice SegmentRecords may be in memory; then Append waits.
+	// the two. Twice SegmentRecords may be in memory, with about 100 bytes each; then Append waits.
 	SegmentAge     time.Duration
 	SegmentRecords int
-	// Segments whose records are of the same CompactWindow become one, up to CompactRecords.
+	// Segments whose records are of the same CompactWindow become one, up to CompactRecords, but for those that have half
+	// of SegmentRecords: they would hardly get smaller.
 	CompactWindow  time.Duration
 	CompactRecords int
 	// Retention is how long a record is kept, by the end of its interval, and MaxBytes the
@@ -39,11 +40,14 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		Interval: 10 * time.Second, Linger: 5 * time.Minute, Conversations: 1 << 20,
-		SegmentAge: 10 * time.Minute, SegmentRecords: 1 << 19,
+		SegmentAge: 10 * time.Minute, SegmentRecords: 1 << 21,
 		CompactWindow: time.Hour, CompactRecords: 1 << 22,
 		Retention: 7 * 24 * time.Hour,
 	}
 }
+
+// mostSegmentRecords bounds SegmentRecords: the addresses of one segment are numbered with few bits.
+const mostSegmentRecords = 1 << 22
 
 // Validate reports every field that cannot be used.
 func (c Config) Validate() error {
@@ -58,7 +62,7 @@ func (c Config) Validate() error {
 	check("linger", c.Linger >= c.Interval, "not be less than the interval")
 	check("conversations", c.Conversations > 0, "be positive")
 	check("segment-age", c.SegmentAge > 0, "be positive")
-	check("segment-records", c.SegmentRecords > 0, "be positive")
+	check("segment-records", c.SegmentRecords > 0 && c.SegmentRecords <= mostSegmentRecords, fmt.Sprintf("be from 1 to %d", mostSegmentRecords))
 	check("compact-window", c.CompactWindow >= c.SegmentAge, "not be less than segment-age")
 	check("compact-records", c.CompactRecords >= c.SegmentRecords, "not be less than segment-records")
 	check("retention", c.Retention > 0, "be positive")

@@ -8,13 +8,15 @@ type interner struct {
 	texts      map[string]string
 	identities map[flow.Identity]*flow.Identity
 	places     map[Place]*Place
+	overlays   map[flow.Outer]*flow.Outer
 }
 
 // maxInterned bounds what an interner holds of each sort.
 const maxInterned = 1 << 18
 
 func newInterner() *interner {
-	return &interner{texts: map[string]string{}, identities: map[flow.Identity]*flow.Identity{}, places: map[Place]*Place{}}
+	return &interner{texts: map[string]string{}, identities: map[flow.Identity]*flow.Identity{}, places: map[Place]*Place{},
+		overlays: map[flow.Outer]*flow.Outer{}}
 }
 
 func (n *interner) text(b []byte) string {
@@ -36,6 +38,13 @@ func (n *interner) place(p Place) *Place {
 		return known
 	}
 	return intern(n.places, p, &p)
+}
+
+func (n *interner) overlay(o flow.Outer) *flow.Outer {
+	if known, ok := n.overlays[o]; ok {
+		return known
+	}
+	return intern(n.overlays, o, &o)
 }
 
 func intern[K comparable, V any](m map[K]V, key K, value V) V {

@@ -92,13 +92,17 @@ func (s *Store) replay() error {
 			return err
 		case number <= s.number && number > stored: // written twice, after a failure
 		case number > stored:
-			s.enter(number, batch)
+			of := s.totalsOf(batch)
+			s.enter(number, s.batches.batch(number, batch, of), batch, of) // whatever version the log is of
 			s.number = number
 		default:
-			s.remember(batch)
+			for i, t := range s.totalsOf(batch) { // it is in a segment
+				t.add(&batch[i])
+			}
 		}
 		return nil
 	})
+	s.batches.begin() // the log's next file has none of these
 	if err != nil {
 		return err
 	}
@@ -106,19 +110,6 @@ func (s *Store) replay() error {
 		s.log.Info("flow records are read back from the log", "records", s.head.records)
 	}
 	return s.reportDamage(found)
-}
-
-// remember adds records that are in a segment already to the totals.
-func (s *Store) remember(batch []Record) {
-	for i := range batch {
-		if t := s.totals[batch[i].Conversation]; t != nil {
-			t.add(&batch[i])
-		} else {
-			t = &totals{}
-			t.add(&batch[i])
-			s.totals[batch[i].Conversation] = t
-		}
-	}
 }
 
 // reportDamage says what of the log could not be read, and keeps a copy of what may be worth a look.

@@ -85,8 +85,8 @@ func (s *Store) compact(ctx context.Context) error {
 	return nil
 }
 
-// compactable gives neighbours of one window that fit into one segment. A window is over when SegmentAge has passed
-// since: then its last records are in segments.
+// compactable gives neighbours of one window that fit into one segment, and are small: where many records come, segments
+// are full as they are. A window is over when SegmentAge has passed since: then its last records are in segments.
 func (s *Store) compactable() []*segment {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -96,7 +96,8 @@ func (s *Store) compactable() []*segment {
 	var window time.Time
 	for _, g := range s.segments {
 		w := g.from.Truncate(s.cfg.CompactWindow)
-		if len(group) > 0 && w.Equal(window) && !g.old && rows+g.rows <= int64(s.cfg.CompactRecords) {
+		stays := g.old || g.rows >= int64(s.cfg.SegmentRecords/2)
+		if len(group) > 0 && w.Equal(window) && !stays && rows+g.rows <= int64(s.cfg.CompactRecords) {
 			group, rows = append(group, g), rows+g.rows
 			continue
 		}
@@ -106,7 +107,7 @@ func (s *Store) compactable() []*segment {
 		if w.Add(s.cfg.CompactWindow).After(over) {
 			return nil
 		}
-		if group, rows, window = []*segment{g}, g.rows, w; g.old {
+		if group, rows, window = []*segment{g}, g.rows, w; stays {
 			group = nil
 		}
 	}

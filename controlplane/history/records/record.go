@@ -47,15 +47,20 @@ type Direction struct {
 // Hop is what one switch port counted in the interval.
 type Hop struct {
 	*Place
+	Outer *flow.Outer // the overlay that the packets were in; never nil
 	flow.Counters
 	Incomplete bool // a report was lost: more passed than was counted
 }
 
-// Place is where packets entered a switch, and in which overlay.
+// Place is where packets entered a switch.
 type Place struct {
 	Switch string
 	Port   string
-	Outer  flow.Outer
+}
+
+// sameAs says that two hops are at one place, in one overlay.
+func (h *Hop) sameAs(o *Hop) bool {
+	return (h.Place == o.Place || *h.Place == *o.Place) && (h.Outer == o.Outer || *h.Outer == *o.Outer)
 }
 
 // Verdict says in a word how a conversation fared until the record's time.

@@ -203,8 +203,9 @@ func (d side) since(t *sideTotals, in *interner) Direction {
 	out.Lost -= t.lost
 	for i := range d.hops {
 		h := &d.hops[i]
-		p := in.place(Place{h.Switch, h.Port, h.Outer})
-		out.Hops = append(out.Hops, Hop{p, beyond(h.Counters, t.counted(p)), h.Incomplete})
+		hop := Hop{Place: in.place(Place{h.Switch, h.Port}), Outer: in.overlay(h.Outer), Incomplete: h.Incomplete}
+		hop.Counters = beyond(h.Counters, t.counted(&hop))
+		out.Hops = append(out.Hops, hop)
 	}
 	return out
 }

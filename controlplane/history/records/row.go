@@ -171,12 +171,12 @@ type way struct {
 // way gives what a row has of hops. Neighbours in a segment have the same as a rule: last is what the one before had.
 func (m *rowMaker) way(last *way, hops []Hop, sender *flow.Identity) *way {
 	if last.sender == sender && slices.EqualFunc(last.hops, hops, func(a, b Hop) bool {
-		return a.Place == b.Place && a.Incomplete == b.Incomplete
+		return a.Place == b.Place && a.Outer == b.Outer && a.Incomplete == b.Incomplete
 	}) {
 		return last
 	}
-	o := &hops[0].Outer
-	*last = way{overlayText{o.Kind.String(), o.VNI, m.address(o.Src), m.address(o.Dst)}, m.path(hops, sender), hops, sender}
+	o := hops[0].Outer
+	*last = way{overlayText{o.Kind.String(), o.VNI, m.address(o.Src), m.address(o.Dst)}, m.path(hops, sender), append(last.hops[:0], hops...), sender}
 	return last
 }
 
@@ -209,7 +209,7 @@ func (m *rowMaker) path(hops []Hop, sender *flow.Identity) string {
 		} else {
 			b = append(append(append(b, h.Switch...), '/'), h.Port...)
 		}
-		if o := h.Outer; o != hops[0].Outer {
+		if o := h.Outer; o != hops[0].Outer && *o != *hops[0].Outer {
 			b = fmt.Appendf(b, "=%v,%d,%s,%s", o.Kind, o.VNI, m.address(o.Src), m.address(o.Dst))
 		}
 		if h.Incomplete {
@@ -330,6 +330,7 @@ func (m *recordMaker) hops(path string, sender *flow.Identity, overlay overlayTe
 	if err != nil {
 		return nil, err
 	}
+	shared := m.intern.overlay(first)
 	words := strings.Split(path, " ")
 	if n := len(packets); n != len(bytes) || n != 0 && n != len(words) {
 		return nil, fmt.Errorf("%w: path %q has counters of %d and %d hops", ErrCorrupt, path, n, len(bytes))
@@ -342,16 +343,18 @@ func (m *recordMaker) hops(path string, sender *flow.Identity, overlay overlayTe
 		}
 		word, h.Incomplete = strings.CutSuffix(word, "?")
 		place, other, differs := strings.Cut(word, "=")
-		p := Place{Outer: first}
+		var p Place
 		if p.Switch, p.Port, _ = strings.Cut(place, "/"); place == hereMark {
 			p.Switch, p.Port = sender.Switch, sender.Port
 		}
+		h.Place, h.Outer = m.intern.place(p), shared
 		if differs {
-			if p.Outer, err = m.parseOverlay(other); err != nil {
+			o, err := m.parseOverlay(other)
+			if err != nil {
 				return nil, err
 			}
+			h.Outer = m.intern.overlay(o)
 		}
-		h.Place = m.intern.place(p)
 	}
 	return hops, nil
 }

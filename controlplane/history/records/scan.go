@@ -31,7 +31,7 @@ func (s *Store) Scan(ctx context.Context, q Query, each func(*Record) error) err
 		given++
 		return each(r)
 	}
-	segments, batches := s.acquire(&q)
+	segments, memories := s.acquire(&q)
 	defer s.release(segments)
 	for _, g := range segments {
 		err := s.verify(g)
@@ -42,23 +42,17 @@ func (s *Store) Scan(ctx context.Context, q Query, each func(*Record) error) err
 			return fmt.Errorf("records: read %s: %w", g.path, errors.Join(err, s.condemn(g, err)))
 		}
 	}
-	for _, list := range batches {
-		for i := range list {
-			if !q.matches(&list[i]) {
-				continue
-			}
-			r := list[i]
-			if err := errors.Join(ctx.Err(), give(&r)); err != nil {
-				return err
-			}
+	for _, list := range memories {
+		if err := scanMemory(ctx, list, &q, give); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
 // acquire gives the segments that a query is about, which stay until they are released, and the
-// records that are in none.
-func (s *Store) acquire(q *Query) ([]*segment, [][]Record) {
+// batches that are in none.
+func (s *Store) acquire(q *Query) ([]*segment, [][]packed) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var out []*segment
@@ -68,11 +62,11 @@ func (s *Store) acquire(q *Query) ([]*segment, [][]Record) {
 			out = append(out, g)
 		}
 	}
-	var batches [][]Record
+	var memories [][]packed
 	if s.sealed != nil {
-		batches = slices.Clone(s.sealed.batches)
+		memories = append(memories, s.sealed.batches)
 	}
-	return out, append(batches, s.head.batches...)
+	return out, append(memories, s.head.batches)
 }
 
 func (s *Store) release(segments []*segment) {

@@ -1,16 +1,12 @@
 package records
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
-	"maps"
-	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -141,83 +137,8 @@ func newRowWriter(w io.Writer, more ...parquet.WriterOption) *parquet.GenericWri
 		parquet.MaxRowsPerRowGroup(1<<40), parquet.CreatedBy("fabricscope", "", ""))...)
 }
 
-// order is that of a segment: traffic of a kind is together, and in it what one client said to one server, so that most
-// columns repeat themselves.
-var order = []parquet.SortingColumn{parquet.Ascending("server_port"), parquet.Ascending("client_address"), parquet.Ascending("server_address"),
-	parquet.Ascending("first"), parquet.Ascending("conversation"), parquet.Ascending("time")}
-
 // chunkRows is how many rows are made at once.
 const chunkRows = 1024
-
-// span gives the earliest and the latest time.
-func (m *memory) span() (from, to time.Time) {
-	from, to = m.batches[0][0].Time, m.batches[0][0].Time
-	for _, batch := range m.batches {
-		for i := range batch {
-			if t := batch[i].Time; t.Before(from) {
-				from = t
-			} else if t.After(to) {
-				to = t
-			}
-		}
-	}
-	return from, to
-}
-
-// writeSorted writes the rows of records in the order of a segment.
-func writeSorted(of *memory, w *parquet.GenericWriter[row]) error {
-	m := newRowMaker()
-	chunk := make([]row, 0, chunkRows)
-	for _, k := range sorted(of, m) {
-		chunk = append(chunk, row{})
-		m.row(k.record, &chunk[len(chunk)-1])
-		if len(chunk) == chunkRows {
-			if _, err := w.Write(chunk); err != nil {
-				return err
-			}
-			chunk = chunk[:0]
-		}
-	}
-	_, err := w.Write(chunk)
-	return err
-}
-
-// sortKey is what decides about most records' places, beside one of them.
-type sortKey struct {
-	ends   uint64 // ranks of the addresses of client and server
-	first  int64
-	record *Record
-	port   uint16
-}
-
-// sorted gives records in the order of a segment. Ends are compared by the rank of their addresses' texts, since few
-// stand behind many records.
-func sorted(of *memory, m *rowMaker) []sortKey {
-	ranks := map[netip.Addr]uint64{}
-	for _, batch := range of.batches {
-		for i := range batch {
-			ranks[batch[i].Client.Address], ranks[batch[i].Server.Address] = 0, 0
-		}
-	}
-	addresses := slices.SortedFunc(maps.Keys(ranks), func(a, b netip.Addr) int { return cmp.Compare(m.address(a), m.address(b)) })
-	for i, a := range addresses {
-		ranks[a] = uint64(i)
-	}
-	keys := make([]sortKey, 0, of.records)
-	for _, batch := range of.batches {
-		for i := range batch {
-			r := &batch[i]
-			keys = append(keys, sortKey{ranks[r.Client.Address]<<32 | ranks[r.Server.Address], r.First.UnixMilli(), r, r.Server.Port})
-		}
-	}
-	slices.SortFunc(keys, func(a, b sortKey) int {
-		if c := cmp.Or(cmp.Compare(a.port, b.port), cmp.Compare(a.ends, b.ends), cmp.Compare(a.first, b.first)); c != 0 {
-			return c
-		}
-		return cmp.Or(cmp.Compare(a.record.Conversation, b.record.Conversation), a.record.Time.Compare(b.record.Time))
-	})
-	return keys
-}
 
 // writeSegment makes a segment of the rows that fill writes, in a directory. It is there whole, and durable, or
 // not at all.

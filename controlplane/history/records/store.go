@@ -53,16 +53,6 @@ type Store struct {
 	phase    Phase              // guarded by mu
 }
 
-// memory are records that are in no segment, batch by batch.
-type memory struct {
-	batches [][]Record
-	records int
-}
-
-func (m *memory) add(batch []Record) {
-	m.batches, m.records = append(m.batches, batch), m.records+len(batch)
-}
-
 // sealed are records that left the head.
 type sealed struct {
 	memory
@@ -173,7 +163,10 @@ func (s *Store) Append(ctx context.Context, batch []Record) error {
 	if err := s.makeRoom(ctx); err != nil {
 		return err
 	}
-	err := s.write(batch)
+	s.mu.Lock()
+	of := s.totalsOf(batch)
+	s.mu.Unlock()
+	payload, err := s.write(batch, of) // who has taken writing is the only one to change totals
 	s.outcome(logging, err)
 	if err != nil {
 		return fmt.Errorf("records: append: %w: %w", ErrNotStored, err)
@@ -181,27 +174,27 @@ func (s *Store) Append(ctx context.Context, batch []Record) error {
 	s.number++
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.enter(s.number, batch)
+	s.enter(s.number, payload, batch, of)
 	s.metrics.appended.Add(float64(len(batch)))
 	return nil
 }
 
-// write puts a batch into the log. The caller has taken writing.
-func (s *Store) write(batch []Record) error {
+// write puts a batch into the log, and gives its payload, which is valid until the next. The caller has taken writing.
+func (s *Store) write(batch []Record, of []*totals) ([]byte, error) {
 	if s.wal.halfFull() {
 		if _, err := s.wal.roll(); err != nil {
-			return err
+			return nil, err
 		}
 		s.batches.begin()
 	}
 	defer s.metrics.took(logging, time.Now())
-	payload := s.batches.batch(s.number+1, batch)
+	payload := s.batches.batch(s.number+1, batch, of)
 	err := s.wal.append(payload)
 	s.metrics.logBytes.Add(float64(len(payload)))
 	if err != nil {
 		s.batches.begin() // what was new in it is not in the log
 	}
-	return err
+	return payload, err
 }
 
 // take waits until nobody writes.
@@ -222,21 +215,34 @@ func (s *Store) take(ctx context.Context) error {
 
 func (s *Store) give() { s.writing <- struct{}{} }
 
-// enter adds a batch to the head. s.mu is held.
-func (s *Store) enter(number uint64, batch []Record) {
+// totalsOf gives the totals of each record's conversation, made where there are none. s.mu is held.
+func (s *Store) totalsOf(batch []Record) []*totals {
+	of := make([]*totals, len(batch))
+	for i := range batch {
+		id := batch[i].Conversation
+		t := s.totals[id]
+		if t == nil {
+			t = &totals{}
+			s.totals[id] = t
+		}
+		if t.sides[0].noted == nil {
+			both := new([2]noted)
+			t.sides[0].noted, t.sides[1].noted = &both[0], &both[1]
+		}
+		of[i] = t
+	}
+	return of
+}
+
+// enter adds a batch, with its payload, to the head, and to the totals of its conversations. s.mu is held.
+func (s *Store) enter(number uint64, payload []byte, batch []Record, of []*totals) {
 	if s.head.records == 0 {
 		s.headFrom, s.headAt = number, s.now()
 	}
-	s.head.add(batch)
+	s.head.add(payload, batch)
 	s.headLast = number
-	for i := range batch {
-		r := &batch[i]
-		t := s.totals[r.Conversation]
-		if t == nil {
-			t = &totals{}
-			s.totals[r.Conversation] = t
-		}
-		t.add(r)
+	for i, t := range of {
+		t.add(&batch[i])
 	}
 }
 
@@ -272,9 +278,8 @@ func (s *Store) seal() error {
 		s.forget()
 		payload := s.batches.totals(s.totals)
 		s.mu.Unlock()
-		if err = s.wal.append(payload); err != nil {
-			s.batches.begin()
-		}
+		err = s.wal.append(payload)
+		s.batches.begin() // the head has the batches only, so that they begin its tables
 	}
 	s.outcome(logging, err)
 	if err != nil {

@@ -82,14 +82,14 @@ func sample(seed uint64, n int) []records.Record {
 	direction := func() records.Direction {
 		d := records.Direction{Counters: flow.Counters{Packets: r.Uint64N(5), Bytes: r.Uint64N(1 << 40)}, Flags: 0x1b,
 			Lost: int64(r.IntN(4)) - 1, Within: uint64(r.IntN(3))}
-		outer := flow.Outer{Kind: flow.VXLAN, VNI: 7, Src: netip.MustParseAddr("192.0.2.1"), Dst: netip.MustParseAddr("192.0.2.2")}
+		outer := &flow.Outer{Kind: flow.VXLAN, VNI: 7, Src: netip.MustParseAddr("192.0.2.1"), Dst: netip.MustParseAddr("192.0.2.2")}
 		for i := range r.IntN(4) {
-			h := records.Hop{Place: &records.Place{Switch: fmt.Sprint("leaf", i), Port: pick("Ethernet1", "Ethernet2"), Outer: outer}, Counters: d.Counters}
+			h := records.Hop{Place: &records.Place{Switch: fmt.Sprint("leaf", i), Port: pick("Ethernet1", "Ethernet2")}, Outer: outer, Counters: d.Counters}
 			if r.IntN(5) == 0 {
 				h.Packets++
 			}
 			if r.IntN(9) == 0 {
-				h.Outer = flow.Outer{}
+				h.Outer = &flow.Outer{}
 			}
 			h.Incomplete = r.IntN(9) == 0
 			d.Hops = append(d.Hops, h)
@@ -110,7 +110,7 @@ func sample(seed uint64, n int) []records.Record {
 	return out
 }
 
-// scan gives what a store has, by conversation.
+// scan gives what a store has.
 func scan(t *testing.T, s *records.Store, q records.Query) []records.Record {
 	t.Helper()
 	var out []records.Record
@@ -125,7 +125,12 @@ func scan(t *testing.T, s *records.Store, q records.Query) []records.Record {
 
 func byConversation(list []records.Record) []records.Record {
 	list = slices.Clone(list)
-	slices.SortFunc(list, func(a, b records.Record) int { return strings.Compare(a.Conversation, b.Conversation) })
+	slices.SortFunc(list, func(a, b records.Record) int {
+		if order := strings.Compare(a.Conversation, b.Conversation); order != 0 {
+			return order
+		}
+		return a.Time.Compare(b.Time)
+	})
 	return list
 }
 
@@ -184,6 +189,53 @@ func TestEveryFieldStays(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(cfg.Dir, "wal", "*"))
 	if err != nil || len(files) > 3 {
 		t.Errorf("the log is not cut: %v, %v", files, err)
+	}
+}
+
+// TestConversationsGoOn appends the records of some conversations interval by interval, with ways that change and ends that
+// turn out to be the other way round, while the store restarts and segments are cut: the log refers to what it has of a
+// conversation already.
+func TestConversationsGoOn(t *testing.T) {
+	cfg := config(t)
+	clock := newClock(epoch)
+	s, stop := start(t, cfg, clock.now)
+	last, others := sample(9, 60), sample(10, 60)
+	var want []records.Record
+	for interval := range 8 {
+		next := slices.Clone(last)
+		for i := range next {
+			r := &next[i]
+			r.Time = epoch.Add(time.Duration(interval) * 10 * time.Second)
+			switch (i + interval) % 5 {
+			case 0:
+				r.Client, r.Server, r.Forward, r.Reverse = r.Server, r.Client, r.Reverse, r.Forward
+			case 1:
+				r.Forward.Hops = others[i].Forward.Hops
+			case 2:
+				r.Server.Who = others[i].Client.Who
+			}
+		}
+		last = next
+		want = append(want, next...)
+		appendAll(t, s, next)
+		if interval == 2 || interval == 4 {
+			if err := s.Cut(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if interval%2 == 1 {
+			stop()
+			s, stop = start(t, cfg, clock.now)
+		}
+		if d := difference(want, scan(t, s, records.Query{})); d != "" {
+			t.Fatalf("interval %d: %s", interval, d)
+		}
+	}
+	if err := s.Cut(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if d := difference(want, scan(t, s, records.Query{})); d != "" {
+		t.Errorf("in segments: %s", d)
 	}
 }
 

@@ -23,6 +23,8 @@ type sideTotals struct {
 	lost int64
 	hops []Hop // their counters are those of the side if alike; then they may be a record's own, and are not written to
 	like bool
+
+	noted *noted // in the log, of its records; who has taken writing owns it
 }
 
 // as gives the totals with another end for the client, when that is what became known of who began.
@@ -35,7 +37,9 @@ func (t *totals) as(client, server netip.AddrPort) totals {
 
 // add takes in a record.
 func (t *totals) add(r *Record) {
-	*t = t.as(r.Client.addrPort(), r.Server.addrPort())
+	if client := r.Client.addrPort(); t.client != client {
+		*t = t.as(client, r.Server.addrPort())
+	}
 	if r.Last.After(t.last) {
 		t.last = r.Last
 	}
@@ -57,7 +61,7 @@ func (s *sideTotals) add(d *Direction) {
 		return
 	}
 	for j := range d.Hops {
-		s.hop(d.Hops[j].Place).Add(d.Hops[j].Counters)
+		s.hop(&d.Hops[j]).Add(d.Hops[j].Counters)
 	}
 }
 
@@ -66,7 +70,7 @@ func (s *sideTotals) apart(fresh bool) {
 	own := make([]Hop, 0, len(s.hops))
 	for i := range s.hops {
 		if !fresh {
-			own = append(own, Hop{Place: s.hops[i].Place, Counters: s.Counters})
+			own = append(own, Hop{Place: s.hops[i].Place, Outer: s.hops[i].Outer, Counters: s.Counters})
 		}
 	}
 	s.hops, s.like = own, false
@@ -78,11 +82,11 @@ func samePlaces(a, b []Hop) bool {
 		return false
 	}
 	for i := range a {
-		if a[i].Place != b[i].Place && *a[i].Place != *b[i].Place {
+		if !a[i].sameAs(&b[i]) {
 			return false
 		}
 		for j := range i {
-			if a[i].Place == a[j].Place || *a[i].Place == *a[j].Place {
+			if a[i].sameAs(&a[j]) {
 				return false
 			}
 		}
@@ -100,25 +104,25 @@ func uniform(d *Direction) bool {
 	return true
 }
 
-// hop gives the counters of a place, made if there are none.
-func (s *sideTotals) hop(p *Place) *flow.Counters {
+// hop gives the counters of a hop, made if there are none.
+func (s *sideTotals) hop(of *Hop) *flow.Counters {
 	for i := range s.hops {
-		if h := &s.hops[i]; h.Place == p || *h.Place == *p {
-			return &h.Counters
+		if s.hops[i].sameAs(of) {
+			return &s.hops[i].Counters
 		}
 	}
-	s.hops = append(s.hops, Hop{Place: p})
+	s.hops = append(s.hops, Hop{Place: of.Place, Outer: of.Outer})
 	return &s.hops[len(s.hops)-1].Counters
 }
 
-// counted gives the counters of a place.
-func (s *sideTotals) counted(p *Place) flow.Counters {
+// counted gives the counters of a hop.
+func (s *sideTotals) counted(of *Hop) flow.Counters {
 	for i := range s.hops {
-		if h := &s.hops[i]; h.Place == p || *h.Place == *p {
+		if s.hops[i].sameAs(of) {
 			if s.like {
 				return s.Counters
 			}
-			return h.Counters
+			return s.hops[i].Counters
 		}
 	}
 	return flow.Counters{}
@@ -149,7 +153,7 @@ func (e *batchEncoder) totals(all map[string]*totals) []byte {
 		b = binary.AppendVarint(b, t.last.UnixMilli())
 		for i := range t.sides {
 			d := t.sides[i].direction()
-			b = e.direction(b, &d)
+			b = appendDirection(b, &d, e.route(d.Hops))
 		}
 		e.records = b
 	}
@@ -173,9 +177,9 @@ func (d *batchDecoder) totals(payload []byte) (map[string]*totals, error) {
 const totalsVersion2 = 2
 
 func decodeTotals2(b []byte, in *interner) (map[string]*totals, error) {
-	d := &decoder{b: b, intern: in}
+	d := &decoder{b: b, intern: in, tables: &tables{}}
 	d.byte() // the version
-	d.tables()
+	d.readTables1()
 	return readTotals(d, d.direction)
 }
 

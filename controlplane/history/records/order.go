@@ -1,0 +1,148 @@
+package records
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+
+	"github.com/parquet-go/parquet-go"
+)
+
+// order is that of a segment: traffic of a kind is together, and in it what one client said to one server, so that most
+// columns repeat themselves.
+var order = []parquet.SortingColumn{parquet.Ascending("server_port"), parquet.Ascending("client_address"), parquet.Ascending("server_address"),
+	parquet.Ascending("first"), parquet.Ascending("conversation"), parquet.Ascending("time")}
+
+// sortKey says what decides about a record's place in a segment, and where it is in memory.
+type sortKey struct {
+	ends        uint64 // the server's port (16 bits), and ranks of the addresses of client and server (rankBits each)
+	first, time int64
+	batch       uint32 // its number in memory
+	at          uint32 // where in the payload it begins
+}
+
+// rankBits are those of an address's rank among all addresses of a segment.
+const rankBits = 24
+
+// sorter brings the records of a memory into the order of a segment.
+type sorter struct {
+	of     *memory
+	d      *batchDecoder
+	tables []*tables // of each batch
+	bases  []int64
+	keys   []sortKey
+}
+
+func newSorter(of *memory) *sorter {
+	s := &sorter{of: of, d: newBatchDecoder(newInterner()), keys: make([]sortKey, 0, of.records)}
+	s.d.one = true
+	return s
+}
+
+// sort reads all records once, for their keys.
+func (s *sorter) sort() error {
+	numbers := map[netip.Addr]uint64{}
+	number := func(a netip.Addr) uint64 {
+		n, known := numbers[a]
+		if !known {
+			n = uint64(len(numbers))
+			numbers[a] = n
+		}
+		return n
+	}
+	for i, p := range s.of.batches {
+		_, n, err := s.d.open(p.payload)
+		if err != nil {
+			return err
+		}
+		s.tables, s.bases = append(s.tables, s.d.tables), append(s.bases, s.d.base)
+		var r Record
+		for range n {
+			at := len(p.payload) - len(s.d.b)
+			s.d.record(&r)
+			s.keys = append(s.keys, sortKey{uint64(r.Server.Port)<<(2*rankBits) | number(r.Client.Address)<<rankBits | number(r.Server.Address),
+				r.First.UnixMilli(), r.Time.UnixMilli(), uint32(i), uint32(at)})
+		}
+		if err := s.d.end(); err != nil {
+			return err
+		}
+	}
+	if len(numbers) > 1<<rankBits {
+		return fmt.Errorf("%d addresses are too many for one segment", len(numbers))
+	}
+	s.rank(numbers)
+	slices.SortFunc(s.keys, s.compare)
+	return nil
+}
+
+// rank puts ranks of addresses, as texts, in the place of their numbers.
+func (s *sorter) rank(numbers map[netip.Addr]uint64) {
+	texts := make(map[netip.Addr]string, len(numbers))
+	for a := range numbers {
+		if a.IsValid() {
+			texts[a] = a.String()
+		}
+	}
+	ranks := make([]uint64, len(numbers))
+	for rank, a := range slices.SortedFunc(maps.Keys(numbers), func(a, b netip.Addr) int { return cmp.Compare(texts[a], texts[b]) }) {
+		ranks[numbers[a]] = uint64(rank)
+	}
+	const mask = 1<<rankBits - 1
+	for i := range s.keys {
+		k := &s.keys[i].ends
+		*k = *k>>(2*rankBits)<<(2*rankBits) | ranks[*k>>rankBits&mask]<<rankBits | ranks[*k&mask]
+	}
+}
+
+func (s *sorter) compare(a, b sortKey) int {
+	switch {
+	case a.ends != b.ends:
+		return cmp.Compare(a.ends, b.ends)
+	case a.first != b.first:
+		return cmp.Compare(a.first, b.first)
+	}
+	return cmp.Or(bytes.Compare(s.conversation(a), s.conversation(b)), cmp.Compare(a.time, b.time))
+}
+
+// conversation gives that of a record, which is behind three integers.
+func (s *sorter) conversation(k sortKey) []byte {
+	b := s.of.batches[k.batch].payload[k.at:]
+	for range 3 {
+		_, n := binary.Uvarint(b)
+		b = b[n:]
+	}
+	length, n := binary.Uvarint(b)
+	return b[n:][:length]
+}
+
+// record reads a record again. What it has in common with others is valid until the next is read.
+func (s *sorter) record(k sortKey, r *Record) {
+	s.d.tables, s.d.base = s.tables[k.batch], s.bases[k.batch]
+	s.d.b = s.of.batches[k.batch].payload[k.at:]
+	s.d.record(r)
+}
+
+// writeSorted writes the rows of records in the order of a segment.
+func writeSorted(of *memory, w *parquet.GenericWriter[row]) error {
+	s := newSorter(of)
+	if err := s.sort(); err != nil {
+		return err
+	}
+	m := newRowMaker()
+	chunk := make([]row, chunkRows)
+	var r Record
+	for part := range slices.Chunk(s.keys, chunkRows) {
+		for i, k := range part {
+			s.record(k, &r)
+			m.row(&r, &chunk[i])
+		}
+		if _, err := w.Write(chunk[:len(part)]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
