@@ -58,6 +58,7 @@ type GNMI struct {
 	MaxRequestBytes       int           `yaml:"max-request-bytes"`       // of a message of a client
 	MaxGetBytes           int           `yaml:"max-get-bytes"`           // of an answer to Get
 	MaxBehind             int           `yaml:"max-behind"`              // objects whose changes a subscriber may not have taken yet
+	MaxBehindBytes        int           `yaml:"max-behind-bytes"`        // of memory that these may take; of all together four times as many
 }
 
 // Access says who may call the northbound server. Files are read again when they change.
@@ -195,7 +196,7 @@ func Default() Config {
 			Keepalive: time.Minute, HandshakeTimeout: 10 * time.Second, MaxConnections: 4096, MaxAddressConnections: 2048,
 			MaxCalls: 8192, MaxAddressCalls: 4096, MaxStreams: 1024, MaxSubscribers: 4096, MaxCallerSubscribers: 2048,
 			MaxPast: 8, MaxCallerPast: 4, PastTimeout: time.Hour, MaxPaths: 256,
-			MaxRequestBytes: 1 << 20, MaxGetBytes: 64 << 20, MaxBehind: 1 << 18},
+			MaxRequestBytes: 1 << 20, MaxGetBytes: 64 << 20, MaxBehind: 1 << 18, MaxBehindBytes: 64 << 20},
 		Access: Access{ClientCertificates: "off", AuditMaxBytes: 64 << 20, AuditKeep: 4, Refresh: 5 * time.Second},
 		HTTP:   HTTP{Listen: "127.0.0.1:9464"},
 		Fabric: Fabric{Routing: true, LLDPInterval: 2 * time.Second,

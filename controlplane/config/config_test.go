@@ -66,6 +66,7 @@ func TestErrorsNameLineOrField(t *testing.T) {
 		{"flows:", "---\nflows:", "more than one YAML document"},
 		{"state-dir: /tmp/state", "election-id: 0", "election-id: must not be 0"},
 		{"state-dir: /tmp/state", "gnmi: {max-behind: 7}", "gnmi.max-behind: 7 is less than 1024"},
+		{"state-dir: /tmp/state", "gnmi: {max-behind-bytes: 7}", "gnmi.max-behind-bytes: 7 is less than 65536"},
 		{"flows: {", "flows: {max-flows: 0, ", "flows.max-flows: 0 is not 1 to 1073741824"},
 		{"flows: {", "flows: {max-hops: 256, ", "flows.max-hops: 256 is not 1 to 255"},
 		{"flows: {", "flows: {max-publish: -1, ", "flows.max-publish: -1 is not 1 to"},

@@ -267,7 +267,8 @@ func (p *problems) limits(g GNMI) {
 		{"max-calls", g.MaxCalls, 1}, {"max-address-calls", g.MaxAddressCalls, 1}, {"max-streams", g.MaxStreams, 1},
 		{"max-subscribers", g.MaxSubscribers, 1}, {"max-caller-subscribers", g.MaxCallerSubscribers, 1},
 		{"max-past", g.MaxPast, 1}, {"max-caller-past", g.MaxCallerPast, 1}, {"max-paths", g.MaxPaths, 1},
-		{"max-request-bytes", g.MaxRequestBytes, 1024}, {"max-get-bytes", g.MaxGetBytes, 1024}, {"max-behind", g.MaxBehind, 1024},
+		{"max-request-bytes", g.MaxRequestBytes, 1024}, {"max-get-bytes", g.MaxGetBytes, 1024},
+		{"max-behind", g.MaxBehind, 1024}, {"max-behind-bytes", g.MaxBehindBytes, 1 << 16},
 	} {
 		if l.n < l.least {
 			p.add("gnmi."+l.field, "%d is less than %d", l.n, l.least)

@@ -27,9 +27,11 @@ func TestBacklogLeadsToTheSame(t *testing.T) {
 				want.take(t, m)
 			}
 		}
-		b, waits := backlog{}, 0
+		sum := new(owed)
+		b, waits := backlog{owed: sum}, 0
 		for i, u := range chain {
-			b.add(u)
+			u.Version = uint64(i + 1)
+			b.add(&change{Update: u})
 			waits++
 			for _, m := range p.changes([]inventory.Update{u}, 0) {
 				want.take(t, m)
@@ -37,12 +39,12 @@ func TestBacklogLeadsToTheSame(t *testing.T) {
 			if i < len(chain)-1 && r.IntN(3) > 0 {
 				continue
 			}
-			for _, w := range b.ordered() {
+			for _, w := range b.ordered(only{entry: u.Entry}) {
 				ended := w.end != nil
 				for _, m := range p.changes(w.chain(), w.left) {
 					n := slow.take(t, m)
 					if ended && len(n.GetDelete()) == 0 {
-						t.Fatalf("the end of %v is not told: %v", w.end.Ref, n)
+						t.Fatalf("the end of %v is not told: %v", w.ref, n)
 					}
 					ended = false
 					for _, up := range n.GetUpdate() {
@@ -52,7 +54,10 @@ func TestBacklogLeadsToTheSame(t *testing.T) {
 					}
 				}
 			}
-			b, waits = backlog{}, 0
+			b.drop()
+			if waits = 0; b.bytes != 0 || sum.all() != 0 || sum.alone.Load() != 0 {
+				t.Fatalf("%d bytes of nothing, and %d of all", b.bytes, sum.all())
+			}
 			if fmt.Sprint(slow) != fmt.Sprint(want) {
 				t.Fatalf("chain %+v up to %d\nmerged %v\nwant %v", chain, i, slow, want)
 			}
@@ -60,50 +65,101 @@ func TestBacklogLeadsToTheSame(t *testing.T) {
 	}
 }
 
-// TestBacklogsTakeNoMoreThanTheirShare fills those of two members: the larger is sent away when both are too much.
+// only is a state with one object, or none.
+type only struct {
+	inventory.View
+	entry inventory.Entry
+}
+
+func (o only) Get(inventory.Ref) (inventory.Entry, bool) { return o.entry, o.entry.Fact != nil }
+
+// grow puts changes of so many objects in the log of a group.
+func grow(h *hub, g *group, objects int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for i := range objects {
+		f := inventory.Accounting{Switch: "leaf1", Port: fmt.Sprint(i)}
+		g.newest.next.Store(&link{change: &change{Update: inventory.Update{Ref: f.Ref(), Entry: inventory.Entry{Fact: f}}}, number: g.newest.number + 1})
+		g.newest = g.newest.next.Load()
+	}
+}
+
+func isAway(m *member) bool {
+	select {
+	case <-m.gone:
+		return true
+	default:
+		return false
+	}
+}
+
+// TestBacklogsTakeNoMoreThanTheirShare fills those of several members: who comes last is sent away when all are too much,
+// unless they share what they keep. One that is too much alone goes too.
 func TestBacklogsTakeNoMoreThanTheirShare(t *testing.T) {
-	const behind = 100
-	h := newHub(nil, newMetrics(), behind)
-	g := h.group([]*part{asked(t, "fabric")})
-	record := func(objects int) {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		for i := range objects {
-			f := inventory.Accounting{Switch: "leaf1", Port: fmt.Sprint(i)}
-			g.newest.next.Store(&link{Update: inventory.Update{Ref: f.Ref(), Entry: inventory.Entry{Fact: f}}, number: g.newest.number + 1})
-			g.newest = g.newest.next.Load()
-		}
-	}
-	away := func(m *member) bool {
-		select {
-		case <-m.gone:
-			return true
-		default:
-			return false
-		}
-	}
+	const objects = 100
+	each := placeBytes + (&change{}).bytes()
+	h := newHub(nil, newMetrics(), 1<<20, int(objects*each))
+	parts := []*part{asked(t, "fabric")}
 	var members []*member
 	for range backlogs + 1 {
+		g := &group{parts: parts, metrics: h.metrics, newest: &link{}} // a log of its own
 		members = append(members, newMember(h, g))
+		grow(h, g, objects)
 	}
-	record(behind)
 	for i, m := range members {
 		m.merge(true)
-		if away(m) != (i == backlogs) {
-			t.Errorf("member %d away: %v", i, away(m))
+		if isAway(m) != (i == backlogs) {
+			t.Errorf("member %d away: %v", i, isAway(m))
 		}
 	}
-	record(1) // the first of the objects again: nothing is added
-	members[0].take(maxTake)
-	record(behind + 1)
+	members[backlogs].drop()
+	grow(h, members[0].group, 1) // the first of the objects again: nothing is added
 	members[0].merge(true)
-	if !away(members[0]) {
+	if isAway(members[0]) {
+		t.Error("a change of the same object counts again")
+	}
+	grow(h, members[0].group, objects+1)
+	members[0].merge(true)
+	if !isAway(members[0]) {
 		t.Error("more than the limit of one waits")
 	}
 	for _, m := range members {
 		m.drop()
 	}
-	if n := h.merged.Load() + h.merging.Load(); n != 0 {
+	shared := &group{parts: parts, metrics: h.metrics, newest: &link{}}
+	for i := range members {
+		members[i] = newMember(h, shared)
+	}
+	grow(h, shared, objects)
+	for i, m := range members {
+		if m.merge(true); isAway(m) {
+			t.Errorf("member %d is sent away for what others keep", i)
+		}
+	}
+	for _, m := range members {
+		m.drop()
+	}
+	if n := h.merged.Load() + h.merging.Load() + h.owed.all() + h.owed.alone.Load(); n != 0 {
 		t.Errorf("%d are still counted", n)
+	}
+}
+
+// TestLogsAreBounded has members who read nothing of a log: they go when it is too many changes, or too many bytes.
+func TestLogsAreBounded(t *testing.T) {
+	c := &change{Update: inventory.Update{Entry: inventory.Entry{Fact: inventory.Switch{Name: "leaf1"}}}}
+	for _, limit := range []struct {
+		changes uint64
+		bytes   int64
+	}{{3, 1 << 30}, {1 << 30, 3 * c.bytes()}} {
+		h := newHub(nil, newMetrics(), 0, 0)
+		g := &group{newest: &link{}, members: map[*member]struct{}{}}
+		m := newMember(h, g)
+		g.members[m] = struct{}{}
+		for i := range 4 {
+			g.add(c, limit.changes, limit.bytes)
+			if isAway(m) != (i == 3) {
+				t.Errorf("%+v: after %d away: %v", limit, i+1, isAway(m))
+			}
+		}
 	}
 }

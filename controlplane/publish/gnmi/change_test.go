@@ -164,7 +164,7 @@ func TestTellMergesOnlyWhenMuchWaits(t *testing.T) {
 		var before inventory.Entry
 		for i := range waiting {
 			now := inventory.Entry{Fact: inventory.Accounting{Switch: "leaf1", Port: "swp1", PortPackets: uint64(i)}}
-			links = append(links, &link{Update: inventory.Update{Ref: now.Fact.Ref(), Entry: now, Before: before}})
+			links = append(links, &link{change: &change{Update: inventory.Update{Ref: now.Fact.Ref(), Entry: now, Before: before}}})
 			before = now
 		}
 		got := 0

@@ -62,10 +62,12 @@ type Config struct {
 	// MaxRequestBytes bounds a message of a client, and MaxGetBytes an answer to Get.
 	MaxRequestBytes int
 	MaxGetBytes     int
-	// MaxBehind is how many objects there may be whose changes a subscriber has not taken yet, before it is cut off, and
-	// a quarter of how many there may be of all together. What a subscriber is not stuck with is kept once for all who
-	// asked for the same, and is no more changes than this.
+	// MaxBehind is how many objects there may be whose changes a subscriber has not taken yet, before it is cut off.
+	// What a subscriber is not stuck with is kept once for all who asked for the same, and is no more changes than this.
 	MaxBehind int
+	// MaxBehindBytes is how much memory these may take, as if no other subscriber needed them too, and a quarter of
+	// how much those of all subscribers together may.
+	MaxBehindBytes int
 }
 
 // DefaultConfig listens on all addresses at gNMI's registered port; LabDir is left to be set.
@@ -91,6 +93,7 @@ func DefaultConfig() Config {
 		MaxRequestBytes:       1 << 20,
 		MaxGetBytes:           64 << 20,
 		MaxBehind:             1 << 18,
+		MaxBehindBytes:        64 << 20,
 	}
 }
 
@@ -137,6 +140,7 @@ func (c Config) Validate() error {
 	atLeast("max-request-bytes", c.MaxRequestBytes, 1024)
 	atLeast("max-get-bytes", c.MaxGetBytes, 1024)
 	atLeast("max-behind", c.MaxBehind, 1024)
+	atLeast("max-behind-bytes", c.MaxBehindBytes, 1<<16)
 	if len(errs) == 0 {
 		return nil
 	}

@@ -29,12 +29,13 @@ type group struct {
 // link is a change in the log of a group. The log is a list that goes on from what a member read last; what all of
 // them have read is nobody's any more.
 type link struct {
-	inventory.Update
+	*change
 	number uint64 // rises by one along the log
+	bytes  int64  // of all changes up to this one
 	next   atomic.Pointer[link]
 
 	once     sync.Once
-	messages [][]byte // set by once; what members who read every change by itself send
+	messages []encoded // set by once; what members who read every change by itself send
 }
 
 // interests are where the group wants changes.
@@ -57,16 +58,20 @@ func (g *group) interests() []interest {
 	return out
 }
 
-// add puts a change at the end of the log, and sends away who has more than behind of it to read. The hub's mu is
+// add puts a change at the end of the log, and sends away who has more of it to read than the limits. The hub's mu is
 // held.
-func (g *group) add(u inventory.Update, behind uint64) {
-	l := &link{Update: u, number: g.newest.number + 1}
+func (g *group) add(c *change, behind uint64, behindBytes int64) {
+	l := &link{change: c, number: g.newest.number + 1, bytes: g.newest.bytes + c.bytes()}
 	g.newest.next.Store(l)
 	g.newest = l
 	for m := range g.members {
-		lag := l.number - m.read.Load()
-		if lag > behind {
+		read := m.read.Load()
+		lag := l.number - read.number
+		switch {
+		case lag > behind:
 			m.leave(errBehind(behind))
+		case l.bytes-read.bytes > behindBytes:
+			m.leave(errHeavy(behindBytes))
 		}
 		notify(m.wake)
 		if lag >= crowdedFrom && l.number%crowdedEvery == 0 {
@@ -93,10 +98,12 @@ func (g *group) unread(at *link) int {
 }
 
 // encode gives the messages of a change for a group, the same for all of its members.
-func (g *group) encode(l *link) [][]byte {
+func (g *group) encode(l *link) []encoded {
 	l.once.Do(func() {
 		for _, p := range g.parts {
-			l.messages = append(l.messages, p.changes([]inventory.Update{l.Update}, 0)...)
+			for _, m := range p.changes([]inventory.Update{l.Update}, 0) {
+				l.messages = append(l.messages, encoded{bytes: m, shared: true})
+			}
 		}
 	})
 	return l.messages
@@ -106,15 +113,16 @@ func (g *group) encode(l *link) [][]byte {
 // merged for each object.
 func (g *group) tell(b batch, yield func(*encoded) error) error {
 	now := time.Now()
-	for _, w := range b.merged {
-		if err := g.tellWaiting(w, now, yield); err != nil {
+	for i := range b.merged {
+		err := g.tellMerged(&b.merged[i], now, yield)
+		if b.merged[i] = (merged{}); err != nil { // nothing that was told is kept
 			return err
 		}
 	}
 	if len(b.links) <= apartUpTo {
 		for _, l := range b.links {
-			g.delayed(&l.Update, now)
-			if err := yieldAll(g.encode(l), true, yield); err != nil {
+			g.delayed(l.Commit, now)
+			if err := yieldAll(g.encode(l), yield); err != nil {
 				return err
 			}
 		}
@@ -129,7 +137,7 @@ func (g *group) tell(b batch, yield func(*encoded) error) error {
 		chains[l.Ref] = append(chains[l.Ref], l)
 	}
 	for _, r := range order {
-		g.delayed(&chains[r][len(chains[r])-1].Update, now)
+		g.delayed(chains[r][len(chains[r])-1].Commit, now)
 		if err := g.tellChain(chains[r], yield); err != nil {
 			return err
 		}
@@ -138,13 +146,13 @@ func (g *group) tell(b batch, yield func(*encoded) error) error {
 }
 
 // delayed notes how long a change waited.
-func (g *group) delayed(u *inventory.Update, now time.Time) {
-	g.metrics.delay.Observe(max(now.Sub(u.Commit), 0).Seconds())
+func (g *group) delayed(known, now time.Time) {
+	g.metrics.delay.Observe(max(now.Sub(known), 0).Seconds())
 }
 
 func (g *group) tellChain(chain []*link, yield func(*encoded) error) error {
 	if len(chain) == 1 {
-		return yieldAll(g.encode(chain[0]), true, yield)
+		return yieldAll(g.encode(chain[0]), yield)
 	}
 	g.metrics.merged.Add(float64(len(chain) - 1))
 	updates := make([]inventory.Update, len(chain))
@@ -152,27 +160,32 @@ func (g *group) tellChain(chain []*link, yield func(*encoded) error) error {
 		updates[i] = l.Update
 	}
 	for _, p := range g.parts {
-		if err := yieldAll(p.changes(updates, 0), false, yield); err != nil {
-			return err
+		for _, m := range p.changes(updates, 0) {
+			if err := yield(&encoded{bytes: m}); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-func (g *group) tellWaiting(w *waiting, now time.Time, yield func(*encoded) error) error {
-	g.delayed(w.newest(), now)
-	g.metrics.merged.Add(float64(w.left))
+func (g *group) tellMerged(m *merged, now time.Time, yield func(*encoded) error) error {
+	g.delayed(m.newest().Commit, now)
+	g.metrics.merged.Add(float64(m.left))
+	chain := m.chain()
 	for _, p := range g.parts {
-		if err := yieldAll(p.changes(w.chain(), w.left), false, yield); err != nil {
-			return err
+		for _, message := range p.changes(chain, m.left) {
+			if err := yield(&encoded{bytes: message}); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-func yieldAll(messages [][]byte, shared bool, yield func(*encoded) error) error {
-	for _, m := range messages {
-		if err := yield(&encoded{bytes: m, shared: shared}); err != nil {
+func yieldAll(messages []encoded, yield func(*encoded) error) error {
+	for i := range messages {
+		if err := yield(&messages[i]); err != nil {
 			return err
 		}
 	}

@@ -25,6 +25,9 @@ type hub struct {
 	behind  uint64       // changes that a member may have left to read, or objects of which it has
 	merged  atomic.Int64 // objects in the backlogs of all members
 	merging atomic.Int64 // members with backlogs
+	owed    owed         // what the backlogs take
+
+	behindBytes int64 // that the changes left to a member may take
 
 	mu     sync.Mutex
 	moved  sync.Cond             // on mu: view or closed changed
@@ -44,8 +47,8 @@ type interest struct {
 	id      string
 }
 
-func newHub(source Source, m *metrics, behind int) *hub {
-	h := &hub{source: source, metrics: m, behind: uint64(behind), groups: map[string]*group{}, wants: map[interest][]*group{}}
+func newHub(source Source, m *metrics, behind, behindBytes int) *hub {
+	h := &hub{source: source, metrics: m, behind: uint64(behind), behindBytes: int64(behindBytes), groups: map[string]*group{}, wants: map[interest][]*group{}}
 	h.moved.L = &h.mu
 	return h
 }
@@ -90,11 +93,15 @@ func (h *hub) pass(updates []inventory.Update, view inventory.View) {
 	defer h.mu.Unlock()
 	for _, u := range updates {
 		h.turn++
+		var c *change
 		h.interested(u.Ref, func(g *group) {
-			if g.turn != h.turn { // it may have asked in several ways
-				g.turn = h.turn
-				g.add(u, h.behind)
+			if g.turn == h.turn { // it has asked in several ways
+				return
 			}
+			if g.turn = h.turn; c == nil {
+				c = &change{Update: u}
+			}
+			g.add(c, h.behind, h.behindBytes)
 		})
 	}
 	h.view, h.commit = view, updates[len(updates)-1].Commit
@@ -217,16 +224,15 @@ func (h *hub) leave(m *member) {
 func (h *hub) now(m *member) (batch, inventory.View) {
 	h.mu.Lock()
 	defer h.mu.Unlock() // nothing is added meanwhile
-	return m.takeAll(), h.view
+	return m.takeAll(h.view), h.view
 }
 
 // backlogs is how many times the limit of one member the backlogs of all may hold.
 const backlogs = 4
 
-// crowds says whether the backlogs of all hold too much, and one with n objects has more than its share of it.
-func (h *hub) crowds(n int64) bool {
-	all := h.merged.Load()
-	return all > backlogs*int64(h.behind) && n*max(h.merging.Load(), 1) >= all
+// crowds says whether the backlogs of all hold too much, and one of so many bytes has more than its share of it.
+func (h *hub) crowds(bytes int64) bool {
+	return h.owed.all() > backlogs*h.behindBytes && bytes*max(h.merging.Load(), 1) >= h.owed.alone.Load()
 }
 
 // size is how many groups there are.
@@ -243,7 +249,7 @@ func (h *hub) lag() uint64 {
 	most := uint64(0)
 	for _, g := range h.groups {
 		for m := range g.members {
-			most = max(most, g.newest.number-m.read.Load()+uint64(m.merged.Load()))
+			most = max(most, g.newest.number-m.read.Load().number+uint64(m.merged.Load()))
 		}
 	}
 	return most
@@ -268,7 +274,11 @@ func errBehind(limit uint64) error {
 	return status.Errorf(codes.ResourceExhausted, "the subscriber is more than %d changes behind (gnmi.max-behind)", limit)
 }
 
-func errCrowd(limit uint64) error {
-	return status.Errorf(codes.ResourceExhausted, "all subscribers together are more than %d changes behind, and this one has a large part in it "+
-		"(%d times gnmi.max-behind)", limit, backlogs)
+func errHeavy(limit int64) error {
+	return status.Errorf(codes.ResourceExhausted, "the changes that wait for the subscriber take more than %d bytes (gnmi.max-behind-bytes)", limit)
+}
+
+func errCrowd(limit int64) error {
+	return status.Errorf(codes.ResourceExhausted, "the changes that wait for all subscribers together take more than %d bytes, and this one has a large part in it "+
+		"(%d times gnmi.max-behind-bytes)", limit, backlogs)
 }

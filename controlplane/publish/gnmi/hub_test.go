@@ -65,7 +65,7 @@ func TestHubFindsWhoIsInterested(t *testing.T) {
 		if len(paths) == 0 {
 			continue
 		}
-		h := newHub(nil, nil, 0)
+		h := newHub(nil, nil, 0, 0)
 		g := h.group([]*part{compile(&answer{spaces: spaces}, manner{}, paths)})
 		for _, f := range facts {
 			u := inventory.Update{Ref: f.Ref(), Entry: inventory.Entry{Fact: f}}

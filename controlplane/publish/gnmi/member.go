@@ -1,9 +1,12 @@
 package gnmi
 
 import (
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/fabricscope/fabricscope/controlplane/inventory"
 )
 
 // A member that has crowdedFrom changes to read is asked every crowdedEvery further ones whether it is stuck: what waits
@@ -27,21 +30,23 @@ type member struct {
 
 	mu      sync.Mutex
 	at      *link   // guarded by mu; the last link that was read or merged
-	backlog backlog // guarded by mu; what comes before the link after at; nil for nothing
+	backlog backlog // guarded by mu; what comes before the link after at
+	telling backlog // guarded by mu; what was taken of backlog last, and may still be in memory
 
-	read   atomic.Uint64 // the number of at
-	merged atomic.Int64  // objects in backlog
+	read   atomic.Pointer[link] // at, for those who do not hold mu
+	merged atomic.Int64         // objects in backlog
 }
 
 func newMember(h *hub, g *group) *member {
-	m := &member{hub: h, group: g, wake: make(chan struct{}, 1), crowded: make(chan struct{}, 1), gone: make(chan struct{}), at: g.newest}
-	m.read.Store(g.newest.number)
+	m := &member{hub: h, group: g, wake: make(chan struct{}, 1), crowded: make(chan struct{}, 1), gone: make(chan struct{}),
+		backlog: backlog{owed: &h.owed}, telling: backlog{owed: &h.owed}}
+	m.move(g.newest)
 	return m
 }
 
 // batch is what a member takes at once: what was merged, or else changes as they came.
 type batch struct {
-	merged []*waiting
+	merged []merged
 	links  []*link
 }
 
@@ -55,49 +60,52 @@ func (m *member) leave(why error) {
 	})
 }
 
-// take gives up to limit changes that the member has not read, or what was merged of those before; it does not wait.
+// move says that everything up to a link was read or merged. m.mu is held.
+func (m *member) move(to *link) {
+	m.at = to
+	m.read.Store(to)
+}
+
+// take gives up to limit changes that the member has not read, or everything when some of it was merged; it does not
+// wait.
 func (m *member) take(limit int) batch {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if len(m.backlog) > 0 {
-		return batch{merged: m.takeBacklog()}
+	if b, merged := m.takeLinks(limit); !merged {
+		return b
 	}
-	var b batch
-	for len(b.links) < limit {
-		next := m.at.next.Load()
-		if next == nil {
-			break
-		}
-		m.at = next
-		b.links = append(b.links, next)
-	}
-	m.read.Store(m.at.number)
+	b, _ := m.hub.now(m)
 	return b
 }
 
-// takeAll gives everything that the member has not read.
-func (m *member) takeAll() batch {
+// takeLinks is take while nothing was merged.
+func (m *member) takeLinks(limit int) (b batch, merged bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if len(m.backlog) > 0 {
-		m.moveAll()
-		return batch{merged: m.takeBacklog()}
+	if len(m.backlog.objects) > 0 {
+		return b, true
 	}
-	var b batch
-	for next := m.at.next.Load(); next != nil; next = next.next.Load() {
-		m.at = next
+	m.telling.drop()
+	at := m.at
+	for next := at.next.Load(); next != nil && len(b.links) < limit; next = next.next.Load() {
+		at = next
 		b.links = append(b.links, next)
 	}
-	m.read.Store(m.at.number)
-	return b
+	m.move(at)
+	return b, false
 }
 
-// takeBacklog gives what was merged. m.mu is held.
-func (m *member) takeBacklog() []*waiting {
-	merged := m.backlog.ordered()
-	m.backlog = nil
+// takeAll gives everything that the member has not read. view is the state that the log leads to; the hub's mu is held.
+func (m *member) takeAll(view inventory.View) batch {
+	if b, merged := m.takeLinks(math.MaxInt); !merged {
+		return b
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.moveAll()
+	m.telling.drop()
+	b := batch{merged: m.backlog.ordered(view)}
+	m.telling, m.backlog = m.backlog, backlog{owed: &m.hub.owed}
 	m.count()
-	return merged
+	return b
 }
 
 // merge moves what was not read out of the log, and sends the member away when that is too much. stuck says whether it
@@ -105,34 +113,35 @@ func (m *member) takeBacklog() []*waiting {
 func (m *member) merge(stuck bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.apart || !stuck && m.backlog == nil && m.group.unread(m.at) <= maxTake {
+	if m.apart || !stuck && len(m.backlog.objects) == 0 && m.group.unread(m.at) <= maxTake {
 		return
 	}
 	m.moveAll()
-	switch n := m.merged.Load(); {
-	case n > int64(m.hub.behind):
-		m.leave(errBehind(m.hub.behind))
-	case m.hub.crowds(n):
-		m.leave(errCrowd(backlogs * m.hub.behind))
+	h := m.hub
+	switch bytes := m.backlog.bytes + m.telling.bytes; {
+	case m.merged.Load() > int64(h.behind):
+		m.leave(errBehind(h.behind))
+	case bytes > h.behindBytes:
+		m.leave(errHeavy(h.behindBytes))
+	case h.crowds(bytes):
+		m.leave(errCrowd(backlogs * h.behindBytes))
 	}
 }
 
 // moveAll merges what is in the log. m.mu is held.
 func (m *member) moveAll() {
-	if m.backlog == nil {
-		m.backlog = backlog{}
+	at := m.at
+	for next := at.next.Load(); next != nil; next = next.next.Load() {
+		m.backlog.add(next.change)
+		at = next
 	}
-	for next := m.at.next.Load(); next != nil; next = next.next.Load() {
-		m.backlog.add(next.Update)
-		m.at = next
-	}
-	m.read.Store(m.at.number)
+	m.move(at)
 	m.count()
 }
 
 // count says how much is merged. m.mu is held.
 func (m *member) count() {
-	n := int64(len(m.backlog))
+	n := int64(len(m.backlog.objects))
 	had := m.merged.Swap(n)
 	m.hub.merged.Add(n - had)
 	switch {
@@ -147,6 +156,7 @@ func (m *member) count() {
 func (m *member) drop() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.backlog = nil
+	m.backlog.drop()
+	m.telling.drop()
 	m.count()
 }

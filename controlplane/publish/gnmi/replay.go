@@ -119,10 +119,10 @@ func (sub *subscription) tellUntil(until time.Time) (bool, error) {
 func (sub *subscription) tellLink(l *link) error {
 	messages := sub.member.group.encode(l)
 	if !sub.known {
-		return yieldAll(messages, true, sub.notify)
+		return yieldAll(messages, sub.notify)
 	}
 	for _, m := range messages {
-		if err := sub.sendOwn(appendKnown(slices.Clone(m), l.Commit)); err != nil { // m is everybody's
+		if err := sub.sendOwn(appendKnown(slices.Clone(m.bytes), l.Commit)); err != nil { // m is everybody's
 			return err
 		}
 	}

@@ -80,7 +80,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		access: deps.Access, counter: deps.Counter, tls: deps.TLS, more: deps.Options, schema: sch, fabricKinds: sch.kinds(false), deviceKinds: sch.kinds(true),
 	}
 	s.metrics = newMetrics()
-	s.hub = newHub(s.source, s.metrics, cfg.MaxBehind)
+	s.hub = newHub(s.source, s.metrics, cfg.MaxBehind, cfg.MaxBehindBytes)
 	s.limit()
 	if err := s.metrics.register(s, deps.Registerer); err != nil {
 		return nil, fmt.Errorf("gnmi: metrics: %w", err)

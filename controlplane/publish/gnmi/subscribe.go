@@ -75,7 +75,7 @@ func (s *Server) attend(ctx context.Context, sub *subscription, ended, heard <-c
 		case <-gone:
 			if status.Code(sub.member.why) == codes.ResourceExhausted {
 				s.metrics.behind.Inc()
-				s.log.Warn("gNMI subscriber is too far behind and is cut off", "limit", s.cfg.MaxBehind)
+				s.log.Warn("gNMI subscriber is too far behind and is cut off", "err", sub.member.why)
 			}
 			return sub.member.why
 		case <-crowded:

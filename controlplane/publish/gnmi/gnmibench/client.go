@@ -12,7 +12,6 @@ import (
 	"os"
 	"slices"
 	"strconv"
-	"sync"
 	"time"
 
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
@@ -32,7 +31,7 @@ func client(args []string) error {
 	}
 	d.pool = x509.NewCertPool()
 	d.pool.AppendCertsFromPEM(pem)
-	measure := map[string]func(dialer, []string) (result, error){"reads": reads, "crowd": crowd, "flood": flood}[args[2]]
+	measure := map[string]func(dialer, []string) (result, error){"reads": reads, "crowd": crowd, "stuck": stuck, "flood": flood}[args[2]]
 	if measure == nil {
 		return fmt.Errorf("no measurement %q", args[2])
 	}
@@ -162,72 +161,4 @@ func quantile(sorted []float64, q float64) float64 {
 		return math.NaN()
 	}
 	return sorted[min(int(q*float64(len(sorted))), len(sorted)-1)]
-}
-
-// crowd has subscribers on connections of their own, who measure from the time of the change to its arrival.
-func crowd(d dialer, args []string) (result, error) {
-	count, _ := strconv.Atoi(args[0])
-	stuck, _ := strconv.Atoi(args[1])
-	services, _ := strconv.Atoi(args[2])
-	length, err := time.ParseDuration(args[3])
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	var mu sync.Mutex
-	var all []float64
-	var failed []error
-	var group sync.WaitGroup
-	for i := range count {
-		conn, err := d.dial()
-		if err != nil {
-			return nil, err
-		}
-		defer conn.Close()
-		c := gpb.NewGNMIClient(conn)
-		if i >= count-stuck {
-			// A stuck one asks for everything, in a way of its own so that nothing is shared, and takes nothing.
-			own := path(append(named("kubernetes", "clusters", "cluster", "pods"), keyed("pod", "uid", uid(i)))...)
-			if _, err := subscribe(ctx, c, gpb.SubscriptionList_STREAM, path(named("kubernetes", "clusters", "cluster", "services")...), own); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		service := keyed("service", "namespace", namespace, "name", serviceName(i%services))
-		stream, err := subscribe(ctx, c, gpb.SubscriptionList_STREAM, path(append(named("kubernetes", "clusters", "cluster", "services"), service)...))
-		if err != nil {
-			return nil, err
-		}
-		group.Go(func() {
-			took, err := listen(stream)
-			mu.Lock()
-			defer mu.Unlock()
-			all = append(all, took...)
-			if ctx.Err() == nil {
-				failed = append(failed, err)
-			}
-		})
-	}
-	time.Sleep(length + 10*time.Second) // until long after the last change
-	cancel()
-	group.Wait()
-	slices.Sort(all)
-	return result{"changes": float64(len(all)), "p50": quantile(all, 0.5), "p99": quantile(all, 0.99)}, errors.Join(failed...)
-}
-
-// listen gives how long each change took to arrive.
-func listen(stream gpb.GNMI_SubscribeClient) ([]float64, error) {
-	var took []float64
-	synced := false
-	for {
-		resp, err := stream.Recv()
-		if err != nil {
-			return took, err
-		}
-		if synced {
-			took = append(took, time.Since(time.Unix(0, resp.GetUpdate().GetTimestamp())).Seconds())
-		}
-		synced = synced || resp.GetSyncResponse()
-	}
 }

@@ -15,11 +15,11 @@ func (b *bench) reads(ctx context.Context) error {
 	fmt.Printf("==> questions, with %d pods and %d members of %d services\n", b.pods, b.pods, b.services)
 	var found []result
 	for _, to := range []*door{&b.open, b.door} {
-		wait, err := b.client(ctx, to, "reads", strconv.Itoa(b.services))
+		c, err := b.client(ctx, to, "reads", strconv.Itoa(b.services))
 		if err != nil {
 			return err
 		}
-		r, err := wait()
+		r, err := c.wait()
 		if err != nil {
 			return err
 		}
@@ -40,52 +40,6 @@ func (b *bench) reads(ctx context.Context) error {
 	return nil
 }
 
-// crowd measures many subscribers to changes, of whom some are stuck.
-func (b *bench) crowd(ctx context.Context) error {
-	per := (b.subscribers - b.stuck) / b.watched
-	fmt.Printf("==> %d subscribers ON_CHANGE, %d of them stuck; %d changes a second, each wanted by %d that are not\n",
-		b.subscribers, b.stuck, b.rate, per)
-	before := memory()
-	wait, err := b.client(ctx, b.door, "crowd", strconv.Itoa(b.subscribers), strconv.Itoa(b.stuck), strconv.Itoa(b.watched), b.time.String())
-	if err != nil {
-		return err
-	}
-	if err := b.await(ctx, b.subscribers); err != nil {
-		return err
-	}
-	changed := b.change(ctx)
-	after := memory()
-	behind := b.subscribers - b.server.Subscribers()
-	r, err := wait()
-	if err != nil {
-		return err
-	}
-	report("changes made", fmt.Sprintf("%.0f /s", changed), fmt.Sprintf("%d /s", b.rate))
-	report("changes taken, all subscribers together", fmt.Sprintf("%.0f /s", r["changes"]/b.time.Seconds()), "-")
-	report("from change to client, median", fmt.Sprintf("%.1f ms", r["p50"]*1e3), "-")
-	report("from change to client, 99%", fmt.Sprintf("%.1f ms", r["p99"]*1e3), "< 50 ms")
-	report("changes that a subscriber should have seen and did not", fmt.Sprintf("%.0f", changed*b.time.Seconds()*float64(per)-r["changes"]), "0")
-	report("memory of the server for each subscriber, under load", fmt.Sprintf("%.0f KiB", (after-before)/float64(b.subscribers)/1024), "< 1024 KiB")
-	report("stuck subscribers cut off so far", fmt.Sprintf("%d", behind), "-")
-	return nil
-}
-
-// change changes members at the rate asked for, and gives the rate that it came to.
-func (b *bench) change(ctx context.Context) float64 {
-	begun := time.Now()
-	made := 0
-	for time.Since(begun) < b.time && ctx.Err() == nil {
-		for due := int(time.Since(begun).Seconds() * float64(b.rate)); made < due && made < int(b.time.Seconds()*float64(b.rate)); made++ {
-			// One member of each of the services in turn, then the next one of each.
-			turn := made / b.watched
-			pod := turn%(b.pods/b.services)*b.services + made%b.watched
-			b.store.Record(inventory.Became(b.member(pod, turn/(b.pods/b.services)%2 == 1), time.Now()))
-		}
-		time.Sleep(time.Millisecond)
-	}
-	return float64(made) / b.time.Seconds()
-}
-
 // leavesOfCounters is how many leaves a change of counters changes.
 const leavesOfCounters = 18
 
@@ -93,7 +47,7 @@ const leavesOfCounters = 18
 func (b *bench) flood(ctx context.Context) error {
 	for _, aim := range []int{b.leaves, 2 * b.leaves} {
 		fmt.Printf("==> one subscriber ON_CHANGE in PROTO; %d leaves of the counters of 1,000 ports change a second\n", aim)
-		wait, err := b.client(ctx, b.door, "flood", b.time.String())
+		c, err := b.client(ctx, b.door, "flood", b.time.String())
 		if err != nil {
 			return err
 		}
@@ -103,7 +57,7 @@ func (b *bench) flood(ctx context.Context) error {
 		begun, busy := time.Now(), processorTime()
 		made := b.pour(ctx, float64(aim)/leavesOfCounters)
 		used := (processorTime() - busy).Seconds() / time.Since(begun).Seconds()
-		r, err := wait()
+		r, err := c.wait()
 		if err != nil {
 			fmt.Println(err)
 			continue

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -124,22 +126,51 @@ func (b *bench) member(i int, ready bool) inventory.Member {
 // result is what a client process found out.
 type result map[string]float64
 
+// caller is a client process.
+type caller struct {
+	cmd  *exec.Cmd
+	in   io.Closer // ends a client that waits for its end
+	out  bytes.Buffer
+	name string
+}
+
 // client starts a client process, which calls a server.
-func (b *bench) client(ctx context.Context, to *door, args ...string) (wait func() (result, error), err error) {
-	cmd := exec.CommandContext(ctx, "/proc/self/exe", append([]string{"client", to.address, b.ca}, args...)...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, os.Stderr
-	if err := cmd.Start(); err != nil {
+func (b *bench) client(ctx context.Context, to *door, args ...string) (*caller, error) {
+	c := &caller{cmd: exec.CommandContext(ctx, "/proc/self/exe", append([]string{"client", to.address, b.ca}, args...)...), name: args[0]}
+	c.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	c.cmd.Stdout, c.cmd.Stderr = &c.out, os.Stderr
+	var err error
+	if c.in, err = c.cmd.StdinPipe(); err != nil {
 		return nil, err
 	}
-	return func() (result, error) {
-		if err := cmd.Wait(); err != nil {
-			return nil, fmt.Errorf("client %v: %w", args, err)
+	return c, c.cmd.Start()
+}
+
+// wait lets the client end and gives what it found out.
+func (c *caller) wait() (r result, err error) {
+	if err := errors.Join(c.in.Close(), c.cmd.Wait()); err != nil {
+		return nil, fmt.Errorf("client %s: %w", c.name, err)
+	}
+	return r, json.Unmarshal(c.out.Bytes(), &r)
+}
+
+// processorTime is what the client has used of the processors (proc_pid_stat(5), fields 14 and 15).
+func (c *caller) processorTime() (time.Duration, error) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", c.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:])) // from the third on
+	var ticks uint64
+	for _, f := range fields[11:13] {
+		n, err := strconv.ParseUint(f, 10, 64)
+		if err != nil {
+			return 0, err
 		}
-		var r result
-		return r, json.Unmarshal(out.Bytes(), &r)
-	}, nil
+		ticks += n
+	}
+	const perSecond = 100 // USER_HZ
+	return time.Duration(ticks) * time.Second / perSecond, nil
 }
 
 // memory is what the server's own objects and stacks take, in bytes.
@@ -151,9 +182,9 @@ func memory() float64 {
 	return float64(m.HeapAlloc + m.StackInuse)
 }
 
-// await waits until so many subscribers are there.
+// await waits until there are so many subscribers.
 func (b *bench) await(ctx context.Context, n int) error {
-	for b.server.Subscribers() < n {
+	for b.server.Subscribers() != n {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
