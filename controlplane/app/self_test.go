@@ -4,6 +4,8 @@ import (
 	"database/sql"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/fabricscope/fabricscope/controlplane/clock"
 	"github.com/fabricscope/fabricscope/controlplane/config"
+	"github.com/fabricscope/fabricscope/controlplane/flow"
 	"github.com/fabricscope/fabricscope/controlplane/history"
 	"github.com/fabricscope/fabricscope/controlplane/history/smalldisk"
 	"github.com/fabricscope/fabricscope/controlplane/inventory"
@@ -66,6 +69,61 @@ func TestDaemonFindsItsDiskFailing(t *testing.T) {
 	disk.Free()
 	for d.store.Flush(t.Context()) != nil {
 		time.Sleep(time.Millisecond) // until it is tried again
+	}
+}
+
+// TestDaemonStartsOnAFullDisk ends a daemon, fills its disk, and starts it: it lives, knows what it knew, says what is wrong, and
+// writes by itself once there is room.
+func TestDaemonStartsOnAFullDisk(t *testing.T) {
+	file, state := configured(t)
+	disk := smalldisk.New(t, state, "8m")
+	cfg, err := config.Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := func() (*Daemon, func() error) {
+		d, err := New(cfg, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d, runBehind(d.Run, func() error { return nil })
+	}
+	record := func(d *Daemon, packets uint64) {
+		now := time.Now()
+		identified{d.store, d.recorder}.Record(inventory.Became(flow.Conversation{ID: "c", Protocol: flow.TCP,
+			Forward: flow.Counters{Packets: packets, Bytes: 100 * packets}, First: now, Last: now}, now))
+	}
+	d, stop := run()
+	record(d, 3)
+	if err := d.recorder.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	disk.Fill()
+	d, stop = run()
+	if e, ok := d.store.Now().Get(flow.Conversation{ID: "c"}.Ref()); !ok || e.Fact.(flow.Conversation).Forward.Packets != 3 {
+		t.Errorf("known after the start: %+v", e)
+	}
+	awaitFinding(t, d.store, "storage-failing:storage:history", "no space left on device")
+	health := httptest.NewRecorder()
+	d.http.handler(true).ServeHTTP(health, httptest.NewRequest(http.MethodGet, "/healthz", nil))
+	if health.Code != http.StatusServiceUnavailable || !strings.Contains(health.Body.String(), "no space left on device") {
+		t.Errorf("healthz: %d %s", health.Code, health.Body)
+	}
+	record(d, 5)
+	disk.Free()
+	for d.recorder.Flush(t.Context()) != nil {
+		time.Sleep(time.Millisecond) // until it is tried again
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	v := revive(t, state)
+	defer v.stop()
+	if stored, recorded := v.stored(), v.recorded(t); stored != 5 || recorded != 5 {
+		t.Errorf("%d packets of states and %d of records, want 5", stored, recorded)
 	}
 }
 

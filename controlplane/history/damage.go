@@ -48,7 +48,7 @@ func classify(err error) error {
 
 // judge is classify for what a question or a write met: it has a damaged row taken out, and a damaged file reported.
 func (s *Store) judge(err error) error {
-	err = classify(err)
+	err = classify(s.disk.noRoom(err))
 	if !errors.Is(err, ErrCorrupt) {
 		return err
 	}

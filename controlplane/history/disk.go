@@ -11,10 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
-
-	"modernc.org/sqlite"
 
 	"github.com/fabricscope/fabricscope/controlplane/history/directory"
 	"github.com/fabricscope/fabricscope/controlplane/inventory"
@@ -30,6 +27,8 @@ type disk struct {
 	flowInterval time.Duration
 	statements   statements
 
+	shut       error      // why writer is nil until reopen succeeds: there was no room when the file was opened
+	begins     time.Time  // that is to be noted as beginAt says, once there is room
 	vocabulary vocabulary // never changed after openDisk
 	isolated   string     // copy of a log that was found damaged by openDisk
 
@@ -59,22 +58,18 @@ func openDisk(cfg Config, deps Deps) (*disk, error) {
 		return nil, err
 	}
 	if err = d.inspect(deps); err == nil {
-		err = d.connect()
+		if err = d.connect(); full(err) {
+			deps.Log.Error("there is no room on the disk: the history is read, and written when there is some", "file", d.path, "error", err)
+			err = d.connectWithoutRoom(err)
+		}
+	}
+	if err == nil {
+		err = d.openReader()
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", d.path, noRoom(filepath.Dir(d.path), classify(err))), d.close())
+		return nil, errors.Join(fmt.Errorf("%s: %w", d.path, classify(err)), d.close())
 	}
 	return d, nil
-}
-
-// noRoom adds to an error that there is no room, where that is so: SQLite says it in many ways.
-func noRoom(dir string, err error) error {
-	var e *sqlite.Error
-	var room syscall.Statfs_t
-	if errors.As(err, &e) && syscall.Statfs(dir, &room) == nil && room.Bavail < 16 {
-		return fmt.Errorf("%w: %w", syscall.ENOSPC, err)
-	}
-	return err
 }
 
 // accessible says, with the path, which of the files cannot be written: SQLite does not tell.
@@ -127,54 +122,57 @@ func (d *disk) inspect(deps Deps) error {
 	return nil
 }
 
-func (d *disk) connect() error {
+// dsn is how SQLite is told of the file.
+func (d *disk) dsn(mode string, pragmas ...string) string {
+	u := url.URL{Scheme: "file", Path: d.path, RawQuery: url.Values{
+		"mode": {mode}, "_pragma": append(pragmas, "busy_timeout(5000)"), "_txlock": {"immediate"}}.Encode()}
+	return u.String()
+}
+
+// connect opens the file for writing, and makes it when there is none.
+func (d *disk) connect() (err error) {
 	_, missing := os.Stat(d.path)
-	dsn := func(pragmas ...string) string {
-		u := url.URL{Scheme: "file", Path: d.path, RawQuery: url.Values{
-			"_pragma": append(pragmas, "busy_timeout(5000)"), "_txlock": {"immediate"}}.Encode()}
-		return u.String()
-	}
-	var err error
-	if d.writer, err = sql.Open("sqlite", dsn("auto_vacuum(incremental)", "journal_mode(wal)", "synchronous(full)", "cache_size(-65536)", "wal_autocheckpoint(4000)")); err != nil {
+	fresh := errors.Is(missing, fs.ErrNotExist)
+	if d.writer, err = sql.Open("sqlite", d.dsn("rwc", "auto_vacuum(incremental)", "journal_mode(wal)", "synchronous(full)", "cache_size(-65536)", "wal_autocheckpoint(4000)")); err != nil {
 		return err
 	}
 	d.writer.SetMaxOpenConns(1)
-	if err := d.prepareSchema(errors.Is(missing, fs.ErrNotExist)); err != nil {
-		return err
+	if err = d.prepareSchema(fresh); err == nil {
+		err = d.statements.prepare(d.writer)
 	}
-	if err := d.statements.prepare(d.writer); err != nil {
-		return err
+	if err == nil {
+		err = d.readVocabulary()
 	}
-	if d.vocabulary, d.words, err = readWords(context.Background(), d.writer); err != nil {
-		return err
+	if err = d.noRoom(err); full(err) {
+		d.disconnect(fresh)
+		err = fmt.Errorf("%s: %w", d.path, err)
 	}
-	if d.reader, err = sql.Open("sqlite", dsn("query_only(1)", "cache_size(-16384)")); err != nil {
-		return err
+	return err
+}
+
+// readVocabulary reads the words, once.
+func (d *disk) readVocabulary() (err error) {
+	if d.vocabulary == nil {
+		d.vocabulary, d.words, err = readWords(context.Background(), d.writer)
 	}
-	d.reader.SetMaxOpenConns(d.readers)
-	return nil
+	return err
+}
+
+func (d *disk) openReader() (err error) {
+	if d.reader, err = sql.Open("sqlite", d.dsn("rw", "query_only(1)", "cache_size(-16384)")); err == nil {
+		d.reader.SetMaxOpenConns(d.readers)
+	}
+	return err
 }
 
 // prepareSchema makes the tables of a new file and checks that an old one is ours.
 func (d *disk) prepareSchema(fresh bool) error {
-	var application, version, tables int64
-	for pragma, value := range map[string]*int64{
-		"PRAGMA application_id": &application, "PRAGMA user_version": &version,
-		"SELECT count(*) FROM sqlite_schema": &tables,
-	} {
-		if err := d.writer.QueryRow(pragma).Scan(value); err != nil {
-			return err
-		}
+	version, empty, err := d.identify()
+	if err != nil {
+		return err
 	}
-	switch {
-	case fresh || tables == 0 && application == 0:
+	if fresh || empty {
 		return d.create()
-	case application != applicationID:
-		return fmt.Errorf("%w: its application ID is %#x, not %#x", errForeign, application, applicationID)
-	case version > schemaVersion:
-		return fmt.Errorf("%w: schema %d, this one knows %d", ErrNewerSchema, version, schemaVersion)
-	case version < 1:
-		return fmt.Errorf("%w: schema %d is none", errForeign, version)
 	}
 	if _, err := d.writer.Exec(latestTable + damagedTable); err != nil {
 		return err
@@ -183,6 +181,30 @@ func (d *disk) prepareSchema(fresh bool) error {
 		return err
 	}
 	return d.migrate(version)
+}
+
+// identify says which version of the schema a file has, or that it has nothing. A file that is not ours is an error.
+func (d *disk) identify() (version int64, empty bool, err error) {
+	var application, tables int64
+	for pragma, value := range map[string]*int64{
+		"PRAGMA application_id": &application, "PRAGMA user_version": &version,
+		"SELECT count(*) FROM sqlite_schema": &tables,
+	} {
+		if err := d.writer.QueryRow(pragma).Scan(value); err != nil {
+			return 0, false, err
+		}
+	}
+	switch {
+	case tables == 0 && application == 0:
+		return 0, true, nil
+	case application != applicationID:
+		return 0, false, fmt.Errorf("%w: its application ID is %#x, not %#x", errForeign, application, applicationID)
+	case version > schemaVersion:
+		return 0, false, fmt.Errorf("%w: schema %d, this one knows %d", ErrNewerSchema, version, schemaVersion)
+	case version < 1:
+		return 0, false, fmt.Errorf("%w: schema %d is none", errForeign, version)
+	}
+	return version, false, nil
 }
 
 // addSums lets flow records of a file of before sums have some.
@@ -277,6 +299,10 @@ func moment(ns int64) time.Time { return time.Unix(0, ns).UTC() }
 // and the conversations that were seen in the linger time before now, or before the last write
 // where that is longer ago: slots may still count for those. Rows that are damaged are left out.
 func (d *disk) load(now time.Time, linger time.Duration, each func(inventory.Entry, sum)) (p progress, renamed int, spoiled []*damage, err error) {
+	if d.writer == nil { // there is no file, and no room for one
+		d.nextLife = 1
+		return p, 0, nil, nil
+	}
 	ctx := context.Background()
 	var commit int64
 	if err := d.writer.QueryRow(`SELECT version, commit_ns FROM progress`).Scan(&p.version, &commit); err != nil {
@@ -318,6 +344,10 @@ func (d *disk) load(now time.Time, linger time.Duration, each func(inventory.Ent
 
 // beginAt notes that nothing from before a time is known.
 func (d *disk) beginAt(t time.Time) error {
+	if d.writer == nil {
+		d.begins = t
+		return nil
+	}
 	_, err := d.writer.Exec(`UPDATE progress SET horizon_ns = ?1, flow_horizon_ns = ?1`, nanos(t))
 	return err
 }

@@ -117,7 +117,10 @@ func (s *Store) commit() error {
 	condemned := s.condemned
 	s.condemned = nil
 	s.mu.Unlock()
-	err := s.takeOut(condemned)
+	err := s.disk.reopen()
+	if err == nil {
+		err = s.takeOut(condemned)
+	}
 
 	s.mu.Lock()
 	if err != nil {

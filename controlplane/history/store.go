@@ -73,7 +73,7 @@ const (
 // Status is how a store is doing.
 type Status struct {
 	Phase   Phase
-	Err     error  // the last failure while Failing or Dropping
+	Err     error  // the last failure while Failing or Dropping, or why nothing can be written when Run begins
 	Version uint64 // of the last update
 	Stored  uint64 // the last version that is on disk with all before it
 	Queued  int    // changes that wait for the disk
@@ -86,7 +86,7 @@ type Status struct {
 
 // New opens the history in cfg.Dir, makes it when there is none, and loads the state that
 // it ended with. A damaged row is taken out; a damaged file goes to quarantine, and a new history begins, of which nothing before is
-// known. Both are logged and in Status. It fails
+// known. Both are logged and in Status. On a full disk what is there is read, and written once there is room. It fails
 // with ErrInUse, ErrNewerSchema, or ErrCorrupt for a file of something else, naming the file. The
 // caller calls Run, or Close when it never gets to Run.
 func New(cfg Config, deps Deps) (*Store, error) {
@@ -171,6 +171,10 @@ func (s *Store) load() error {
 	}
 	s.version, s.stored = m.version, m.version
 	s.lastCommit = m.commit
+	if s.disk.shut != nil {
+		s.loadedWithoutRoom(spoiled)
+		return nil
+	}
 	return s.takeOut(spoiled)
 }
 
