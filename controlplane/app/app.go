@@ -220,6 +220,7 @@ func newGNMI(cfg config.Config, store *history.Store, flows *records.Store, guar
 	c.MaxSubscribers, c.MaxCallerSubscribers, c.MaxPast, c.MaxCallerPast = g.MaxSubscribers, g.MaxCallerSubscribers, g.MaxPast, g.MaxCallerPast
 	c.PastTimeout, c.MaxPaths, c.MaxBehind, c.MaxBehindBytes = g.PastTimeout, g.MaxPaths, g.MaxBehind, g.MaxBehindBytes
 	c.MaxRequestBytes, c.MaxGetBytes = g.MaxRequestBytes, g.MaxGetBytes
+	c.MaxAnswersBytes, c.MaxCallerAnswersBytes = g.MaxAnswersBytes, g.MaxCallerAnswersBytes
 	return gnmi.New(c, gnmi.Deps{Source: store, Log: log, Registerer: r, TLS: guard.TLS(), Options: guard.Options(), Access: reads{guard}, Counter: guard.Counter,
 		Services: []gnmi.Service{export.New(flows, guard.ShowRecords)}})
 }

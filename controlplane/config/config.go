@@ -39,26 +39,28 @@ type GNMI struct {
 	CertFile string `yaml:"cert-file"`
 	KeyFile  string `yaml:"key-file"`
 
-	SampleDefault         time.Duration `yaml:"sample-default"`          // of counters whose subscription leaves it to the server
-	SampleMinimum         time.Duration `yaml:"sample-minimum"`          // the shortest interval that may be asked for
-	SendTimeout           time.Duration `yaml:"send-timeout"`            // a subscriber that takes nothing, or a call that does not say what it wants, so long is cut off
-	Keepalive             time.Duration `yaml:"keepalive"`               // a connection that is silent so long is asked whether it is there
-	HandshakeTimeout      time.Duration `yaml:"handshake-timeout"`       // a connection has to be ready for calls within it
-	MaxConnections        int           `yaml:"max-connections"`         // at once
-	MaxAddressConnections int           `yaml:"max-address-connections"` // likewise from one address
-	MaxCalls              int           `yaml:"max-calls"`               // of any kind at once
-	MaxAddressCalls       int           `yaml:"max-address-calls"`       // likewise from one address
-	MaxStreams            int           `yaml:"max-streams"`             // calls of one connection at once
-	MaxSubscribers        int           `yaml:"max-subscribers"`         // Subscribe calls at once
-	MaxCallerSubscribers  int           `yaml:"max-caller-subscribers"`  // likewise of one user, certificate, or else address
-	MaxPast               int           `yaml:"max-past"`                // calls about the past at once
-	MaxCallerPast         int           `yaml:"max-caller-past"`         // likewise of one user, certificate, or else address
-	PastTimeout           time.Duration `yaml:"past-timeout"`            // a call about the past may take no longer
-	MaxPaths              int           `yaml:"max-paths"`               // of one request
-	MaxRequestBytes       int           `yaml:"max-request-bytes"`       // of a message of a client
-	MaxGetBytes           int           `yaml:"max-get-bytes"`           // of an answer to Get
-	MaxBehind             int           `yaml:"max-behind"`              // objects whose changes a subscriber may not have taken yet
-	MaxBehindBytes        int           `yaml:"max-behind-bytes"`        // of memory that these may take; of all together four times as many
+	SampleDefault         time.Duration `yaml:"sample-default"`           // of counters whose subscription leaves it to the server
+	SampleMinimum         time.Duration `yaml:"sample-minimum"`           // the shortest interval that may be asked for
+	SendTimeout           time.Duration `yaml:"send-timeout"`             // a subscriber that takes nothing, or a call that does not say what it wants, so long is cut off
+	Keepalive             time.Duration `yaml:"keepalive"`                // a connection that is silent so long is asked whether it is there
+	HandshakeTimeout      time.Duration `yaml:"handshake-timeout"`        // a connection has to be ready for calls within it
+	MaxConnections        int           `yaml:"max-connections"`          // at once
+	MaxAddressConnections int           `yaml:"max-address-connections"`  // likewise from one address
+	MaxCalls              int           `yaml:"max-calls"`                // of any kind at once
+	MaxAddressCalls       int           `yaml:"max-address-calls"`        // likewise from one address
+	MaxStreams            int           `yaml:"max-streams"`              // calls of one connection at once
+	MaxSubscribers        int           `yaml:"max-subscribers"`          // Subscribe calls at once
+	MaxCallerSubscribers  int           `yaml:"max-caller-subscribers"`   // likewise of one user, certificate, or else address
+	MaxPast               int           `yaml:"max-past"`                 // calls about the past at once
+	MaxCallerPast         int           `yaml:"max-caller-past"`          // likewise of one user, certificate, or else address
+	PastTimeout           time.Duration `yaml:"past-timeout"`             // a call about the past may take no longer
+	MaxPaths              int           `yaml:"max-paths"`                // of one request
+	MaxRequestBytes       int           `yaml:"max-request-bytes"`        // of a message of a client
+	MaxGetBytes           int           `yaml:"max-get-bytes"`            // of an answer to Get
+	MaxAnswersBytes       int           `yaml:"max-answers-bytes"`        // of all answers to Get that are made or wait to be taken
+	MaxCallerAnswersBytes int           `yaml:"max-caller-answers-bytes"` // likewise of one user, certificate, or else address
+	MaxBehind             int           `yaml:"max-behind"`               // objects whose changes a subscriber may not have taken yet
+	MaxBehindBytes        int           `yaml:"max-behind-bytes"`         // of memory that these may take; of all together four times as many
 }
 
 // Access says who may call the northbound server. Files are read again when they change.
@@ -196,7 +198,8 @@ func Default() Config {
 			Keepalive: time.Minute, HandshakeTimeout: 10 * time.Second, MaxConnections: 4096, MaxAddressConnections: 2048,
 			MaxCalls: 8192, MaxAddressCalls: 4096, MaxStreams: 1024, MaxSubscribers: 4096, MaxCallerSubscribers: 2048,
 			MaxPast: 8, MaxCallerPast: 4, PastTimeout: time.Hour, MaxPaths: 256,
-			MaxRequestBytes: 1 << 20, MaxGetBytes: 64 << 20, MaxBehind: 1 << 18, MaxBehindBytes: 64 << 20},
+			MaxRequestBytes: 1 << 20, MaxGetBytes: 64 << 20, MaxAnswersBytes: 256 << 20, MaxCallerAnswersBytes: 128 << 20,
+			MaxBehind: 1 << 18, MaxBehindBytes: 64 << 20},
 		Access: Access{ClientCertificates: "off", AuditMaxBytes: 64 << 20, AuditKeep: 4, Refresh: 5 * time.Second},
 		HTTP:   HTTP{Listen: "127.0.0.1:9464"},
 		Fabric: Fabric{Routing: true, LLDPInterval: 2 * time.Second,

@@ -269,6 +269,7 @@ func (p *problems) limits(g GNMI) {
 		{"max-past", g.MaxPast, 1}, {"max-caller-past", g.MaxCallerPast, 1}, {"max-paths", g.MaxPaths, 1},
 		{"max-request-bytes", g.MaxRequestBytes, 1024}, {"max-get-bytes", g.MaxGetBytes, 1024},
 		{"max-behind", g.MaxBehind, 1024}, {"max-behind-bytes", g.MaxBehindBytes, 1 << 16},
+		{"max-answers-bytes", g.MaxAnswersBytes, g.MaxGetBytes}, {"max-caller-answers-bytes", g.MaxCallerAnswersBytes, g.MaxGetBytes},
 	} {
 		if l.n < l.least {
 			p.add("gnmi."+l.field, "%d is less than %d", l.n, l.least)

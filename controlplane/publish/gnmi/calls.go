@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	gpb "github.com/openconfig/gnmi/proto/gnmi"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/peer"
@@ -48,8 +49,13 @@ func (s *Server) hearUnary(ctx context.Context, req any, info *grpc.UnaryServerI
 	if !inTime(ctx) {
 		return nil, s.errSilent()
 	}
-	resp, err := handle(ctx, req)
+	answered := &share{quota: s.answers}
+	resp, err := handle(context.WithValue(ctx, shareKey{}, answered), req)
 	s.metrics.ended(info.FullMethod, err)
+	if answer, ok := resp.(*gpb.GetResponse); ok && err == nil {
+		return s.keep(ctx, answer, answered), nil
+	}
+	answered.end()
 	return resp, err
 }
 

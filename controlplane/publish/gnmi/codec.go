@@ -13,13 +13,16 @@ type encoded struct {
 	shared bool
 }
 
-// codec is Protobuf's, but that it sends what is encoded as it is.
+// codec is Protobuf's, but that it sends what is encoded as it is, and says when answers were taken.
 type codec struct{ encoding.CodecV2 }
 
 func newCodec() codec { return codec{encoding.GetCodecV2(protocodec.Name)} }
 
 // Marshal implements encoding.CodecV2.
 func (c codec) Marshal(v any) (mem.BufferSlice, error) {
+	if w, ok := v.(*untaken); ok {
+		return w.marshal()
+	}
 	m, ok := v.(*encoded)
 	switch {
 	case !ok:

@@ -62,6 +62,10 @@ type Config struct {
 	// MaxRequestBytes bounds a message of a client, and MaxGetBytes an answer to Get.
 	MaxRequestBytes int
 	MaxGetBytes     int
+	// MaxAnswersBytes bounds the answers to Get that are made or wait for their clients to take them, and
+	// MaxCallerAnswersBytes those of one caller, in bytes. Neither is less than MaxGetBytes.
+	MaxAnswersBytes       int
+	MaxCallerAnswersBytes int
 	// MaxBehind is how many objects there may be whose changes a subscriber has not taken yet, before it is cut off.
 	// What a subscriber is not stuck with is kept once for all who asked for the same, and is no more changes than this.
 	MaxBehind int
@@ -92,6 +96,8 @@ func DefaultConfig() Config {
 		MaxPaths:              256,
 		MaxRequestBytes:       1 << 20,
 		MaxGetBytes:           64 << 20,
+		MaxAnswersBytes:       256 << 20,
+		MaxCallerAnswersBytes: 128 << 20,
 		MaxBehind:             1 << 18,
 		MaxBehindBytes:        64 << 20,
 	}
@@ -139,6 +145,8 @@ func (c Config) Validate() error {
 	atLeast("max-paths", c.MaxPaths, 1)
 	atLeast("max-request-bytes", c.MaxRequestBytes, 1024)
 	atLeast("max-get-bytes", c.MaxGetBytes, 1024)
+	atLeast("max-answers-bytes", c.MaxAnswersBytes, c.MaxGetBytes)
+	atLeast("max-caller-answers-bytes", c.MaxCallerAnswersBytes, c.MaxGetBytes)
 	atLeast("max-behind", c.MaxBehind, 1024)
 	atLeast("max-behind-bytes", c.MaxBehindBytes, 1<<16)
 	if len(errs) == 0 {

@@ -97,9 +97,10 @@ func dataType(t gpb.GetRequest_DataType) (filter, error) {
 func (s *Server) getAll(ctx context.Context, view inventory.View, parts []*part, kind filter, at int64) (*gpb.GetResponse, error) {
 	resp := &gpb.GetResponse{}
 	room := s.cfg.MaxGetBytes
+	answered := s.shareOf(ctx, s.caller(ctx))
 	for _, p := range parts {
 		r := p.paths[0]
-		g := getting{part: p, room: room, byName: map[string]*gotten{}}
+		g := getting{part: p, room: room, most: s.cfg.MaxGetBytes, share: answered, byName: map[string]*gotten{}}
 		shown := g.filter
 		g.filter = func(n *node) bool { return kind(n) && (shown == nil || shown(n)) }
 		if err := g.read(ctx, view, r); err != nil {
@@ -110,8 +111,12 @@ func (s *Server) getAll(ctx context.Context, view inventory.View, parts []*part,
 			return nil, status.Errorf(codes.NotFound, "path %s: nothing there", r.text)
 		}
 		resp.Notification = append(resp.Notification, notifications...)
-		if room = g.room; proto.Size(resp) > s.cfg.MaxGetBytes {
+		size := proto.Size(resp)
+		if room = g.room; size > s.cfg.MaxGetBytes {
 			return nil, errTooLarge(s.cfg.MaxGetBytes)
+		}
+		if err := answered.grow(size); err != nil {
+			return nil, err
 		}
 		s.counter(ctx)(g.leaves)
 	}
@@ -128,6 +133,8 @@ type getting struct {
 	*part
 	leaves int
 	room   int // bytes that the answer may still take, roughly
+	most   int // of the whole answer
+	share  *share
 	depth  int // of the nodes that are a document each; -1 for leaf by leaf
 	within int // how many elements the path has for sure
 	byName map[string]*gotten
@@ -151,6 +158,7 @@ func (g *getting) read(ctx context.Context, view inventory.View, r request) erro
 	limit := g.room
 	for _, sel := range g.selectors {
 		var w writer
+		var full error
 		sel.each(view, func(k *kind, e inventory.Entry) bool {
 			e, ok := g.answer.show(k, e)
 			if !ok {
@@ -158,9 +166,13 @@ func (g *getting) read(ctx context.Context, view inventory.View, r request) erro
 			}
 			if found, ok := sel.render(&w, k, e, g.filter); ok {
 				g.put(g.answer.targetOf(sel.space, e.Fact), found)
+				full = g.share.grow(g.most - g.room)
 			}
-			return g.room > 0 && ctx.Err() == nil
+			return full == nil && g.room > 0 && ctx.Err() == nil
 		})
+		if full != nil {
+			return full
+		}
 	}
 	if ctx.Err() != nil {
 		return status.FromContextError(ctx.Err()).Err()

@@ -105,6 +105,7 @@ func (m *metrics) register(s *Server, r prometheus.Registerer) error {
 		{"connections", "Connections, with those whose TLS handshake is going on.", func() float64 { return float64(s.connections.count()) }},
 		{"calls", "Calls of any kind going on.", func() float64 { return float64(s.calls.count()) }},
 		{"past_calls", "Calls about the past going on.", func() float64 { return float64(s.past.count()) }},
+		{"answers_bytes", "Bytes of answers to Get that are made or wait for their clients to take them.", func() float64 { return float64(s.answers.count()) }},
 		{"subscriber_groups", "Different requests among the subscriptions to changes.", func() float64 { return float64(s.hub.size()) }},
 		{"merged_waiting_objects", "Objects whose changes wait for slow subscribers, merged, of all subscribers.",
 			func() float64 { return float64(s.hub.merged.Load()) }},

@@ -28,26 +28,37 @@ func newQuota(what, key string, most int, owned string, each int, m *metrics) *q
 // enter counts one more of an owner; leave, which may be called more than once, takes it back. The error is
 // RESOURCE_EXHAUSTED and names the limit.
 func (q *quota) enter(owner string) (leave func(), err error) {
+	if err := q.add(owner, 1); err != nil {
+		return nil, err
+	}
+	return sync.OnceFunc(func() { q.drop(owner, 1) }), nil
+}
+
+// add counts n more of an owner. The error is that of enter.
+func (q *quota) add(owner string, n int) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	switch {
-	case q.n >= q.most:
+	case q.n+n > q.most:
 		q.metrics.refused.WithLabelValues(q.what).Inc()
-		return nil, status.Errorf(codes.ResourceExhausted, "%d %s already (gnmi.%s)", q.n, q.what, q.key)
-	case q.of[owner] >= q.each:
+		return status.Errorf(codes.ResourceExhausted, "%d %s already (gnmi.%s)", q.n, q.what, q.key)
+	case q.of[owner]+n > q.each:
 		q.metrics.refused.WithLabelValues(q.what).Inc()
-		return nil, status.Errorf(codes.ResourceExhausted, "%d %s of %s already (gnmi.%s)", q.of[owner], q.what, owner, q.owned)
+		return status.Errorf(codes.ResourceExhausted, "%d %s of %s already (gnmi.%s)", q.of[owner], q.what, owner, q.owned)
 	}
-	q.n++
-	q.of[owner]++
-	return sync.OnceFunc(func() {
-		q.mu.Lock()
-		defer q.mu.Unlock()
-		q.n--
-		if q.of[owner]--; q.of[owner] == 0 {
-			delete(q.of, owner)
-		}
-	}), nil
+	q.n += n
+	q.of[owner] += n
+	return nil
+}
+
+// drop takes back what add counted.
+func (q *quota) drop(owner string, n int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.n -= n
+	if q.of[owner] -= n; q.of[owner] == 0 {
+		delete(q.of, owner)
+	}
 }
 
 // count is how many there are.

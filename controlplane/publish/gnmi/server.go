@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math"
 	"net"
+	"sync"
 	"time"
 
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
@@ -47,6 +48,8 @@ type Server struct {
 	calls       *quota
 	subscribers *quota
 	past        *quota
+	answers     *quota   // bytes of those to Get that are made or wait to be taken
+	open        sync.Map // connections: see boundedListener
 	access      Access
 	counter     func(context.Context) func(leaves int)
 	tls         *tls.Config
@@ -95,6 +98,7 @@ func (s *Server) limit() {
 	s.calls = newQuota("calls", "max-calls", c.MaxCalls, "max-address-calls", c.MaxAddressCalls, m)
 	s.subscribers = newQuota("subscribers", "max-subscribers", c.MaxSubscribers, "max-caller-subscribers", c.MaxCallerSubscribers, m)
 	s.past = newQuota("calls about the past", "max-past", c.MaxPast, "max-caller-past", c.MaxCallerPast, m)
+	s.answers = newQuota("bytes of answers to Get", "max-answers-bytes", c.MaxAnswersBytes, "max-caller-answers-bytes", c.MaxCallerAnswersBytes, m)
 }
 
 // Run listens and serves until ctx ends.
@@ -121,7 +125,7 @@ func (s *Server) Run(ctx context.Context) error {
 	followed := make(chan error, 1)
 	go func() { followed <- s.hub.run(running) }()
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(boundedListener{listener, s.connections, s.log}) }()
+	go func() { served <- server.Serve(boundedListener{listener, s.connections, &s.open, s.log}) }()
 	select {
 	case err := <-served:
 		stop()
