@@ -31,7 +31,7 @@ func (o *options) ask(ctx context.Context, paths ...string) (*branch, error) {
 
 // askInto adds what a list asks for to data.
 func (o *options) askInto(ctx context.Context, data *branch, list *gpb.SubscriptionList) error {
-	return o.once(ctx, list, func(n *gpb.Notification) error {
+	return o.read(ctx, list, func(n *note) error {
 		data.apply(n)
 		return nil
 	})
@@ -69,6 +69,27 @@ func (o *options) dial() (*grpc.ClientConn, error) {
 
 // once asks for a list, for the moment of --at, and gives what comes.
 func (o *options) once(ctx context.Context, list *gpb.SubscriptionList, take func(*gpb.Notification) error) error {
+	var resp gpb.SubscribeResponse
+	return o.answer(ctx, list, &resp, func() (synced bool, err error) {
+		return resp.GetSyncResponse(), take(resp.GetUpdate())
+	})
+}
+
+// read is once for the types of leaves that the models of Fabricscope have, of which there may be millions.
+func (o *options) read(ctx context.Context, list *gpb.SubscriptionList, take func(*note) error) error {
+	var resp encoded
+	r := newNoteReader()
+	return o.answer(ctx, list, &resp, func() (synced bool, err error) {
+		n, err := r.read(resp.bytes)
+		if err != nil {
+			return false, err
+		}
+		return n.sync, take(n)
+	})
+}
+
+// answer asks for a list and calls take for each response, which is in resp then.
+func (o *options) answer(ctx context.Context, list *gpb.SubscriptionList, resp any, take func() (synced bool, err error)) error {
 	conn, err := o.dial()
 	if err != nil {
 		return err
@@ -80,14 +101,14 @@ func (o *options) once(ctx context.Context, list *gpb.SubscriptionList, take fun
 	if err != nil {
 		return err
 	}
-	if err := o.receiveOnce(p, gpb.NewGNMIClient(conn), req, take); err != nil {
+	if err := o.receiveOnce(p, gpb.NewGNMIClient(conn), req, resp, take); err != nil {
 		return o.explain(p.explain(err))
 	}
 	return nil
 }
 
-func (o *options) receiveOnce(p *patience, client gpb.GNMIClient, req *gpb.SubscribeRequest, take func(*gpb.Notification) error) error {
-	stream, err := client.Subscribe(p)
+func (o *options) receiveOnce(p *patience, client gpb.GNMIClient, req *gpb.SubscribeRequest, resp any, take func() (synced bool, err error)) error {
+	stream, err := client.Subscribe(p, grpc.ForceCodecV2(newCodec()))
 	if err != nil {
 		return err
 	}
@@ -97,7 +118,7 @@ func (o *options) receiveOnce(p *patience, client gpb.GNMIClient, req *gpb.Subsc
 	complete := false
 	for {
 		p.wait()
-		resp, err := stream.Recv()
+		err := stream.RecvMsg(resp)
 		p.came()
 		switch {
 		case errors.Is(err, io.EOF) && complete:
@@ -107,10 +128,11 @@ func (o *options) receiveOnce(p *patience, client gpb.GNMIClient, req *gpb.Subsc
 		case err != nil:
 			return err
 		}
-		complete = complete || resp.GetSyncResponse()
-		if err := take(resp.GetUpdate()); err != nil {
+		synced, err := take()
+		if err != nil {
 			return err
 		}
+		complete = complete || synced
 	}
 }
 

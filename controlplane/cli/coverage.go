@@ -21,15 +21,15 @@ func (f *filters) warnOfClusters(o *options, data *branch) {
 		fmt.Fprintln(o.Stderr, "No cluster was watched at that moment, or none that you may see: nothing is known of any.")
 	}
 	warn(o, "Cluster", f.cluster, clusters, "what is said of it may be old or incomplete")
-	n := nameAmong(f.cluster, clusters, func(c *branch) []string { return []string{c.keys["name"]} })
+	n := nameAmong(f.cluster, clusters, func(c *branch) []string { return []string{c.key("name")} })
 	for _, c := range clusters {
 		state := c.in("state")
-		if since := state.instant("unknown-since"); !since.IsZero() && n.admits(c.keys["name"]) {
+		if since := state.instant("unknown-since"); !since.IsZero() && n.admits(c.key("name")) {
 			fmt.Fprintf(o.Stderr, "Cluster %s: nothing is known from %s on (%s); its last state is shown.\n",
-				c.keys["name"], stamp(since), state.text("unknown-reason"))
+				c.key("name"), stamp(since), state.text("unknown-reason"))
 		}
-		if denied := state.texts("denied"); len(denied) > 0 && n.admits(c.keys["name"]) {
-			fmt.Fprintf(o.Stderr, "Cluster %s: the credentials may not read %s.\n", c.keys["name"], strings.Join(denied, ", "))
+		if denied := state.texts("denied"); len(denied) > 0 && n.admits(c.key("name")) {
+			fmt.Fprintf(o.Stderr, "Cluster %s: the credentials may not read %s.\n", c.key("name"), strings.Join(denied, ", "))
 		}
 	}
 }
@@ -58,16 +58,16 @@ func warnOfConflicts(o *options, pods []pod) {
 
 // warn tells of the peers with a name like want that are not ready, and what follows.
 func warn(o *options, kind, want string, peers []*branch, consequence string) {
-	n := nameAmong(want, peers, func(p *branch) []string { return []string{p.keys["name"]} })
+	n := nameAmong(want, peers, func(p *branch) []string { return []string{p.key("name")} })
 	for _, p := range peers {
 		state := p.in("state")
 		connection, why := word(state.text("connection")), state.text("message")
-		if connection == "" || connection == "ready" || want != "" && !n.admits(p.keys["name"]) {
+		if connection == "" || connection == "ready" || want != "" && !n.admits(p.key("name")) {
 			continue
 		}
 		if why != "" {
 			why = " (" + why + ")"
 		}
-		fmt.Fprintf(o.Stderr, "%s %s is %s%s: %s.\n", kind, p.keys["name"], connection, why, consequence)
+		fmt.Fprintf(o.Stderr, "%s %s is %s%s: %s.\n", kind, p.key("name"), connection, why, consequence)
 	}
 }

@@ -143,8 +143,8 @@ func (f *filters) infrastructure(data *branch, add func(string, line)) {
 			if problems := s.texts("problem"); len(problems) > 0 {
 				text += ", " + strings.Join(problems, ", ")
 			}
-			if strings.Contains(c.keys["name"], f.cluster) {
-				add(n.keys["name"], line{"node", c.keys["name"], "", n.keys["name"], text})
+			if strings.Contains(c.key("name"), f.cluster) {
+				add(n.key("name"), line{"node", c.key("name"), "", n.key("name"), text})
 			}
 		}
 	}

@@ -110,7 +110,7 @@ func readEdges(data *branch) []edge {
 		direction := func(name string) traffic {
 			return traffic{c.in(name).number("pkts"), c.in(name).number("octets")}
 		}
-		e := edge{ID: b.keys["id"], Client: side("client", s.text("client-kind")), Server: side("server", "service"),
+		e := edge{ID: b.key("id"), Client: side("client", s.text("client-kind")), Server: side("server", "service"),
 			Protocol: s.number("protocol"), ProtocolName: protocolName(s.number("protocol")), Port: s.number("port"),
 			First: s.instant("first-seen"), Last: c.instant("last-seen"), Connections: c.number("connections"), Refused: c.number("refused"),
 			Unanswered: c.number("unanswered"), Retransmitted: c.number("retransmitted-syns"), Handshakes: c.number("handshakes"),

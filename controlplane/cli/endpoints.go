@@ -21,7 +21,7 @@ func readEndpoints(data *branch) []endpoint {
 	var list []endpoint
 	for _, e := range data.each("fabric", "endpoints", "endpoint") {
 		s := e.in("state")
-		list = append(list, endpoint{e.keys["switch"], e.keys["interface"], e.keys["address"], s.text("mac-address"), s.instant("since")})
+		list = append(list, endpoint{e.key("switch"), e.key("interface"), e.key("address"), s.text("mac-address"), s.instant("since")})
 	}
 	slices.SortFunc(list, func(a, b endpoint) int {
 		return cmp.Or(cmp.Compare(a.Switch, b.Switch), cmp.Compare(a.Port, b.Port), cmp.Compare(a.Address, b.Address))

@@ -190,7 +190,7 @@ func readSwitches(data *branch) []fabricSwitch {
 	var switches []fabricSwitch
 	for _, b := range data.each("fabric", "switches", "switch") {
 		s := b.in("state")
-		one := fabricSwitch{Name: b.keys["name"], Role: word(s.text("role")), DeviceID: s.number("device-id"),
+		one := fabricSwitch{Name: b.key("name"), Role: word(s.text("role")), DeviceID: s.number("device-id"),
 			Address: s.text("address"), State: word(s.text("connection")), Message: s.text("message"), Ports: []fabricPort{},
 			Controller: word(s.text("controller-role")), ElectionID: s.number("election-id"), PrimaryID: s.number("primary-election-id")}
 		if c := b.in("flow-cache", "state"); c.has("full-read-outs") {
@@ -202,13 +202,13 @@ func readSwitches(data *branch) []fabricSwitch {
 		}
 		accounts := map[string]*accounting{}
 		for _, a := range b.each("accounting", "interface") {
-			accounts[a.keys["name"]] = readAccounting(a)
+			accounts[a.key("name")] = readAccounting(a)
 		}
 		for _, p := range b.each("ports", "port") {
 			state := p.in("state")
 			one.Ports = append(one.Ports, fabricPort{state.text("name"), state.number("number"), state.text("peer"),
 				word(state.text("admin-status")), word(state.text("oper-status")), state.text("unknown-reason"),
-				state.instant("since"), state.instant("last-change"), accounts[p.keys["name"]]})
+				state.instant("since"), state.instant("last-change"), accounts[p.key("name")]})
 		}
 		slices.SortFunc(one.Ports, func(a, b fabricPort) int { return cmp.Compare(a.Number, b.Number) })
 		switches = append(switches, one)

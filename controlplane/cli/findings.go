@@ -71,7 +71,7 @@ func readFindings(data *branch) []found {
 	var list []found
 	for _, b := range data.each("diagnosis", "findings", "finding") {
 		s := b.in("state")
-		list = append(list, found{b.keys["id"], s.text("kind"), word(s.text("severity")), s.text("subject-kind"), s.text("subject-cluster"),
+		list = append(list, found{b.key("id"), s.text("kind"), word(s.text("severity")), s.text("subject-kind"), s.text("subject-cluster"),
 			s.text("subject"), s.instant("since"), s.number("evidence"), s.text("text")})
 	}
 	rank := func(x found) int { return slices.Index([]string{"critical", "major", "minor"}, x.Severity) }

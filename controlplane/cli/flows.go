@@ -176,7 +176,7 @@ func podLabels(data *branch) map[string]map[string]string {
 	labels := map[string]map[string]string{}
 	for _, c := range data.each("kubernetes", "clusters", "cluster") {
 		for _, p := range c.each("pods", "pod") {
-			labels[p.keys["uid"]] = p.pairs("labels", "label")
+			labels[p.key("uid")] = p.pairs("labels", "label")
 		}
 	}
 	return labels
@@ -197,7 +197,7 @@ func readConversations(data *branch) []conversation {
 		s := b.in("state")
 		protocol := s.number("protocol")
 		c := conversation{
-			ID: b.keys["id"], Protocol: protocol, ProtocolName: protocolName(protocol), Opaque: word(s.text("opaque")),
+			ID: b.key("id"), Protocol: protocol, ProtocolName: protocolName(protocol), Opaque: word(s.text("opaque")),
 			Client: readEnd(b.in("client", "state")), Server: readEnd(b.in("server", "state")),
 			First: s.instant("first-seen"), Last: b.in("state", "counters").instant("last-seen"),
 		}

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
-	"github.com/openconfig/gnmi/value"
+	gvalue "github.com/openconfig/gnmi/value"
 	xpath "github.com/openconfig/gnmic/pkg/api/path"
 	"github.com/spf13/cobra"
 )
@@ -120,7 +120,7 @@ func (w *leafWriter) end() error {
 
 // plain gives a value for people.
 func plain(v *gpb.TypedValue) string {
-	scalar, err := value.ToScalar(v)
+	scalar, err := gvalue.ToScalar(v)
 	if err != nil {
 		return v.String()
 	}

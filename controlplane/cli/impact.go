@@ -160,8 +160,8 @@ func (l loss) onNode(data *branch, cluster string) (func(string, member) bool, e
 	var names []string
 	for _, c := range data.each("kubernetes", "clusters", "cluster") {
 		for _, n := range c.each("nodes", "node") {
-			if names = append(names, n.keys["name"]); n.keys["name"] == l.node && (cluster == "" || c.keys["name"] == cluster) {
-				found[c.keys["name"]] = true
+			if names = append(names, n.key("name")); n.key("name") == l.node && (cluster == "" || c.key("name") == cluster) {
+				found[c.key("name")] = true
 			}
 		}
 	}

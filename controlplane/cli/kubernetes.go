@@ -106,7 +106,7 @@ func readPods(data *branch) []pod {
 				continue // only its place is known
 			}
 			pods = append(pods, pod{
-				Cluster: c.keys["name"], Namespace: s.text("namespace"), Name: s.text("name"), UID: s.text("uid"),
+				Cluster: c.key("name"), Namespace: s.text("namespace"), Name: s.text("name"), UID: s.text("uid"),
 				IPs: s.texts("ip"), Node: s.text("node"), HostNetwork: s.truth("host-network"), Phase: s.text("phase"),
 				Ready: s.truth("ready"), Terminating: s.truth("terminating"), Restarts: s.number("restarts"), Reason: s.text("reason"),
 				Created: s.instant("created"), ReadySince: s.instant("ready-since"),
@@ -130,8 +130,8 @@ func servicesByPod(cluster *branch) map[string][]string {
 	byPod := map[string][]string{}
 	for _, s := range cluster.each("services", "service") {
 		for _, m := range s.each("members", "member") {
-			uid := m.keys["pod-uid"]
-			byPod[uid] = append(byPod[uid], s.keys["name"])
+			uid := m.key("pod-uid")
+			byPod[uid] = append(byPod[uid], s.key("name"))
 		}
 	}
 	return byPod
@@ -158,7 +158,7 @@ func readServices(data *branch) []service {
 	for _, c := range data.each("kubernetes", "clusters", "cluster") {
 		places := map[string][]attachment{}
 		for _, p := range c.each("pods", "pod") {
-			places[p.keys["uid"]] = readAttachments(p)
+			places[p.key("uid")] = readAttachments(p)
 		}
 		for _, s := range c.each("services", "service") {
 			state := s.in("state")
@@ -166,7 +166,7 @@ func readServices(data *branch) []service {
 				continue
 			}
 			services = append(services, service{
-				Cluster: c.keys["name"], Namespace: state.text("namespace"), Name: state.text("name"), UID: state.text("uid"),
+				Cluster: c.key("name"), Namespace: state.text("namespace"), Name: state.text("name"), UID: state.text("uid"),
 				Type: state.text("type"), Created: state.instant("created"), Labels: s.pairs("labels", "label"),
 				Selector: s.pairs("selectors", "selector"), VIPs: readVIPs(s), Hostnames: state.texts("hostname"), Ports: readServicePorts(s), Members: readMembers(s, places),
 			})
@@ -181,7 +181,7 @@ func readServices(data *branch) []service {
 func readVIPs(s *branch) []vip {
 	list := []vip{}
 	for _, v := range s.each("vips", "vip") {
-		list = append(list, vip{word(v.keys["kind"]), v.keys["address"]})
+		list = append(list, vip{word(v.key("kind")), v.key("address")})
 	}
 	return list
 }

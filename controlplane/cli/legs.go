@@ -18,7 +18,7 @@ func readLegs(b *branch) []leg {
 	var legs []leg
 	for _, l := range b.each("legs", "leg") {
 		s := l.in("state")
-		legs = append(legs, leg{l.keys["id"], word(s.text("side")), word(s.text("confidence")), s.number("candidates"),
+		legs = append(legs, leg{l.key("id"), word(s.text("side")), word(s.text("confidence")), s.number("candidates"),
 			s.text("reason"), readEnd(l.in("end", "state"))})
 	}
 	return legs

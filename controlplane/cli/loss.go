@@ -34,7 +34,7 @@ type lossyLink struct {
 func readSegments(b *branch, direction string) []segment {
 	segments := []segment{}
 	for _, e := range b.each("segments", "segment") {
-		if e.keys["direction"] != direction {
+		if e.key("direction") != direction {
 			continue
 		}
 		s, c := e.in("state"), e.in("state", "counters")

@@ -59,7 +59,7 @@ func (f *filters) explain(o *options, data *branch) {
 	names := map[string][]string{}
 	add := func(kind string, name ...string) { names[kind] = append(names[kind], name...) }
 	for _, c := range data.each("kubernetes", "clusters", "cluster") {
-		add("cluster", c.keys["name"])
+		add("cluster", c.key("name"))
 	}
 	for _, s := range readServices(data) {
 		add("namespace", s.Namespace)

@@ -88,7 +88,7 @@ func dwellers(data *branch, on, port string) []dweller {
 	for _, c := range data.each("kubernetes", "clusters", "cluster") {
 		for _, n := range c.each("nodes", "node") {
 			for _, address := range n.in("state").texts("address") {
-				nodes[address] = append(nodes[address], dweller{Kind: "node", Cluster: c.keys["name"], Name: n.keys["name"]})
+				nodes[address] = append(nodes[address], dweller{Kind: "node", Cluster: c.key("name"), Name: n.key("name")})
 			}
 		}
 	}

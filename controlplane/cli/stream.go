@@ -16,7 +16,7 @@ func (o *options) streamFlows(ctx context.Context) error {
 	out := bufio.NewWriter(o.Stdout)
 	s := flowStream{rest: &branch{}, to: json.NewEncoder(out)}
 	list := o.list(gpb.SubscriptionList_ONCE, []string{flowsPath, clusterStatePath, switchStatePath})
-	if err := o.once(ctx, list, s.take); err != nil {
+	if err := o.read(ctx, list, s.take); err != nil {
 		return err
 	}
 	if err := s.flush(); err != nil {
@@ -39,7 +39,7 @@ type flowStream struct {
 	to   *json.Encoder
 }
 
-func (s *flowStream) take(n *gpb.Notification) error {
+func (s *flowStream) take(n *note) error {
 	id := conversationOf(n)
 	if id == "" {
 		s.rest.apply(n)
@@ -69,11 +69,11 @@ func (s *flowStream) flush() error {
 	return nil
 }
 
-// conversationOf gives the conversation that a notification is of; empty for another thing.
-func conversationOf(n *gpb.Notification) string {
-	for _, e := range n.GetPrefix().GetElem() {
-		if e.GetName() == "conversation" {
-			return e.GetKey()["id"]
+// conversationOf gives the conversation that a note is of; empty for another thing.
+func conversationOf(n *note) string {
+	for _, e := range n.prefix {
+		if e.name == "conversation" && len(e.keys) > 0 {
+			return e.keys[0].value
 		}
 	}
 	return ""

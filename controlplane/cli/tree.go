@@ -1,27 +1,22 @@
 package cli
 
 import (
-	"maps"
 	"slices"
 	"time"
-	"unique"
-
-	gpb "github.com/openconfig/gnmi/proto/gnmi"
 )
 
 // branch is a container of the data that was read, or an entry of a list. There are millions in a large cluster, most of
 // which hold a few things: what they hold is looked for one by one.
 type branch struct {
-	keys   map[string]string // of a list entry
+	keys   []key // of a list entry
 	leaves []leaf
 	nodes  []*node
 	lists  []*list
 }
 
-// leaf is a value, of one of the types of gpb.TypedValue's field.
 type leaf struct {
 	name  string
-	value any
+	value value
 }
 
 // node is a container in a container.
@@ -41,12 +36,12 @@ type list struct {
 const fewEntries = 8
 
 // find gives an entry by its keys; nil for none.
-func (l *list) find(keys map[string]string) *branch {
+func (l *list) find(keys []key) *branch {
 	if l.index != nil {
 		return l.index[entryID(keys)]
 	}
 	for _, e := range l.entries {
-		if maps.Equal(e.keys, keys) {
+		if slices.Equal(e.keys, keys) {
 			return e
 		}
 	}
@@ -54,8 +49,8 @@ func (l *list) find(keys map[string]string) *branch {
 }
 
 // add makes an entry that is not there yet.
-func (l *list) add(keys map[string]string) *branch {
-	n := &branch{keys: keys}
+func (l *list) add(keys []key) *branch {
+	n := &branch{keys: slices.Clone(keys)}
 	l.entries = append(l.entries, n)
 	switch {
 	case l.index != nil:
@@ -77,28 +72,28 @@ func (l *list) drop(entry *branch) {
 	l.entries = slices.DeleteFunc(l.entries, func(o *branch) bool { return o == entry })
 }
 
-// apply takes out what a notification deletes and puts its leaves in their places.
-func (b *branch) apply(n *gpb.Notification) {
-	for _, d := range n.GetDelete() {
-		b.remove(slices.Concat(n.GetPrefix().GetElem(), d.GetElem()))
+// apply takes out what a note deletes and puts its leaves in their places.
+func (b *branch) apply(n *note) {
+	for _, gone := range n.deletes {
+		b.remove(slices.Concat(n.prefix, gone))
 	}
-	if n.GetAtomic() {
-		b.remove(n.GetPrefix().GetElem())
+	if n.atomic {
+		b.remove(n.prefix)
 	}
 	b.add(n)
 }
 
 // remove takes out what a path leads to, and what is empty without it.
-func (b *branch) remove(elems []*gpb.PathElem) {
-	if len(elems) == 0 {
+func (b *branch) remove(path []element) {
+	if len(path) == 0 {
 		*b = branch{keys: b.keys}
 		return
 	}
-	e, rest := elems[0], elems[1:]
-	l, n := b.list(e.GetName()), b.child(e.GetName())
+	e, rest := path[0], path[1:]
+	l, n := b.list(e.name), b.child(e.name)
 	switch {
-	case l != nil && len(e.GetKey()) > 0:
-		entry := l.find(e.GetKey())
+	case l != nil && len(e.keys) > 0:
+		entry := l.find(e.keys)
 		if entry == nil {
 			return
 		}
@@ -112,7 +107,7 @@ func (b *branch) remove(elems []*gpb.PathElem) {
 			b.nodes = slices.DeleteFunc(b.nodes, func(o *node) bool { return o == n })
 		}
 	default:
-		b.leaves = slices.DeleteFunc(b.leaves, func(o leaf) bool { return o.name == e.GetName() })
+		b.leaves = slices.DeleteFunc(b.leaves, func(o leaf) bool { return o.name == e.name })
 	}
 }
 
@@ -126,25 +121,44 @@ func (b *branch) empty() bool {
 	return len(b.leaves)+len(b.nodes) == 0
 }
 
-// add puts the leaves of a notification in their places.
-func (b *branch) add(n *gpb.Notification) {
-	if len(n.GetUpdate()) == 0 {
+// add puts the leaves of a note in their places.
+func (b *branch) add(n *note) {
+	if len(n.updates) == 0 {
 		return
 	}
-	at := b.walk(n.GetPrefix().GetElem())
-	for _, u := range n.GetUpdate() {
-		elems := u.GetPath().GetElem()
-		if len(elems) == 0 {
+	at := b.walk(n.prefix)
+	for rest := n.updates; len(rest) > 0; {
+		path := rest[0].path
+		if len(path) == 0 {
+			rest = rest[1:]
 			continue
 		}
-		at.walk(elems[:len(elems)-1]).set(elems[len(elems)-1].GetName(), u.GetVal().GetValue())
+		together := 1
+		for together < len(rest) && beside(path, rest[together].path) {
+			together++
+		}
+		in := at.walk(path[:len(path)-1])
+		if in.leaves == nil {
+			in.leaves = make([]leaf, 0, together)
+		}
+		for _, u := range rest[:together] {
+			in.set(u.path[len(u.path)-1].name, u.value)
+		}
+		rest = rest[together:]
 	}
 }
 
-func (b *branch) walk(elems []*gpb.PathElem) *branch {
-	for _, e := range elems {
-		if len(e.GetKey()) == 0 {
-			b = b.node(e.GetName())
+// beside says whether two paths lead to leaves of the same container.
+func beside(a, b []element) bool {
+	return len(a) == len(b) && slices.EqualFunc(a[:len(a)-1], b[:len(b)-1], func(a, b element) bool {
+		return a.name == b.name && slices.Equal(a.keys, b.keys)
+	})
+}
+
+func (b *branch) walk(path []element) *branch {
+	for _, e := range path {
+		if len(e.keys) == 0 {
+			b = b.node(e.name)
 		} else {
 			b = b.entry(e)
 		}
@@ -153,18 +167,15 @@ func (b *branch) walk(elems []*gpb.PathElem) *branch {
 }
 
 // set puts a leaf in its place.
-func (b *branch) set(name string, value any) {
+func (b *branch) set(name string, v value) {
 	for i := range b.leaves {
 		if b.leaves[i].name == name {
-			b.leaves[i].value = value
+			b.leaves[i].value = v
 			return
 		}
 	}
-	b.leaves = append(b.leaves, leaf{shared(name), value})
+	b.leaves = append(b.leaves, leaf{name, v})
 }
-
-// shared gives a name as others have it too: each came in a message of its own.
-func shared(name string) string { return unique.Make(name).Value() }
 
 // child gives a container; nil for none.
 func (b *branch) child(name string) *node {
@@ -189,31 +200,44 @@ func (b *branch) list(name string) *list {
 func (b *branch) node(name string) *branch {
 	n := b.child(name)
 	if n == nil {
-		n = &node{name: shared(name)}
+		n = &node{name: name}
 		b.nodes = append(b.nodes, n)
 	}
 	return &n.branch
 }
 
-func (b *branch) entry(e *gpb.PathElem) *branch {
-	l := b.list(e.GetName())
+func (b *branch) entry(e element) *branch {
+	l := b.list(e.name)
 	if l == nil {
-		l = &list{name: shared(e.GetName())}
+		l = &list{name: e.name}
 		b.lists = append(b.lists, l)
 	}
-	if n := l.find(e.GetKey()); n != nil {
+	if n := l.find(e.keys); n != nil {
 		return n
 	}
-	return l.add(e.GetKey())
+	return l.add(e.keys)
 }
 
 // entryID is the keys of a list entry as one.
-func entryID(keys map[string]string) string {
+func entryID(keys []key) string {
+	if len(keys) == 1 {
+		return keys[0].value
+	}
 	var id []byte
-	for _, name := range slices.Sorted(maps.Keys(keys)) {
-		id = append(append(id, keys[name]...), 0)
+	for _, k := range keys {
+		id = append(append(id, k.value...), 0)
 	}
 	return string(id)
+}
+
+// key gives a key of a list entry.
+func (b *branch) key(name string) string {
+	for _, k := range b.keys {
+		if k.name == name {
+			return k.value
+		}
+	}
+	return ""
 }
 
 // in gives the container at a path; an empty one when there is none.
@@ -238,54 +262,43 @@ func (b *branch) each(path ...string) []*branch {
 	return l.entries
 }
 
-// leaf gives the value of a leaf; nil for none.
-func (b *branch) leaf(name string) any {
+// leaf gives the value of a leaf; that of none has no kind.
+func (b *branch) leaf(name string) (v value) {
 	for i := range b.leaves {
 		if b.leaves[i].name == name {
 			return b.leaves[i].value
 		}
 	}
-	return nil
+	return v
 }
 
-func (b *branch) has(leaf string) bool { return b.leaf(leaf) != nil }
-
-func (b *branch) text(leaf string) string {
-	if v, ok := b.leaf(leaf).(*gpb.TypedValue_StringVal); ok {
-		return v.StringVal
-	}
-	return ""
+func (b *branch) has(name string) bool {
+	return slices.ContainsFunc(b.leaves, func(l leaf) bool { return l.name == name })
 }
+
+func (b *branch) text(leaf string) string { return b.leaf(leaf).text }
 
 func (b *branch) number(leaf string) uint64 {
-	if v, ok := b.leaf(leaf).(*gpb.TypedValue_UintVal); ok {
-		return v.UintVal
+	if v := b.leaf(leaf); v.kind == typedUint {
+		return v.number
 	}
 	return 0
 }
 
 func (b *branch) signed(leaf string) int64 {
-	if v, ok := b.leaf(leaf).(*gpb.TypedValue_IntVal); ok {
-		return v.IntVal
+	if v := b.leaf(leaf); v.kind == typedInt {
+		return int64(v.number)
 	}
 	return 0
 }
 
 func (b *branch) truth(leaf string) bool {
-	v, ok := b.leaf(leaf).(*gpb.TypedValue_BoolVal)
-	return ok && v.BoolVal
+	v := b.leaf(leaf)
+	return v.kind == typedBool && v.number != 0
 }
 
 // texts gives a leaf-list; never nil.
-func (b *branch) texts(leaf string) []string {
-	out := []string{}
-	if v, ok := b.leaf(leaf).(*gpb.TypedValue_LeaflistVal); ok {
-		for _, e := range v.LeaflistVal.GetElement() {
-			out = append(out, e.GetStringVal())
-		}
-	}
-	return out
-}
+func (b *branch) texts(leaf string) []string { return append([]string{}, b.leaf(leaf).list...) }
 
 // instant gives a time leaf; the zero time when there is none.
 func (b *branch) instant(leaf string) time.Time {
@@ -299,7 +312,7 @@ func (b *branch) instant(leaf string) time.Time {
 func (b *branch) pairs(container, name string) map[string]string {
 	m := map[string]string{}
 	for _, e := range b.each(container, name) {
-		m[e.keys["key"]] = e.in("state").text("value")
+		m[e.key("key")] = e.in("state").text("value")
 	}
 	return m
 }

@@ -5,8 +5,6 @@ import (
 	"maps"
 	"math/rand/v2"
 	"testing"
-
-	gpb "github.com/openconfig/gnmi/proto/gnmi"
 )
 
 // TestListOfAnyLength adds entries to a list and takes them out, and compares it with a map: while they are few they are
@@ -16,25 +14,23 @@ func TestListOfAnyLength(t *testing.T) {
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 1))
 	data, want := &branch{}, map[string]uint64{}
-	for n := range uint64(2000) {
+	for i := range uint64(2000) {
 		name := fmt.Sprint(r.IntN(4 * fewEntries))
-		path := []*gpb.PathElem{{Name: "pods"}, {Name: "pod", Key: map[string]string{"uid": name}}}
-		note := &gpb.Notification{Prefix: &gpb.Path{Elem: path}}
+		n := &note{prefix: []element{{name: "pods"}, {"pod", []key{{"uid", name}}}}}
 		if r.IntN(2) == 0 {
 			delete(want, name)
-			note.Delete = []*gpb.Path{{}}
+			n.deletes = [][]element{nil}
 		} else {
-			want[name] = n + 1
-			note.Update = []*gpb.Update{{Path: &gpb.Path{Elem: []*gpb.PathElem{{Name: "restarts"}}},
-				Val: &gpb.TypedValue{Value: &gpb.TypedValue_UintVal{UintVal: n + 1}}}}
+			want[name] = i + 1
+			n.updates = []leafUpdate{{[]element{{name: "restarts"}}, value{kind: typedUint, number: i + 1}}}
 		}
-		data.apply(note)
+		data.apply(n)
 		have := map[string]uint64{}
 		for _, e := range data.each("pods", "pod") {
-			have[e.keys["uid"]] = e.number("restarts")
+			have[e.key("uid")] = e.number("restarts")
 		}
 		if !maps.Equal(have, want) {
-			t.Fatalf("after %v: %v, want %v", note, have, want)
+			t.Fatalf("after %v: %v, want %v", n, have, want)
 		}
 	}
 }

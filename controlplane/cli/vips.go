@@ -27,7 +27,7 @@ type front struct {
 func frontsOf(services []service, data *branch) []front {
 	entrances, nodes := map[string][]front{}, map[string][]front{}
 	for _, c := range data.each("kubernetes", "clusters", "cluster") {
-		name := c.keys["name"]
+		name := c.key("name")
 		for _, e := range c.each("entrances", "entrance") {
 			s := e.in("state")
 			via := s.text("namespace") + "/" + s.text("name")
@@ -40,7 +40,7 @@ func frontsOf(services []service, data *branch) []front {
 		}
 		for _, n := range c.each("nodes", "node") {
 			for _, address := range n.in("state").texts("address") {
-				nodes[name] = append(nodes[name], front{Kind: "node-port", Address: address, Via: n.keys["name"]})
+				nodes[name] = append(nodes[name], front{Kind: "node-port", Address: address, Via: n.key("name")})
 			}
 		}
 	}

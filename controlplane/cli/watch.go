@@ -13,6 +13,7 @@ import (
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"google.golang.org/grpc"
 )
 
 // frameEvery is the least time between two frames, and tickEvery the most on a terminal, where ages grow.
@@ -155,21 +156,26 @@ func (o *options) watch(ctx context.Context, w watched, f *filters) (err error) 
 
 // follow takes what a subscription gives; its error says why it ended.
 func (l *live) follow(ctx context.Context, client gpb.GNMIClient, list *gpb.SubscriptionList) error {
-	stream, err := client.Subscribe(ctx)
+	stream, err := client.Subscribe(ctx, grpc.ForceCodecV2(newCodec()))
 	if err != nil {
 		return err
 	}
 	if err := stream.Send(&gpb.SubscribeRequest{Request: &gpb.SubscribeRequest_Subscribe{Subscribe: list}}); err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
+	var resp encoded
+	r := newNoteReader()
 	for {
-		resp, err := stream.Recv()
+		if err := stream.RecvMsg(&resp); err != nil {
+			return err
+		}
+		n, err := r.read(resp.bytes)
 		if err != nil {
 			return err
 		}
 		l.mu.Lock()
-		l.synced = l.synced || resp.GetSyncResponse()
-		l.data.apply(resp.GetUpdate())
+		l.synced = l.synced || n.sync
+		l.data.apply(n)
 		synced := l.synced
 		l.mu.Unlock()
 		if synced {

@@ -3,11 +3,14 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -62,7 +65,13 @@ func benchIntervals(ctx context.Context, s settings) (err error) {
 	begun, worked := time.Now(), cpu()
 	return b.during(history.DefaultConfig().BatchDelay, func() error {
 		b.opened(time.Since(begun), cpu()-worked)
-		for _, step := range []func(context.Context) error{b.services, b.snapshots, b.timelines, b.asked, b.bursts} {
+		steps := map[string]func(context.Context) error{"services": b.services, "snapshots": b.snapshots, "timelines": b.timelines,
+			"asked": b.asked, "bursts": b.bursts}
+		for name := range strings.SplitSeq(s.steps, ",") {
+			step, ok := steps[name]
+			if !ok {
+				return fmt.Errorf("-steps: %q is not one of %s", name, strings.Join(slices.Sorted(maps.Keys(steps)), ", "))
+			}
 			if err := step(ctx); err != nil {
 				return err
 			}

@@ -23,6 +23,7 @@ type settings struct {
 	span      time.Duration
 	dir       string
 	profile   string
+	steps     string
 }
 
 func main() {
@@ -33,6 +34,7 @@ func main() {
 	flag.IntVar(&s.intervals, "intervals", 1_500_000, "`INTERVALS` to write; 0 for none")
 	flag.DurationVar(&s.span, "span", 30*24*time.Hour, "the `TIME` that they are spread over: 10 million in 3 days come as close as 100 million in 30")
 	flag.StringVar(&s.dir, "dir", "", "`DIRECTORY` to write to (default: a new one, deleted at the end)")
+	flag.StringVar(&s.steps, "steps", "services,snapshots,timelines,asked,bursts", "the `STEPS` to measure of the intervals")
 	flag.StringVar(&s.profile, "profile", "", "`FILE` for a profile of the processor's time")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
