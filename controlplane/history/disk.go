@@ -318,7 +318,7 @@ func (d *disk) load(now time.Time, linger time.Duration, each func(inventory.Ent
 	notEnded := question{text: placesAt, args: []any{list(scopesOf(nil)), list([]int64{unended}), int64(open - 1)}, sums: true, spoiled: leaveOut}
 	all := choice{holds: func(s *state) bool { return !s.ended() }, is: func(inventory.Ref) bool { return true }}
 	err = d.scan(ctx, d.writer, notEnded.read(partsOf), all,
-		func(f found) {
+		func(f *found) {
 			at := row{place: f.place, index: f.index, event: f.event, commit: f.commit, sum: f.sum}
 			d.rows[f.ref] = at
 			if f.fact.Ref() == f.ref {

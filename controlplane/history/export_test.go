@@ -53,16 +53,18 @@ func AsSchema2(t *testing.T, file string) {
 	if _, err := db.Exec(schema2); err != nil {
 		t.Fatal(err)
 	}
-	var parts []packed
-	err = readParts(t.Context(), db, question{text: `SELECT life, part, states FROM life ORDER BY life, part`}, func(some []packed) error {
-		parts = append(parts, some...)
-		return nil
+	var parts packed
+	err = readParts(t.Context(), db, question{text: `SELECT life, part, states FROM life ORDER BY life, part`}, func(some *packed) (*packed, error) {
+		for at, data := range some.each {
+			parts.add(at, data)
+		}
+		return some, nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, each := range parts {
-		p, err := unpack(each.data, all)
+	for _, data := range parts.each {
+		p, err := unpack(data, all)
 		if err != nil {
 			t.Fatal(err)
 		}

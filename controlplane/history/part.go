@@ -251,11 +251,19 @@ func (p *part) follower(i int) *state {
 type unpacker struct {
 	vocabulary vocabulary
 	sums       bool // decode gives the sums of facts too
-	p          part
+	p          part // its objects are those of whole parts
+	named      []named
+	cluster    string // of the last object: mostly that of the next too
 	lengths    []int
 	packed     []byte // the rest of the part, its body
 	dict       *s2.Dict
 	plain      []byte
+}
+
+// named is an object as a part has it.
+type named struct {
+	kind        inventory.Kind
+	cluster, id []byte
 }
 
 // times reads when a part's states were, without the objects and facts.
@@ -310,31 +318,40 @@ func (u *unpacker) times(data []byte) error {
 	return nil
 }
 
-// facts completes what times read.
-func (u *unpacker) facts() (*part, error) {
+// body completes what times read, but for the objects, which it leaves as they are.
+func (u *unpacker) body() error {
 	var err error
 	if u.plain, err = u.dict.Decode(u.plain, u.packed); err != nil {
-		return nil, fmt.Errorf("%w: part: %w", ErrCorrupt, err)
+		return fmt.Errorf("%w: part: %w", ErrCorrupt, err)
 	}
 	in := input{rest: u.plain}
-	u.p.objects = u.p.objects[:0]
+	u.named = u.named[:0]
 	for range in.uvarint() {
 		code := int(in.octet())
 		if code < 1 || code >= len(kindCodes) || in.bad {
-			return nil, fmt.Errorf("%w: part with an object of kind %d", ErrCorrupt, code)
+			return fmt.Errorf("%w: part with an object of kind %d", ErrCorrupt, code)
 		}
-		u.p.objects = append(u.p.objects, inventory.Ref{Kind: kindCodes[code], Cluster: string(in.take(in.uvarint())), ID: string(in.take(in.uvarint()))})
+		u.named = append(u.named, named{kindCodes[code], in.take(in.uvarint()), in.take(in.uvarint())})
 	}
 	for i := range u.p.states {
 		s := &u.p.states[i]
-		if s.text = in.take(uint64(u.lengths[i])); s.object >= len(u.p.objects) {
+		if s.text = in.take(uint64(u.lengths[i])); s.object >= len(u.named) {
 			in.bad = true
 		}
 	}
 	if in.bad || len(in.rest) > 0 {
-		return nil, fmt.Errorf("%w: part with facts of another length than it says", ErrCorrupt)
+		return fmt.Errorf("%w: part with facts of another length than it says", ErrCorrupt)
 	}
-	return &u.p, nil
+	return nil
+}
+
+// ref gives an object of the part that body read.
+func (u *unpacker) ref(object int) inventory.Ref {
+	n := &u.named[object]
+	if u.cluster != string(n.cluster) {
+		u.cluster = string(n.cluster)
+	}
+	return inventory.Ref{Kind: n.kind, Cluster: u.cluster, ID: string(n.id)}
 }
 
 // part reads a part, which is good until the next is read.
@@ -342,7 +359,14 @@ func (u *unpacker) part(data []byte) (*part, error) {
 	if err := u.times(data); err != nil {
 		return nil, err
 	}
-	return u.facts()
+	if err := u.body(); err != nil {
+		return nil, err
+	}
+	u.p.objects = u.p.objects[:0]
+	for i := range u.named {
+		u.p.objects = append(u.p.objects, u.ref(i))
+	}
+	return &u.p, nil
 }
 
 // unpack reads a part that is the caller's own.

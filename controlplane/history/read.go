@@ -122,10 +122,11 @@ func (d *disk) at(ctx context.Context, t time.Time, axis Axis, wants []Want, lin
 	if err != nil {
 		return nil, err
 	}
-	var past []node
-	holds := choice{holds: func(s *state) bool { return s.holds(nanos(t), axis) }, is: func(r inventory.Ref) bool { return wanted(wants, r) }}
-	err = d.scan(ctx, tx, where.coverAt(second(nanos(t))).read(partsOf), holds, func(f found) {
-		past = append(past, node{ref: f.ref, rec: record{Entry: f.entry()}})
+	var past grove
+	instant := nanos(t)
+	then := choice{holds: func(s *state) bool { return s.holds(instant, axis) }, of: ofKinds(wants), is: func(r inventory.Ref) bool { return wanted(wants, r) }}
+	err = d.scan(ctx, tx, where.coverAt(second(instant)).read(partsOf), then, func(f *found) {
+		past.add(f.ref, record{Entry: f.entry()})
 	})
 	if err != nil {
 		return nil, err
@@ -134,14 +135,14 @@ func (d *disk) at(ctx context.Context, t time.Time, axis Axis, wants []Want, lin
 	if axis == ByCommit {
 		flows = flowsByCommit
 	}
-	if nanos(t) < flowHorizon || !wantsFlows(wants) {
-		return grown(past), nil
+	if instant < flowHorizon || !wantsFlows(wants) {
+		return past.tree(), nil
 	}
 	from := t.Add(-linger)
-	err = readFlows(ctx, tx, flows, []any{nanos(from), nanos(t)}, func(e inventory.Entry, _ sum) {
+	err = readFlows(ctx, tx, flows, []any{nanos(from), instant}, func(e inventory.Entry, _ sum) {
 		if c := e.Fact.(flow.Conversation); !c.Last.Before(from) && wanted(wants, c.Ref()) {
-			past = append(past, node{ref: c.Ref(), rec: record{Entry: e}})
+			past.add(c.Ref(), record{Entry: e})
 		}
 	}, nil)
-	return grown(past), err
+	return past.tree(), err
 }

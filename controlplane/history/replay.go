@@ -130,16 +130,16 @@ func (r *Replay) open(from time.Time) error {
 // collect makes the changes from from on, in the parts at some places, due.
 func (r *Replay) collect(where question, from time.Time) error {
 	parts := 0
-	err := readParts(r.ctx, r.tx, where.read(partsOf), func(some []packed) error {
-		parts += len(some)
-		for _, each := range some {
-			p, err := unpack(each.data, r.disk.vocabulary)
+	err := readParts(r.ctx, r.tx, where.read(partsOf), func(some *packed) (*packed, error) {
+		parts += len(some.places)
+		for at, data := range some.each {
+			p, err := unpack(data, r.disk.vocabulary)
 			if err != nil {
-				return &damage{place: each.place, err: err}
+				return nil, &damage{place: at, err: err}
 			}
-			r.expect(p, each.place, nanos(from))
+			r.expect(p, at, nanos(from))
 		}
-		return nil
+		return some, nil
 	})
 	switch {
 	case parts < fewBegun:

@@ -73,14 +73,14 @@ func (d *disk) serviceSpans(ctx context.Context, service inventory.Ref, from, to
 	within := func(s *state) bool { return s.event < nanos(to) && s.until > nanos(from) }
 	var own, others []found
 	err = d.scan(ctx, tx, question{text: `SELECT life, part, states FROM life WHERE life = ?`, args: []any{life}},
-		choice{within, func(r inventory.Ref) bool { return r == service }}, func(f found) { own = append(own, f) })
+		choice{holds: within, is: func(r inventory.Ref) bool { return r == service }}, func(f *found) { own = append(own, *f) })
 	if err != nil {
 		return nil, err
 	}
 	where, first, last := search{scopes: []int64{firstService + life}}, second(nanos(from)), second(nanos(to)-1)
-	ofIt := choice{within, func(r inventory.Ref) bool { return r.Kind != inventory.KindMember || serviceOf(r) == service }}
+	ofIt := choice{holds: within, is: func(r inventory.Ref) bool { return r.Kind != inventory.KindMember || serviceOf(r) == service }}
 	for _, q := range []question{where.coverAt(first), where.begunIn(first, last)} {
-		err := d.scan(ctx, tx, q.read(livesOf), ofIt, func(f found) { others = append(others, f) })
+		err := d.scan(ctx, tx, q.read(livesOf), ofIt, func(f *found) { others = append(others, *f) })
 		if err != nil {
 			return nil, err
 		}

@@ -1,9 +1,13 @@
 package history
 
 import (
+	"cmp"
+	"encoding/binary"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 
 	"github.com/fabricscope/fabricscope/controlplane/inventory"
 )
@@ -62,19 +66,66 @@ func (t *tree) insert(n *node, r inventory.Ref, rec record) *node {
 	return n
 }
 
-// grown makes a tree of nodes with different references, all at once. The slice is the tree's then.
-func grown(nodes []node) *node {
-	each := make([]*node, len(nodes)) // a node is too large to be moved often
-	for i := range nodes {
-		each[i] = &nodes[i]
-	}
-	return planted(each)
+// grove collects what a tree is to be made of, all at once. The zero value is empty.
+type grove struct {
+	nodes []*node
+	room  []node // for the next ones: a node is too large to be moved often
 }
 
-// planted is grown for nodes that are let go one by one; of those with one reference it takes any.
+// groveRoom is for how many nodes there is room at once.
+const groveRoom = 512
+
+func (g *grove) add(r inventory.Ref, rec record) {
+	if len(g.room) == 0 {
+		g.room = make([]node, groveRoom)
+	}
+	n := &g.room[0]
+	n.ref, n.rec, g.room = r, rec, g.room[1:]
+	g.nodes = append(g.nodes, n)
+}
+
+// tree makes the tree, which the nodes are then.
+func (g *grove) tree() *node { return planted(g.nodes) }
+
+// planted makes a tree of nodes, all at once; of those with one reference it takes any.
 func planted(nodes []*node) *node {
-	slices.SortFunc(nodes, func(a, b *node) int { return a.ref.Compare(b.ref) })
+	byOrder(nodes)
 	return balanced(slices.CompactFunc(nodes, func(a, b *node) bool { return a.ref == b.ref }))
+}
+
+// byOrder sorts nodes by their references. Most are decided by the first bytes of their IDs, which are compared as a number.
+func byOrder(nodes []*node) {
+	type stand struct {
+		kind    inventory.Kind
+		cluster string
+	}
+	type ranked struct {
+		id uint64
+		n  *node
+	}
+	together := map[stand][]ranked{}
+	for _, n := range nodes {
+		at := stand{n.ref.Kind, n.ref.Cluster}
+		var first [8]byte
+		copy(first[:], n.ref.ID)
+		together[at] = append(together[at], ranked{binary.BigEndian.Uint64(first[:]), n})
+	}
+	stands := slices.SortedFunc(maps.Keys(together), func(a, b stand) int {
+		return inventory.Ref{Kind: a.kind, Cluster: a.cluster}.Compare(inventory.Ref{Kind: b.kind, Cluster: b.cluster})
+	})
+	nodes = nodes[:0]
+	for _, at := range stands {
+		all := together[at]
+		slices.SortFunc(all, func(a, b ranked) int {
+			if a.id != b.id {
+				return cmp.Compare(a.id, b.id)
+			}
+			return strings.Compare(a.n.ref.ID, b.n.ref.ID)
+		})
+		for _, r := range all {
+			nodes = append(nodes, r.n)
+		}
+	}
 }
 
 // balanced makes a tree of sorted nodes. The priority of a root is what the largest of so many random ones is on average, so

@@ -46,6 +46,18 @@ func wanted(wants []Want, r inventory.Ref) bool {
 	return len(wants) == 0 || slices.ContainsFunc(wants, func(w Want) bool { return w.matches(r) })
 }
 
+// ofKinds says which kinds wants are about; nil for every kind.
+func ofKinds(wants []Want) func(inventory.Kind) bool {
+	if len(wants) == 0 {
+		return nil
+	}
+	kinds := map[inventory.Kind]bool{}
+	for _, w := range wants {
+		kinds[w.Kind] = true
+	}
+	return func(k inventory.Kind) bool { return kinds[k] }
+}
+
 // wantsFlows says whether conversations are wanted.
 func wantsFlows(wants []Want) bool {
 	return len(wants) == 0 || slices.ContainsFunc(wants, func(w Want) bool { return w.Kind == inventory.KindConversation })
