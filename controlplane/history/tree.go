@@ -103,7 +103,14 @@ func byOrder(nodes []*node) {
 		id uint64
 		n  *node
 	}
-	together := map[stand][]ranked{}
+	counts := map[stand]int{}
+	for _, n := range nodes {
+		counts[stand{n.ref.Kind, n.ref.Cluster}]++
+	}
+	together := make(map[stand][]ranked, len(counts))
+	for at, n := range counts {
+		together[at] = make([]ranked, 0, n)
+	}
 	for _, n := range nodes {
 		at := stand{n.ref.Kind, n.ref.Cluster}
 		var first [8]byte
