@@ -60,7 +60,7 @@ func (f *filters) differences(ctx context.Context, o *options, to time.Time) ([]
 	for i, at := range []time.Time{o.at, to} {
 		then := *o
 		then.at = at
-		data, err := then.ask(ctx, podsPath, servicesPath, nodesPath, clusterStatePath, linksPath, endpointsPath, portsPath)
+		data, err := then.ask(ctx, f.differencePaths()...)
 		if err != nil {
 			return nil, err
 		}
@@ -121,12 +121,14 @@ func (f *filters) lines(data *branch) map[string]line {
 			add(s.Namespace+"/"+s.Name+"/"+m.Address+m.PodUID, line{"member", s.Cluster, s.Namespace, s.Name, strings.TrimSpace(m.Pod+" "+m.Address) + " " + state})
 		}
 	}
-	if f.namespace+f.service+f.pod+f.selectorText != "" {
-		return all // what is asked about has no nodes and cables
+	if !f.things() {
+		f.infrastructure(data, add)
 	}
-	f.infrastructure(data, add)
 	return all
 }
+
+// things says that what is asked about has no nodes and cables.
+func (f *filters) things() bool { return f.namespace+f.service+f.pod+f.selectorText != "" }
 
 // infrastructure describes nodes, links and endpoints.
 func (f *filters) infrastructure(data *branch, add func(string, line)) {

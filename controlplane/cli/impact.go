@@ -38,7 +38,7 @@ fabric that still hangs together. A place at a port that is down already is none
 			if err := l.validate(); err != nil {
 				return err
 			}
-			data, err := o.ask(c.Context(), servicesPath, podsPath, nodesPath, clusterStatePath, linksPath, switchesPath)
+			data, err := o.ask(c.Context(), l.paths()...)
 			if err != nil {
 				return err
 			}
@@ -77,6 +77,16 @@ func (l loss) validate() error {
 		}
 	}
 	return nil
+}
+
+// paths are what the loss is reckoned from.
+func (l loss) paths() []string {
+	paths := append(beneath(servicesPath+"/service/state", "namespace", "name"), clusterStatePath)
+	paths = append(paths, beneath(membersPath+"/state", "address", "pod", "pod-uid", "node", "ready")...)
+	if l.node != "" {
+		return append(paths, nodesPath+"/node/state/name")
+	}
+	return append(append(paths, beneath(placesPath, "switch", "interface")...), linksPath, switchStatePath, portsPath)
 }
 
 // unreachable says which members are lost: those all of whose places are.

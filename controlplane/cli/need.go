@@ -47,6 +47,21 @@ func (f *filters) servicePaths(all bool) []string {
 	return append(paths, membersPath+"/state/ready")
 }
 
+// differencePaths are what two moments are compared by.
+func (f *filters) differencePaths() []string {
+	paths := append(beneath(podsPath+"/pod/state", "uid", "namespace", "name", "ip", "node", "ready"), clusterStatePath)
+	paths = append(paths, beneath(placesPath, "switch", "interface", "port-number")...)
+	paths = append(paths, beneath(servicesPath+"/service", "state", "ports", "vips")...)
+	paths = append(paths, beneath(membersPath+"/state", "address", "pod", "pod-uid", "ready")...)
+	if f.selector != nil {
+		paths = append(paths, podsPath+"/pod/labels/label/state", servicesPath+"/service/labels")
+	}
+	if f.things() {
+		return paths
+	}
+	return append(paths, nodesPath+"/node/state", linksPath, endpointsPath, portsPath)
+}
+
 // namePaths are what explain needs.
 func namePaths() []string {
 	return append(append(beneath(podsPath+"/pod/state", "namespace", "name"), beneath(servicesPath+"/service/state", "namespace", "name")...),

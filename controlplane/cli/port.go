@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"time"
 
+	gpb "github.com/openconfig/gnmi/proto/gnmi"
 	"github.com/spf13/cobra"
 )
 
@@ -28,12 +30,15 @@ func portCommand(o *options) *cobra.Command {
 			if args = apart(args); len(args) != 2 {
 				return fmt.Errorf("port: %q is not as leaf1/swp3", args[0])
 			}
-			data, err := o.ask(c.Context(), podsPath, servicesPath, nodesPath, clusterStatePath, linksPath, endpointsPath, switchesPath)
+			data, err := o.ask(c.Context(), nodesPath+"/node/state", clusterStatePath, linksPath, endpointsPath, switchStatePath, portsPath)
 			if err != nil {
 				return err
 			}
 			port, err := findPort(data, args[0], args[1])
 			if err != nil {
+				return err
+			}
+			if err := o.askBehind(c.Context(), data, args[0], port.Name); err != nil {
 				return err
 			}
 			(&filters{}).warnOfClusters(o, data)
@@ -75,6 +80,22 @@ func findPort(data *branch, on, port string) (fabricPort, error) {
 		return fabricPort{}, fail("switch %s has no port %q; it has %s", on, port, strings.Join(names, ", "))
 	}
 	return fabricPort{}, fail("there is no switch %q%s", on, meant(on, switches))
+}
+
+// askBehind adds the pods behind a port to data, and their services.
+func (o *options) askBehind(ctx context.Context, data *branch, on, port string) error {
+	err := o.askInto(ctx, data, listOf(inCluster("", elem("pods"), elem("pod"), elem("attachments"), entry("attachment", "switch", on, "interface", port))))
+	if err != nil {
+		return err
+	}
+	var behind []*gpb.Path
+	for _, c := range data.each("kubernetes", "clusters", "cluster") {
+		for _, p := range c.each("pods", "pod") {
+			behind = append(behind, inCluster(c.key("name"), elem("pods"), entry("pod", "uid", p.key("uid")), elem("state")),
+				inCluster(c.key("name"), elem("services"), elem("service"), elem("members"), entry("member", "pod-uid", p.key("uid"))))
+		}
+	}
+	return o.askAll(ctx, data, behind)
 }
 
 func dwellers(data *branch, on, port string) []dweller {
