@@ -44,7 +44,7 @@ func (f *filters) warnOfSwitches(o *options, data *branch) {
 }
 
 // warnOfConflicts says of how many pods it is disputed where they sit.
-func warnOfConflicts(o *options, pods []pod) {
+func warnOfConflicts(o *options, pods []*pod) {
 	n := 0
 	for _, p := range pods {
 		if slices.ContainsFunc(p.Attachments, func(a attachment) bool { return a.Conflict != "" }) {

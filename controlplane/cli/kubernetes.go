@@ -96,16 +96,18 @@ type member struct {
 	Attachments []attachment `json:"attachments"`
 }
 
-func readPods(data *branch) []pod {
-	var pods []pod
+func readPods(data *branch) []*pod {
+	var pods []*pod
 	for _, c := range data.each("kubernetes", "clusters", "cluster") {
 		services := servicesByPod(c)
-		for _, p := range c.each("pods", "pod") {
+		entries := c.each("pods", "pod")
+		room := make([]pod, 0, len(entries))
+		for _, p := range entries {
 			s := p.in("state")
 			if !s.has("name") {
 				continue // only its place is known
 			}
-			pods = append(pods, pod{
+			room = append(room, pod{
 				Cluster: c.key("name"), Namespace: s.text("namespace"), Name: s.text("name"), UID: s.text("uid"),
 				IPs: s.texts("ip"), Node: s.text("node"), HostNetwork: s.truth("host-network"), Phase: s.text("phase"),
 				Ready: s.truth("ready"), Terminating: s.truth("terminating"), Restarts: s.number("restarts"), Reason: s.text("reason"),
@@ -114,11 +116,23 @@ func readPods(data *branch) []pod {
 				Labels:   p.pairs("labels", "label"), Services: sorted(services[s.text("uid")]), Attachments: readAttachments(p),
 			})
 		}
+		pods = slices.Grow(pods, len(room))
+		for i := range room {
+			pods = append(pods, &room[i])
+		}
 	}
-	slices.SortFunc(pods, func(a, b pod) int {
-		return cmp.Or(cmp.Compare(a.Cluster, b.Cluster), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name), cmp.Compare(a.UID, b.UID))
-	})
+	slices.SortFunc(pods, (*pod).compare)
 	return pods
+}
+
+// compare orders pods by cluster, namespace, name and UID.
+func (p *pod) compare(o *pod) int {
+	for _, c := range [...][2]string{{p.Cluster, o.Cluster}, {p.Namespace, o.Namespace}, {p.Name, o.Name}} {
+		if c[0] != c[1] {
+			return strings.Compare(c[0], c[1])
+		}
+	}
+	return strings.Compare(p.UID, o.UID)
 }
 
 func sorted(names []string) []string {

@@ -58,27 +58,27 @@ func (f *filters) askPods(ctx context.Context, o *options) (*branch, error) {
 }
 
 // pods keeps the pods that the filters admit.
-func (f *filters) pods(pods []pod) []pod {
-	pods = filterBy(pods, f.cluster, func(p pod) []string { return []string{p.Cluster} })
-	pods = filterBy(pods, f.namespace, func(p pod) []string { return []string{p.Namespace} })
-	pods = filterBy(pods, f.service, func(p pod) []string { return p.Services })
-	pods = filterBy(pods, f.pod, func(p pod) []string { return []string{p.Name} })
+func (f *filters) pods(pods []*pod) []*pod {
+	pods = filterBy(pods, f.cluster, func(p *pod) []string { return []string{p.Cluster} })
+	pods = filterBy(pods, f.namespace, func(p *pod) []string { return []string{p.Namespace} })
+	pods = filterBy(pods, f.service, func(p *pod) []string { return p.Services })
+	pods = filterBy(pods, f.pod, func(p *pod) []string { return []string{p.Name} })
 	if f.ip.IsValid() {
-		pods = slices.DeleteFunc(pods, func(p pod) bool { return !slices.ContainsFunc(p.IPs, f.hasIP) })
+		pods = slices.DeleteFunc(pods, func(p *pod) bool { return !slices.ContainsFunc(p.IPs, f.hasIP) })
 	}
-	pods = filterByPlace(pods, f, func(p pod) []place { return placesOf(p.Attachments) })
-	return slices.DeleteFunc(pods, func(p pod) bool { return !f.selector.matches(p.Labels) })
+	pods = filterByPlace(pods, f, func(p *pod) []place { return placesOf(p.Attachments) })
+	return slices.DeleteFunc(pods, func(p *pod) bool { return !f.selector.matches(p.Labels) })
 }
 
 // podRow is a line of the table: a pod at one of its places.
 type podRow struct {
-	pod
+	*pod
 	at attachment
 }
 
 // podRows gives a row for each place that the filters admit, and one for a pod without.
-func podRows(pods []pod, f *filters) []podRow {
-	var rows []podRow
+func podRows(pods []*pod, f *filters) []podRow {
+	rows := make([]podRow, 0, len(pods))
 	for _, p := range pods {
 		if len(p.Attachments) == 0 {
 			rows = append(rows, podRow{pod: p})

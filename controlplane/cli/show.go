@@ -1,10 +1,13 @@
 package cli
 
 import (
+	"bufio"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
-	"strings"
+	"iter"
+	"slices"
 	"time"
 	"unicode/utf8"
 )
@@ -56,13 +59,14 @@ func (o *options) dated() {
 
 // writeLines writes an object of JSON a line.
 func writeLines[T any](w io.Writer, things []T) error {
-	e := json.NewEncoder(w)
+	out := bufio.NewWriter(w)
+	e := json.NewEncoder(out)
 	for _, t := range things {
 		if err := e.Encode(t); err != nil {
 			return err
 		}
 	}
-	return nil
+	return out.Flush()
 }
 
 func writeJSON[T any](w io.Writer, things []T) error {
@@ -76,42 +80,52 @@ func writeJSON[T any](w io.Writer, things []T) error {
 
 // writeTable writes aligned columns with two spaces between.
 func writeTable[T any](w io.Writer, columns []column[T], things []T) error {
-	_, err := io.WriteString(w, strings.Join(tableLines(columns, things), "\n")+"\n")
-	return err
+	out := bufio.NewWriter(w)
+	for line := range tableRows(columns, things) {
+		if _, err := out.WriteString(line + "\n"); err != nil {
+			return err
+		}
+	}
+	return out.Flush()
 }
 
 // tableLines gives the lines of a table, that of the titles first.
 func tableLines[T any](columns []column[T], things []T) []string {
-	rows := make([][]string, 0, len(things)+1)
-	titles := make([]string, len(columns))
-	widths := make([]int, len(columns))
-	for i, c := range columns {
-		titles[i], widths[i] = c.title, utf8.RuneCountInString(c.title)
-	}
-	rows = append(rows, titles)
-	for _, t := range things {
-		row := make([]string, len(columns))
-		for i, c := range columns {
-			row[i] = c.cell(t)
-			if row[i] == "" {
-				row[i] = "-"
-			}
-			widths[i] = max(widths[i], utf8.RuneCountInString(row[i]))
+	return slices.AppendSeq(make([]string, 0, len(things)+1), tableRows(columns, things))
+}
+
+// tableRows is tableLines, line by line.
+func tableRows[T any](columns []column[T], things []T) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		cells, widths := make([]string, 0, (len(things)+1)*len(columns)), make([]int, len(columns))
+		for _, c := range columns {
+			cells = append(cells, c.title)
 		}
-		rows = append(rows, row)
-	}
-	lines := make([]string, 0, len(rows))
-	for _, row := range rows {
-		var b strings.Builder
-		for i, cell := range row {
-			b.WriteString(cell)
-			if i < len(row)-1 {
-				b.WriteString(strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)+2))
+		for _, t := range things {
+			for _, c := range columns {
+				cells = append(cells, cmp.Or(c.cell(t), "-"))
 			}
 		}
-		lines = append(lines, b.String())
+		for i, cell := range cells {
+			widths[i%len(columns)] = max(widths[i%len(columns)], utf8.RuneCountInString(cell))
+		}
+		var line []byte
+		for row := range slices.Chunk(cells, len(columns)) {
+			line = line[:0]
+			for i, cell := range row {
+				line = append(line, cell...)
+				if i == len(row)-1 {
+					break
+				}
+				for range widths[i] - utf8.RuneCountInString(cell) + 2 {
+					line = append(line, ' ')
+				}
+			}
+			if !yield(string(line)) {
+				return
+			}
+		}
 	}
-	return lines
 }
 
 // age gives how long before now t was, in its one or two greatest units.
