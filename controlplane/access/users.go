@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/crypto/bcrypt"
 )
@@ -80,7 +82,9 @@ func (g *Guard) parseUsers(contents [][]byte) (*users, error) {
 		switch {
 		case !ok || name == "":
 			return nil, fmt.Errorf("%s: line %d: not NAME:HASH", g.cfg.Users, i+1)
-		case err != nil:
+		case !sendable(name):
+			return nil, fmt.Errorf("%s: line %d: nobody can log in with the name %q: it has a blank at its end, or what is no text", g.cfg.Users, i+1, name)
+		case err != nil || !isHash(hash):
 			return nil, fmt.Errorf("%s: line %d: user %s: not a bcrypt hash, as htpasswd -B makes it", g.cfg.Users, i+1, name)
 		case cost > maxCost:
 			return nil, fmt.Errorf("%s: line %d: user %s: the cost %d of the hash is more than %d: a login would take seconds", g.cfg.Users, i+1, name, cost, maxCost)
@@ -102,6 +106,18 @@ func (g *Guard) parseUsers(contents [][]byte) (*users, error) {
 		u.inherit(g.users.get())
 	}
 	return u, nil
+}
+
+// sendable says whether a name can come with a call. One that is not of ASCII can by HTTP alone.
+func sendable(name string) bool {
+	return utf8.ValidString(name) && name == strings.TrimSpace(name) && !strings.ContainsFunc(name, unicode.IsControl)
+}
+
+// isHash says whether a text is one of bcrypt's hashes and nothing more: of a longer or damaged one the library checks the cost,
+// and then no password is right.
+func isHash(text string) bool {
+	const digits = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789" // of bcrypt's base64
+	return len(text) == 60 && text[6] == '$' && strings.Trim(text[7:], digits) == ""
 }
 
 // inherit remembers the passwords of users who did not change: all of their subscribers would be hashed again at once.
