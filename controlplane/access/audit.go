@@ -56,7 +56,18 @@ func (g *Guard) write(ctx context.Context, r *record, err error) {
 	if r.records != "" {
 		attrs = append(attrs, slog.String("records", r.records))
 	}
-	g.writeLine(ctx, "read", append(attrs, slog.String("code", status.Code(err).String()), slog.Duration("took", time.Since(r.began))))
+	attrs = append(attrs, slog.String("code", status.Code(err).String()), slog.Duration("took", time.Since(r.began)))
+	what := "read"
+	if c, ok := ctx.Value(claimKey{}).(claim); ok {
+		what = "refused"
+		attrs = append(attrs, c.told(err)...)
+	}
+	g.writeLine(ctx, what, attrs)
+}
+
+// told gives what the log says of somebody who was refused.
+func (c claim) told(why error) []slog.Attr {
+	return []slog.Attr{slog.String("by", c.by), slog.String("claims", bounded(c.names)), slog.String("why", bounded(status.Convert(why).Message()))}
 }
 
 // writeBegin says that a call began that may go on for long.

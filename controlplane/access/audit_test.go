@@ -1,11 +1,15 @@
 package access_test
 
 import (
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/json"
 	"os"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
 	"google.golang.org/grpc/codes"
@@ -53,7 +57,8 @@ func TestAudit(t *testing.T) {
 	until(t, "three calls are in the log", func() bool { return len(lines()) == 3 })
 	for i, want := range []map[string]any{
 		{"user": "alice", "rpc": "/gnmi.gNMI/Get", "code": "OK", "messages": 1.0, "path": "/fabric", "some": true},
-		{"user": "", "rpc": "/gnmi.gNMI/Get", "code": "Unauthenticated", "messages": 0.0},
+		{"msg": "refused", "user": "", "rpc": "/gnmi.gNMI/Get", "code": "Unauthenticated", "messages": 0.0,
+			"by": "password", "claims": "alice", "why": "the username or the password is wrong"},
 		{"user": "alice", "rpc": "/gnmi.gNMI/Subscribe", "code": "OK", "mode": "ONCE", "path": "/flows", "some": true},
 	} {
 		got := lines()[i]
@@ -80,6 +85,42 @@ func TestAudit(t *testing.T) {
 	client.Capabilities(ctx, &gpb.CapabilityRequest{})
 	until(t, "the new file has the call", func() bool { return len(lines()) == 1 })
 }
+
+// TestAuditOfThoseRefused: who could not be known is in the log with what he claimed and from where, handshakes that come to no
+// call among them.
+func TestAuditOfThoseRefused(t *testing.T) {
+	const me = "spiffe://example.org/nms"
+	g := prepare(t, access.Required).withUsers(t, user(t, "alice", "pw"))
+	g.cfg.Audit = g.path("audit")
+	g.start(t)
+	expired := g.clients.sign(t, &x509.Certificate{Subject: pkix.Name{CommonName: "late"}, NotBefore: time.Now().Add(-2 * time.Hour), NotAfter: time.Now().Add(-time.Hour)})
+	g.ask(t)
+	g.ask(t, newAuthority(t, "clients").client(t, me))
+	g.ask(t, expired)
+	g.ask(t, g.clients.client(t, me))
+	mine := []tls.Certificate{g.clients.client(t, me)}
+	g.capabilities(t, mine, "username", "mallory", "password", "pw")
+	g.capabilities(t, mine, "username", "mallory")
+	for _, line := range []string{
+		`"msg":"refused","peer":"127\.0\.0\.1:\d+","by":"nothing","claims":"","why":"[^"]*provide a certificate`,
+		`"msg":"refused","peer":"127\.0\.0\.1:\d+","by":"certificate","claims":"` + me + `","why":"[^"]*unknown authority`,
+		`"msg":"refused","peer":"127\.0\.0\.1:\d+","by":"certificate","claims":"CN=late","why":"[^"]*expired`,
+		`"msg":"read","user":"","principals":\["` + me + `"\],[^}]*"code":"OK"`,
+		`"msg":"refused",[^}]*"peer":"127\.0\.0\.1:\d+","rpc":"/gnmi.gNMI/Capabilities",[^}]*"by":"password","claims":"mallory","why":"[^"]*wrong`,
+		`"msg":"refused",[^}]*"by":"password","claims":"mallory","why":"[^"]*once each`,
+	} {
+		pattern := regexp.MustCompile(line)
+		until(t, "a line is "+line, func() bool {
+			b, err := os.ReadFile(g.cfg.Audit)
+			return err == nil && pattern.Match(b)
+		})
+	}
+	if n, c := g.counted(t, handshakes, "nothing"), g.counted(t, handshakes, "certificate"); n == 0 || c < 2 {
+		t.Errorf("%v handshakes without a certificate, %v with a bad one", n, c)
+	}
+}
+
+const handshakes = "fabricscope_access_failed_handshakes_total"
 
 // TestAuditOfLongCalls: one that goes on is in the log when it begins, and an export has its records counted.
 func TestAuditOfLongCalls(t *testing.T) {

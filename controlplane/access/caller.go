@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"net"
+	"strings"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
@@ -50,7 +51,7 @@ func (g *Guard) authenticate(ctx context.Context) (context.Context, error) {
 	}
 	c, err := g.identify(ctx, connection, names, passwords, from)
 	if err != nil {
-		return ctx, err
+		return g.withClaim(ctx, connection, names, passwords), err
 	}
 	if c.user != "" {
 		md.Set(UserHeader, c.user)
@@ -80,6 +81,26 @@ func (g *Guard) identify(ctx context.Context, connection *tls.ConnectionState, n
 		return caller{}, status.Error(codes.Unauthenticated, "neither a username with a password in the metadata nor a client certificate")
 	}
 	return c, nil
+}
+
+// claim is what somebody said who was refused, for the audit log. Nothing of it is known to be true.
+type claim struct {
+	by    string // password, certificate or nothing
+	names string
+}
+
+type claimKey struct{}
+
+// withClaim notes who somebody claimed to be.
+func (g *Guard) withClaim(ctx context.Context, connection *tls.ConnectionState, names, passwords []string) context.Context {
+	c := claim{by: "nothing"}
+	switch {
+	case g.users != nil && len(names)+len(passwords) > 0:
+		c = claim{"password", strings.Join(names, ", ")}
+	case connection != nil && len(connection.PeerCertificates) > 0:
+		c = claim{"certificate", strings.Join(principalsOf(connection.PeerCertificates[0]), ", ")}
+	}
+	return context.WithValue(ctx, claimKey{}, c)
 }
 
 // Caller implements the gNMI server's Access: the user who logged in, or else the first name of the certificate.

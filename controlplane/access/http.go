@@ -17,16 +17,19 @@ import (
 func (g *Guard) Whole(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		from := net.TCPAddrFromAddrPort(remote(r))
+		ctx, line := newRecord(peer.NewContext(r.Context(), &peer.Peer{Addr: from}), r.URL.Path,
+			[]slog.Attr{slog.String("request", bounded(r.Method+" "+r.URL.RequestURI()))})
 		var names, passwords []string
 		if name, password, ok := r.BasicAuth(); ok {
 			names, passwords = []string{name}, []string{password}
 		}
-		c, err := g.identify(r.Context(), r.TLS, names, passwords, from)
-		if err == nil {
+		c, err := g.identify(ctx, r.TLS, names, passwords, from)
+		ctx = context.WithValue(ctx, callerKey{}, c)
+		if err != nil {
+			ctx = g.withClaim(ctx, r.TLS, names, passwords)
+		} else {
 			err = g.readsAll(c)
 		}
-		ctx := peer.NewContext(context.WithValue(r.Context(), callerKey{}, c), &peer.Peer{Addr: from})
-		ctx, line := newRecord(ctx, r.URL.Path, []slog.Attr{slog.String("request", bounded(r.Method+" "+r.URL.RequestURI()))})
 		defer func() { g.write(ctx, &line, err) }()
 		if err != nil {
 			refuse(w, err)

@@ -6,17 +6,19 @@ import (
 	"sync/atomic"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/metadata"
 )
 
-// Options put the guard before every service of a server.
+// Options put the guard before every service of a server, and its TLS before that.
 func (g *Guard) Options() []grpc.ServerOption {
-	return []grpc.ServerOption{grpc.ChainUnaryInterceptor(g.unary), grpc.ChainStreamInterceptor(g.stream)}
+	return []grpc.ServerOption{grpc.Creds(handshakes{credentials.NewTLS(g.TLS()), g}),
+		grpc.ChainUnaryInterceptor(g.unary), grpc.ChainStreamInterceptor(g.stream)}
 }
 
 func (g *Guard) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
-	ctx, err := g.authenticate(ctx)
 	ctx, r := newRecord(ctx, info.FullMethod, asked(req))
+	ctx, err := g.authenticate(ctx)
 	defer func() { g.write(ctx, &r, err) }()
 	if err != nil {
 		return nil, err
@@ -35,10 +37,10 @@ func (g *Guard) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, 
 
 func (g *Guard) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) (err error) {
 	turn := g.open.turn()
-	ctx, err := g.authenticate(stream.Context())
+	ctx, r := newRecord(stream.Context(), info.FullMethod, nil)
+	ctx, err = g.authenticate(ctx)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	ctx, r := newRecord(ctx, info.FullMethod, nil)
 	known := &knownStream{ServerStream: stream, guard: g, ctx: ctx, cancel: cancel, info: info, ended: make(chan struct{}), record: r}
 	defer func() { g.write(ctx, known.done(), err) }()
 	if err != nil {
