@@ -28,7 +28,7 @@ func (a Axis) String() string {
 
 // At gives the state at t of what is wanted; no wants are everything. A conversation is in its last stored state of the time from t − Linger
 // to t, if its last packet is not older than that either. The error is ErrBeforeRetention for a t that is
-// not kept any more, and ErrNotStored for one that writing has not reached because it fails. What was recorded
+// not kept any more, and where conversations are wanted for one from which some may be gone, and ErrNotStored for one that writing has not reached because it fails. What was recorded
 // before Run began is waited for.
 func (s *Store) At(ctx context.Context, t time.Time, axis Axis, wants ...Want) (inventory.View, error) {
 	root, err := s.at(ctx, t, axis, wants)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -163,8 +164,17 @@ func TestRetention(t *testing.T) {
 	c.add(40 * time.Minute)
 	s, stop = start(t, cfg, d)
 	eventually(t, func() bool { return history.Rows(t, s, "flow_record") == 0 })
-	if n := len(all(at(t, s, epoch.Add(30*time.Second), history.ByCommit))); n != pods {
+	if n := len(all(at(t, s, epoch.Add(30*time.Second), history.ByCommit, history.AllOf(inventory.KindPod)...))); n != pods {
 		t.Errorf("%d pods 40 minutes ago", n)
+	}
+	_, flows, _ := history.Kept(t, s)
+	for when, kept := range map[time.Time]bool{epoch.Add(30 * time.Second): false, flows: false, flows.Add(cfg.Linger - 1): false, flows.Add(cfg.Linger): true} {
+		for _, wants := range [][]history.Want{nil, history.AllOf(inventory.KindConversation), history.AllOf(inventory.KindConversation, inventory.KindPod)} {
+			_, err := s.At(t.Context(), when, history.ByCommit, wants...)
+			if kept != (err == nil) || !kept && (!errors.Is(err, history.ErrBeforeRetention) || !strings.Contains(err.Error(), "conversations are known from ")) {
+				t.Errorf("conversations at %v, kept from %v on, of %v: %v", when, flows, wants, err)
+			}
+		}
 	}
 	stop()
 

@@ -67,9 +67,9 @@ func flush(t testing.TB, s *history.Store) {
 	}
 }
 
-func at(t testing.TB, s *history.Store, when time.Time, axis history.Axis) inventory.View {
+func at(t testing.TB, s *history.Store, when time.Time, axis history.Axis, wants ...history.Want) inventory.View {
 	t.Helper()
-	v, err := s.At(context.Background(), when, axis)
+	v, err := s.At(context.Background(), when, axis, wants...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -95,7 +95,8 @@ func decodeFlow(text []byte, sum sql.NullInt64) (inventory.Fact, error) {
 	return decodeRest[flow.Conversation](text)
 }
 
-// beginPast begins to read one consistent state of the file, for questions about t and later.
+// beginPast begins to read one consistent state of the file, for questions about t and later, and says from when on it has
+// flow records.
 func (d *disk) beginPast(ctx context.Context, t time.Time) (tx *sql.Tx, flowHorizon int64, err error) {
 	if tx, err = d.reader.BeginTx(ctx, &sql.TxOptions{ReadOnly: true}); err != nil {
 		return nil, 0, err
@@ -118,6 +119,11 @@ func (d *disk) at(ctx context.Context, t time.Time, axis Axis, wants []Want, lin
 		return nil, err
 	}
 	defer func() { _ = tx.Rollback() }()
+	from := t.Add(-linger)
+	if wantsFlows(wants) && flowHorizon > 0 && nanos(from) < flowHorizon {
+		// Some that were there then may have had their last state before the horizon.
+		return nil, fmt.Errorf("%w: conversations are known from %s on", ErrBeforeRetention, moment(flowHorizon).Add(linger).Format(time.RFC3339))
+	}
 	where, err := find(ctx, tx, wants)
 	if err != nil {
 		return nil, err
@@ -135,10 +141,9 @@ func (d *disk) at(ctx context.Context, t time.Time, axis Axis, wants []Want, lin
 	if axis == ByCommit {
 		flows = flowsByCommit
 	}
-	if instant < flowHorizon || !wantsFlows(wants) {
+	if !wantsFlows(wants) {
 		return past.tree(), nil
 	}
-	from := t.Add(-linger)
 	err = readFlows(ctx, tx, flows, []any{nanos(from), instant}, func(e inventory.Entry, _ sum) {
 		if c := e.Fact.(flow.Conversation); !c.Last.Before(from) && wanted(wants, c.Ref()) {
 			past.add(c.Ref(), record{Entry: e})
