@@ -179,6 +179,56 @@ func TestDamagedLog(t *testing.T) {
 	}
 }
 
+// TestLostEnd loses the end of the log after it was acknowledged, where nothing that is left of the log can tell: it is said at the
+// next start, and once.
+func TestLostEnd(t *testing.T) {
+	for name, c := range map[string]struct {
+		damage func(log []byte) []byte
+		note   bool
+		lost   string
+	}{
+		"killed":              {func(log []byte) []byte { return log }, true, ""},
+		"the last page":       {func(log []byte) []byte { log[len(log)-1000] ^= 1; return log }, true, "the last 1 changes"},
+		"cut":                 {func(log []byte) []byte { return log[:len(log)-1000] }, true, "the last 1 changes"},
+		"the whole log":       {func([]byte) []byte { return nil }, true, "the last 50 changes"},
+		"with nothing to say": {func(log []byte) []byte { return log[:len(log)-1000] }, false, ""}, // as files of before
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := config(t)
+			s, stop := start(t, cfg, deps(t))
+			for n := range 50 {
+				s.Record(inventory.Became(pod(n, "Running"), epoch))
+				flush(t, s)
+			}
+			killed(t, cfg, stop)
+			log := filepath.Join(cfg.Dir, "history.db-wal")
+			text, err := os.ReadFile(log)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(log, c.damage(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if !c.note {
+				if err := os.WriteFile(filepath.Join(cfg.Dir, "history.last"), []byte("x"), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			s, stop = start(t, cfg, deps(t))
+			if st := s.Status(); (c.lost == "") != (st.Damage == nil) || st.Damage != nil && (!errors.Is(st.Damage, history.ErrCorrupt) || !strings.Contains(st.Damage.Error(), c.lost)) {
+				t.Errorf("status %+v, want %q", st, c.lost)
+			}
+			s.Record(inventory.Became(pod(100, "Running"), epoch))
+			flush(t, s)
+			killed(t, cfg, stop)
+			s, _ = start(t, cfg, deps(t))
+			if st := s.Status(); st.Damage != nil {
+				t.Errorf("after another start: %v", st.Damage)
+			}
+		})
+	}
+}
+
 // failing is start for a store whose end is an error.
 func failing(t *testing.T, cfg history.Config) (s *history.Store, stop func() error) {
 	t.Helper()

@@ -21,7 +21,8 @@ import (
 type disk struct {
 	path         string
 	lock         *os.File
-	writer       *sql.DB // one connection
+	last         *os.File // see noteLast; nil where there was no room for it
+	writer       *sql.DB  // one connection
 	reader       *sql.DB
 	readers      int // connections of reader
 	flowInterval time.Duration
@@ -64,13 +65,16 @@ func openDisk(cfg Config, deps Deps) (*disk, error) {
 		}
 	}
 	if err == nil {
-		err = d.openReader()
+		err = errors.Join(d.openReader(), d.openLast())
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", d.path, classify(err)), d.close())
 	}
 	return d, nil
 }
+
+// beside gives the path of another file in the directory.
+func (d *disk) beside(name string) string { return filepath.Join(filepath.Dir(d.path), name) }
 
 // accessible says, with the path, which of the files cannot be written: SQLite does not tell.
 func (d *disk) accessible() error {
@@ -245,8 +249,10 @@ func isolate(dir string, now time.Time) (string, error) {
 			return "", fmt.Errorf("isolate: %w", err)
 		}
 	}
-	if err := os.Remove(marker(filepath.Join(dir, fileName))); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("isolate: %w", err)
+	for _, path := range []string{marker(filepath.Join(dir, fileName)), filepath.Join(dir, lastName)} {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return "", fmt.Errorf("isolate: %w", err)
+		}
 	}
 	return to, nil
 }
@@ -267,6 +273,9 @@ func (d *disk) close() error {
 	}
 	if d.writer != nil {
 		errs = append(errs, d.statements.close(), d.writer.Close())
+	}
+	if d.last != nil {
+		errs = append(errs, d.last.Close())
 	}
 	return errors.Join(append(errs, d.lock.Close())...)
 }

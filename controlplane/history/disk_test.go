@@ -148,7 +148,7 @@ func TestFullDiskWithMoreThanWaits(t *testing.T) {
 // killed gives a directory the files that a kill would have left in it.
 func killed(t *testing.T, cfg history.Config, stop func()) {
 	left := map[string][]byte{}
-	for _, name := range []string{"history.db", "history.db-wal"} {
+	for _, name := range []string{"history.db", "history.db-wal", "history.last"} {
 		content, err := os.ReadFile(filepath.Join(cfg.Dir, name))
 		if err != nil {
 			t.Fatal(err)

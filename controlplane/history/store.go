@@ -171,6 +171,13 @@ func (s *Store) load() error {
 	}
 	s.version, s.stored = m.version, m.version
 	s.lastCommit = m.commit
+	if err := s.disk.lostTail(m); errors.Is(err, ErrCorrupt) {
+		s.log.Error("the end of the history is missing", "file", s.disk.path, "error", err)
+		s.damage = err
+	} else if err != nil {
+		return err
+	}
+	s.disk.noteLast(m) // or it would be told of at each start
 	if s.disk.shut != nil {
 		s.loadedWithoutRoom(spoiled)
 		return nil

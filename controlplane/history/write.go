@@ -141,6 +141,7 @@ func (d *disk) write(items []item, level *live, p progress) (intervals, flowRows
 		return 0, 0, err
 	}
 	b.settle()
+	d.noteLast(p)
 	return b.intervals, b.flowRows, nil
 }
 
