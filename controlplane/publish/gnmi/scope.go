@@ -176,8 +176,8 @@ func useModels(use []*gpb.ModelData) ([]string, error) {
 				(m.GetVersion() == "" || have.Version == m.GetVersion())
 		})
 		if !ok {
-			return nil, status.Errorf(codes.Unimplemented, "use_models: %s %s of %q is not supported; Capabilities has what is",
-				m.GetName(), m.GetVersion(), m.GetOrganization())
+			return nil, status.Errorf(codes.Unimplemented, "use_models: %q is not supported; Capabilities has what is",
+				strings.Join(strings.Fields(m.GetName()+" "+m.GetVersion()+" "+m.GetOrganization()), " "))
 		}
 		names = append(names, m.GetName())
 	}
