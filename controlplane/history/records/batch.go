@@ -3,6 +3,7 @@ package records
 import (
 	"encoding/binary"
 	"fmt"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -270,15 +271,16 @@ func appendDirection(b []byte, d *Direction, route uint32) []byte {
 type batchDecoder struct {
 	decoder
 	base int64 // of the batch, in ms
-	hops []Hop // of one record, where records may share their memory
-	one  bool  // they may: each is used up before the next is read
+	one  bool  // each record is used up before the next is read: they may share memory
+	hops []Hop // of the one
 }
 
+// newBatchDecoder gives a decoder; with an interner, what several files have in common is there once.
 func newBatchDecoder(in *interner) *batchDecoder {
 	return &batchDecoder{decoder: decoder{intern: in, tables: newTables()}}
 }
 
-func newTables() *tables { return &tables{placed: map[[2]uint64]uint32{}} }
+func newTables() *tables { return &tables{placed: map[uint64]uint32{}} }
 
 // batch is the inverse of the encoder's, and reads the first version too. Its error is ErrCorrupt.
 func (d *batchDecoder) batch(payload []byte) (number uint64, batch []Record, err error) {
@@ -292,6 +294,7 @@ func (d *batchDecoder) batch(payload []byte) (number uint64, batch []Record, err
 	batch = make([]Record, n)
 	for i := range batch {
 		d.record(&batch[i])
+		batch[i].Conversation = string(d.conversation)
 	}
 	return number, batch, d.end()
 }
@@ -350,18 +353,17 @@ func (d *batchDecoder) readRoute() {
 }
 
 func (d *batchDecoder) readPlace() uint32 {
-	key := [2]uint64{d.uvarint(), d.uvarint()}
-	n, known := d.placed[key]
-	if known {
-		return n
-	}
-	if key[0] >= uint64(len(d.strings)) || key[1] >= uint64(len(d.strings)) {
+	sw, port := d.uvarint(), d.uvarint()
+	if sw >= uint64(len(d.strings)) || port >= uint64(len(d.strings)) {
 		d.fail("an index is too large")
 		return 0
 	}
-	n = uint32(len(d.places))
-	d.places = append(d.places, d.intern.place(Place{d.strings[key[0]], d.strings[key[1]]}))
-	d.placed[key] = n
+	n, known := d.placed[sw<<32|port]
+	if !known {
+		n = uint32(len(d.places))
+		d.places = append(d.places, d.intern.place(Place{d.strings[sw], d.strings[port]}))
+		d.placed[sw<<32|port] = n
+	}
 	return n
 }
 
@@ -374,6 +376,7 @@ func (d *batchDecoder) readOverlayIndex() uint32 {
 	return uint32(n)
 }
 
+// record reads a record; the identifier of its conversation is left as bytes.
 func (d *batchDecoder) record(r *Record) {
 	d.hops = d.hops[:0]
 	ms := d.base + d.varint()
@@ -382,6 +385,39 @@ func (d *batchDecoder) record(r *Record) {
 	d.what(r)
 	d.direction(&r.Forward)
 	d.direction(&r.Reverse)
+}
+
+// recordKey is of a record what decides about its place in a segment, in ms where it is a time.
+type recordKey struct {
+	time, first    int64
+	client, server netip.AddrPort
+}
+
+// key reads a record, and gives its key.
+func (d *batchDecoder) key() (k recordKey) {
+	k.time = d.base + d.varint()
+	k.first = k.time - d.varint()
+	d.skip(1)            // last packet
+	d.bytes(d.uvarint()) // conversation
+	d.skip(4)            // protocol, ICMP type, opaque, verdict
+	k.client = netip.AddrPortFrom(d.addr(), uint16(d.uvarint()))
+	d.skip(1)
+	k.server = netip.AddrPortFrom(d.addr(), uint16(d.uvarint()))
+	d.skip(2)  // identity, state of the handshake
+	d.bytes(2) // SYNs, SYN-ACKs
+	d.skip(2)  // round trips
+	for range 2 {
+		d.skip(2)  // packets, bytes
+		d.bytes(1) // flags
+		d.skip(2)  // lost, within
+		switch n := d.uvarint(); {
+		case n > uint64(len(d.routes)):
+			d.fail("a route is not there")
+		case n > 0 && d.byte() == 1:
+			d.skip(2 * int(d.routes[n-1].all))
+		}
+	}
+	return k
 }
 
 func (d *batchDecoder) direction(to *Direction) {

@@ -32,7 +32,9 @@ func appendAddr(b []byte, a netip.Addr) []byte {
 type decoder struct {
 	b      []byte
 	err    error
-	intern *interner
+	intern *interner // nil: what is equal may be there twice
+
+	conversation []byte // of the record that was read
 	*tables
 }
 
@@ -44,7 +46,7 @@ type tables struct {
 
 	overlays []*flow.Outer
 	places   []*Place
-	placed   map[[2]uint64]uint32 // index of the place that has these strings
+	placed   map[uint64]uint32 // index of the place, by those of its strings, of 32 bits each
 	routes   []route
 }
 
@@ -139,6 +141,22 @@ func (d *decoder) uvarint() uint64 {
 	return v
 }
 
+// skip passes over integers.
+func (d *decoder) skip(integers int) {
+	for i, b := range d.b {
+		if integers == 0 {
+			d.b = d.b[i:]
+			return
+		}
+		if b < 0x80 {
+			integers--
+		}
+	}
+	if d.b = d.b[len(d.b):]; integers > 0 {
+		d.fail("it ends early")
+	}
+}
+
 func (d *decoder) varint() int64 {
 	v := d.uvarint()
 	return int64(v>>1) ^ -int64(v&1)
@@ -190,13 +208,15 @@ func (d *decoder) record(r *Record) {
 	moment := func() time.Time { return time.UnixMilli(d.varint()).UTC() }
 	*r = Record{Time: moment(), First: moment(), Last: moment()}
 	d.what(r)
+	r.Conversation = string(d.conversation)
 	d.direction(&r.Forward)
 	d.direction(&r.Reverse)
 }
 
-// what reads of a record what is between its times and its directions.
+// what reads of a record what is between its times and its directions. The identifier of its conversation is left as bytes.
 func (d *decoder) what(r *Record) {
-	r.Conversation, r.Protocol, r.ICMPType = string(d.bytes(d.uvarint())), flow.Protocol(d.uvarint()), uint16(d.uvarint())
+	d.conversation = d.bytes(d.uvarint())
+	r.Protocol, r.ICMPType = flow.Protocol(d.uvarint()), uint16(d.uvarint())
 	r.Opaque, r.Verdict = flow.Opaque(d.text()), Verdict(d.text())
 	for _, end := range []*End{&r.Client, &r.Server} {
 		*end = End{Address: d.addr(), Port: uint16(d.uvarint()), Who: at(d, d.identities)}

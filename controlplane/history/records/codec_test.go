@@ -68,6 +68,32 @@ func TestCutPayloads(t *testing.T) {
 	}
 }
 
+// TestKeys reads of records what sorts them, passing over the rest.
+func TestKeys(t *testing.T) {
+	one := oneRecord()
+	payload := newBatchEncoder().batch(7, []Record{one, one}, nil)
+	read := func(payload []byte) error {
+		d := newBatchDecoder(nil)
+		_, n, err := d.open(payload)
+		for range n {
+			k := d.key()
+			want := recordKey{one.Time.UnixMilli(), one.First.UnixMilli(), one.Client.addrPort(), one.Server.addrPort()}
+			if d.err == nil && k != want {
+				t.Errorf("%d bytes: got %+v, want %+v", len(payload), k, want)
+			}
+		}
+		return errors.Join(err, d.end())
+	}
+	if err := read(payload); err != nil {
+		t.Fatal(err)
+	}
+	for n := range len(payload) {
+		if err := read(payload[:n]); !errors.Is(err, ErrCorrupt) {
+			t.Fatalf("cut after %d bytes: %v", n, err)
+		}
+	}
+}
+
 // TestTablesGoOn decodes batches of one file, of which the second refers to what the first has.
 func TestTablesGoOn(t *testing.T) {
 	e, d := newBatchEncoder(), newBatchDecoder(newInterner())

@@ -3,7 +3,7 @@ package records
 import "github.com/fabricscope/fabricscope/controlplane/flow"
 
 // interner gives equal values the same place in memory, since few pods and ports stand behind
-// many records. It begins anew when it holds many.
+// many records. It begins anew when it holds many. One that is nil makes everything anew.
 type interner struct {
 	texts      map[string]string
 	identities map[flow.Identity]*flow.Identity
@@ -20,6 +20,9 @@ func newInterner() *interner {
 }
 
 func (n *interner) text(b []byte) string {
+	if n == nil {
+		return string(b)
+	}
 	if s, ok := n.texts[string(b)]; ok {
 		return s
 	}
@@ -27,6 +30,9 @@ func (n *interner) text(b []byte) string {
 }
 
 func (n *interner) identity(id flow.Identity) *flow.Identity {
+	if n == nil {
+		return &id
+	}
 	if p, ok := n.identities[id]; ok {
 		return p
 	}
@@ -34,6 +40,9 @@ func (n *interner) identity(id flow.Identity) *flow.Identity {
 }
 
 func (n *interner) place(p Place) *Place {
+	if n == nil {
+		return &p
+	}
 	if known, ok := n.places[p]; ok {
 		return known
 	}
@@ -41,6 +50,9 @@ func (n *interner) place(p Place) *Place {
 }
 
 func (n *interner) overlay(o flow.Outer) *flow.Outer {
+	if n == nil {
+		return &o
+	}
 	if known, ok := n.overlays[o]; ok {
 		return known
 	}

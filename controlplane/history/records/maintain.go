@@ -96,7 +96,7 @@ func (s *Store) compactable() []*segment {
 	var window time.Time
 	for _, g := range s.segments {
 		w := g.from.Truncate(s.cfg.CompactWindow)
-		stays := g.old || g.rows >= int64(s.cfg.SegmentRecords/2)
+		stays := g.stays || g.rows >= int64(s.cfg.SegmentRecords/2)
 		if len(group) > 0 && w.Equal(window) && !stays && rows+g.rows <= int64(s.cfg.CompactRecords) {
 			group, rows = append(group, g), rows+g.rows
 			continue

@@ -49,7 +49,7 @@ func (m *memory) span() (from, to time.Time) {
 
 // scanMemory gives the records of some batches that are meant, the first of which begins its tables.
 func scanMemory(ctx context.Context, batches []packed, q *Query, each func(*Record) error) error {
-	d := newBatchDecoder(newInterner())
+	d := newBatchDecoder(nil)
 	d.one = true
 	for _, p := range batches {
 		_, n, err := d.open(p.payload)
@@ -64,7 +64,8 @@ func scanMemory(ctx context.Context, batches []packed, q *Query, each func(*Reco
 		}
 		for range n {
 			var r Record
-			if d.record(&r); !q.matches(&r) {
+			d.record(&r)
+			if r.Conversation = string(d.conversation); !q.matches(&r) {
 				continue
 			}
 			r.Forward.Hops, r.Reverse.Hops = slices.Clone(r.Forward.Hops), slices.Clone(r.Reverse.Hops)

@@ -13,16 +13,24 @@ import (
 )
 
 // order is that of a segment: traffic of a kind is together, and in it what one client said to one server, so that most
-// columns repeat themselves.
+// columns repeat themselves. The identifiers of conversations hardly ever decide.
 var order = []parquet.SortingColumn{parquet.Ascending("server_port"), parquet.Ascending("client_address"), parquet.Ascending("server_address"),
-	parquet.Ascending("first"), parquet.Ascending("conversation"), parquet.Ascending("time")}
+	parquet.Ascending("first"), parquet.Ascending("client_port"), parquet.Ascending("time"), parquet.Ascending("conversation")}
+
+// ordered says whether a row group's rows are in the order.
+func ordered(group parquet.RowGroup) bool {
+	return slices.EqualFunc(group.SortingColumns(), order, func(a, b parquet.SortingColumn) bool {
+		return slices.Equal(a.Path(), b.Path()) && a.Descending() == b.Descending()
+	})
+}
 
 // sortKey says what decides about a record's place in a segment, and where it is in memory.
 type sortKey struct {
-	ends        uint64 // the server's port (16 bits), and ranks of the addresses of client and server (rankBits each)
-	first, time int64
-	batch       uint32 // its number in memory
-	at          uint32 // where in the payload it begins
+	ends  uint64 // the server's port (16 bits), and ranks of the addresses of client and server (rankBits each)
+	began int64  // first packet (ms), and the client's port (16 bits)
+	time  int64
+	batch uint32 // its number in memory
+	at    uint32 // where in the payload it begins
 }
 
 // rankBits are those of an address's rank among all addresses of a segment.
@@ -38,7 +46,7 @@ type sorter struct {
 }
 
 func newSorter(of *memory) *sorter {
-	s := &sorter{of: of, d: newBatchDecoder(newInterner()), keys: make([]sortKey, 0, of.records)}
+	s := &sorter{of: of, d: newBatchDecoder(nil), keys: make([]sortKey, 0, of.records)}
 	s.d.one = true
 	return s
 }
@@ -60,12 +68,11 @@ func (s *sorter) sort() error {
 			return err
 		}
 		s.tables, s.bases = append(s.tables, s.d.tables), append(s.bases, s.d.base)
-		var r Record
 		for range n {
 			at := len(p.payload) - len(s.d.b)
-			s.d.record(&r)
-			s.keys = append(s.keys, sortKey{uint64(r.Server.Port)<<(2*rankBits) | number(r.Client.Address)<<rankBits | number(r.Server.Address),
-				r.First.UnixMilli(), r.Time.UnixMilli(), uint32(i), uint32(at)})
+			k := s.d.key()
+			s.keys = append(s.keys, sortKey{uint64(k.server.Port())<<(2*rankBits) | number(k.client.Addr())<<rankBits | number(k.server.Addr()),
+				k.first<<16 | int64(k.client.Port()), k.time, uint32(i), uint32(at)})
 		}
 		if err := s.d.end(); err != nil {
 			return err
@@ -102,10 +109,12 @@ func (s *sorter) compare(a, b sortKey) int {
 	switch {
 	case a.ends != b.ends:
 		return cmp.Compare(a.ends, b.ends)
-	case a.first != b.first:
-		return cmp.Compare(a.first, b.first)
+	case a.began != b.began:
+		return cmp.Compare(a.began, b.began)
+	case a.time != b.time:
+		return cmp.Compare(a.time, b.time)
 	}
-	return cmp.Or(bytes.Compare(s.conversation(a), s.conversation(b)), cmp.Compare(a.time, b.time))
+	return bytes.Compare(s.conversation(a), s.conversation(b))
 }
 
 // conversation gives that of a record, which is behind three integers.
@@ -119,12 +128,15 @@ func (s *sorter) conversation(k sortKey) []byte {
 	return b[n:][:length]
 }
 
-// record reads a record again. What it has in common with others is valid until the next is read.
+// record reads a record again, but for its conversation. What it has in common with others is valid until the next is read.
 func (s *sorter) record(k sortKey, r *Record) {
 	s.d.tables, s.d.base = s.tables[k.batch], s.bases[k.batch]
 	s.d.b = s.of.batches[k.batch].payload[k.at:]
 	s.d.record(r)
 }
+
+// sortedChunk is how many rows are made at once, column by column: few, so that they stay near the processor.
+const sortedChunk = 256
 
 // writeSorted writes the rows of records in the order of a segment.
 func writeSorted(of *memory, w *parquet.GenericWriter[row]) error {
@@ -133,16 +145,45 @@ func writeSorted(of *memory, w *parquet.GenericWriter[row]) error {
 		return err
 	}
 	m := newRowMaker()
-	chunk := make([]row, chunkRows)
+	var texts texts
+	m.texts = &texts
+	chunk := make([]row, sortedChunk)
 	var r Record
-	for part := range slices.Chunk(s.keys, chunkRows) {
+	for part := range slices.Chunk(s.keys, sortedChunk) {
 		for i, k := range part {
 			s.record(k, &r)
 			m.row(&r, &chunk[i])
+			texts.add(&chunk[i].Conversation, s.d.conversation)
 		}
+		texts.make()
 		if _, err := w.Write(chunk[:len(part)]); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// texts makes many texts at once, in one piece of memory.
+type texts struct {
+	b  []byte
+	to []textSpan
+}
+
+// textSpan is where a text goes, and where it ends in the piece; it begins where that before ends.
+type textSpan struct {
+	to  *string
+	end int
+}
+
+func (t *texts) add(to *string, b []byte) {
+	t.b = append(t.b, b...)
+	t.to = append(t.to, textSpan{to, len(t.b)})
+}
+
+func (t *texts) make() {
+	all, from := string(t.b), 0
+	for _, s := range t.to {
+		*s.to, from = all[from:s.end], s.end
+	}
+	t.b, t.to = t.b[:0], t.to[:0]
 }

@@ -3,7 +3,6 @@ package records
 import (
 	"fmt"
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,7 +11,7 @@ import (
 )
 
 // row is a record as segments and exports have it: docs/formats/records.md explains the
-// columns. The encodings are those that take the least space for rows in the order of compareRows.
+// columns. The encodings are those that take the least space for rows in the order of segments.
 type row struct {
 	Time         millis `parquet:"time,timestamp(millisecond),dict" json:"time"`
 	Conversation string `parquet:"conversation,delta" json:"conversation"`
@@ -106,17 +105,17 @@ const hereMark = "."
 
 // rowMaker makes rows of records. It remembers the texts that it made.
 type rowMaker struct {
-	whole     bool // paths name every hop, for people
+	whole     bool   // paths name every hop, for people
+	texts     *texts // makes paths of many rows at once; nil makes each
 	addresses map[netip.Addr]string
-	paths     map[string]string
-	scratch   []byte
+	overlays  map[*flow.Outer]overlayText
 
 	client, server   knownText // of the row before
 	forward, reverse way       // of the row before
 }
 
 func newRowMaker() *rowMaker {
-	return &rowMaker{addresses: map[netip.Addr]string{}, paths: map[string]string{}}
+	return &rowMaker{addresses: map[netip.Addr]string{}, overlays: map[*flow.Outer]overlayText{}}
 }
 
 func (m *rowMaker) address(a netip.Addr) string {
@@ -150,12 +149,14 @@ func (m *rowMaker) row(r *Record, to *row) {
 	}
 	if len(r.Forward.Hops) > 0 {
 		w := m.way(&m.forward, r.Forward.Hops, c)
-		to.ForwardPath, to.ForwardOverlay, to.ForwardVNI, to.ForwardOuterSrc, to.ForwardOuterDst = w.path, w.kind, w.vni, w.src, w.dst
+		m.putPath(&to.ForwardPath, w)
+		to.ForwardOverlay, to.ForwardVNI, to.ForwardOuterSrc, to.ForwardOuterDst = w.kind, w.vni, w.src, w.dst
 		to.ForwardHopPackets, to.ForwardHopBytes = hopCounters(&r.Forward)
 	}
 	if len(r.Reverse.Hops) > 0 {
 		w := m.way(&m.reverse, r.Reverse.Hops, s)
-		to.ReversePath, to.ReverseOverlay, to.ReverseVNI, to.ReverseOuterSrc, to.ReverseOuterDst = w.path, w.kind, w.vni, w.src, w.dst
+		m.putPath(&to.ReversePath, w)
+		to.ReverseOverlay, to.ReverseVNI, to.ReverseOuterSrc, to.ReverseOuterDst = w.kind, w.vni, w.src, w.dst
 		to.ReverseHopPackets, to.ReverseHopBytes = hopCounters(&r.Reverse)
 	}
 }
@@ -163,21 +164,37 @@ func (m *rowMaker) row(r *Record, to *row) {
 // way is what rows have of the hops of one direction.
 type way struct {
 	overlayText
-	path   string
+	path   []byte
+	text   string // the path, if it was needed as such
 	hops   []Hop
 	sender *flow.Identity
 }
 
 // way gives what a row has of hops. Neighbours in a segment have the same as a rule: last is what the one before had.
 func (m *rowMaker) way(last *way, hops []Hop, sender *flow.Identity) *way {
-	if last.sender == sender && slices.EqualFunc(last.hops, hops, func(a, b Hop) bool {
-		return a.Place == b.Place && a.Outer == b.Outer && a.Incomplete == b.Incomplete
-	}) {
-		return last
+	if last.sender != sender || !sameWay(last.hops, hops) {
+		*last = way{m.overlay(hops[0].Outer), m.path(last.path[:0], hops, sender), "", append(last.hops[:0], hops...), sender}
 	}
-	o := hops[0].Outer
-	*last = way{overlayText{o.Kind.String(), o.VNI, m.address(o.Src), m.address(o.Dst)}, m.path(hops, sender), append(last.hops[:0], hops...), sender}
 	return last
+}
+
+// putPath makes the text of a path.
+func (m *rowMaker) putPath(to *string, w *way) {
+	if m.texts != nil {
+		m.texts.add(to, w.path)
+		return
+	}
+	if w.text == "" {
+		w.text = string(w.path)
+	}
+	*to = w.text
+}
+
+func (m *rowMaker) overlay(o *flow.Outer) overlayText {
+	if t, known := m.overlays[o]; known {
+		return t
+	}
+	return intern(m.overlays, o, overlayText{o.Kind.String(), o.VNI, m.address(o.Src), m.address(o.Dst)})
 }
 
 // knownText is an address and its text.
@@ -194,11 +211,10 @@ func (m *rowMaker) again(last *knownText, a netip.Addr) string {
 	return last.text
 }
 
-// path writes hops as switch/port with spaces between. A hop in another overlay than the first has
+// path appends hops as switch/port with spaces between. A hop in another overlay than the first has
 // that behind it, as =kind,vni,source,destination; one that is incomplete ends with a question mark. Few paths differ in
 // what is behind the first hop, which is as a rule where the sender is.
-func (m *rowMaker) path(hops []Hop, sender *flow.Identity) string {
-	b := m.scratch[:0]
+func (m *rowMaker) path(b []byte, hops []Hop, sender *flow.Identity) []byte {
 	for i := range hops {
 		h := &hops[i]
 		if i > 0 {
@@ -216,11 +232,7 @@ func (m *rowMaker) path(hops []Hop, sender *flow.Identity) string {
 			b = append(b, '?')
 		}
 	}
-	m.scratch = b
-	if s, ok := m.paths[string(b)]; ok {
-		return s
-	}
-	return intern(m.paths, string(b), string(b))
+	return b
 }
 
 // hopCounters are those of each hop, or nothing where all counted what the direction says.

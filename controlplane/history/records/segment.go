@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,7 +22,8 @@ type segment struct {
 	from, to    time.Time
 	rows        int64
 	bytes       int64
-	old         bool // of the first version, in another order: it stays as it is until it is retired
+	old         bool // of the first version
+	stays       bool // as it is, until it is retired: it has other columns, or another order
 
 	seal *seal // nil of files of before sums
 
@@ -68,6 +70,7 @@ func openSegment(path string) (*segment, error) {
 	}
 	defer f.Close()
 	g.rows, g.bytes, g.old = file.NumRows(), file.Size(), isV1(file)
+	g.stays = g.old || slices.ContainsFunc(file.RowGroups(), func(group parquet.RowGroup) bool { return !ordered(group) })
 	return g, nil
 }
 
