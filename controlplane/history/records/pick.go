@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"io"
+	"runtime"
 	"slices"
 
 	"github.com/parquet-go/parquet-go"
+	"golang.org/x/sync/errgroup"
 )
 
 // pickAtOnce is how many rows are made at once of columns.
@@ -27,9 +29,11 @@ func pick(ctx context.Context, group parquet.RowGroup, old bool, rows []int64, e
 	if int64(len(rows)) > group.NumRows()/dense {
 		return pickDense(ctx, group, rows, each)
 	}
-	s := parquet.SchemaOf(row{})
+	p := newPicker(group)
+	defer p.close()
+	s := schema()
 	for part := range slices.Chunk(rows, pickAtOnce) {
-		made, err := pickPart(group, part)
+		made, err := p.pick(part)
 		if err != nil {
 			return err
 		}
@@ -46,38 +50,88 @@ func pick(ctx context.Context, group parquet.RowGroup, old bool, rows []int64, e
 	return nil
 }
 
-// pickPart gives rows as values, column by column.
-func pickPart(group parquet.RowGroup, rows []int64) (made []parquet.Row, err error) {
-	defer recoverCorrupt(&err)
-	made = make([]parquet.Row, len(rows))
+// picker reads rows of a row group by their numbers, which rise from call to call.
+type picker struct{ columns []*columnPicker }
+
+// columnPicker is where a picker is in one column: few rows share a page, but neighbours do.
+type columnPicker struct {
+	pages    parquet.Pages
+	page     parquet.Page // the last that was read; nil before
+	from, to int64        // its rows
+}
+
+func newPicker(group parquet.RowGroup) *picker {
+	p := &picker{}
 	for _, chunk := range group.ColumnChunks() {
-		if err := pickColumn(chunk, rows, made); err != nil {
-			return nil, corrupt(err)
+		p.columns = append(p.columns, &columnPicker{pages: chunk.Pages()})
+	}
+	return p
+}
+
+func (p *picker) close() {
+	for _, c := range p.columns {
+		parquet.Release(c.page)
+		_ = c.pages.Close()
+	}
+}
+
+// pick gives rows as values. Columns are read by as many goroutines as there are processors.
+func (p *picker) pick(rows []int64) ([]parquet.Row, error) {
+	shares := slices.Collect(slices.Chunk(p.columns, (len(p.columns)+runtime.GOMAXPROCS(0)-1)/runtime.GOMAXPROCS(0)))
+	parts := make([][]parquet.Row, len(shares))
+	var all errgroup.Group
+	for i, share := range shares {
+		all.Go(func() (err error) {
+			defer recoverCorrupt(&err)
+			parts[i] = make([]parquet.Row, len(rows))
+			for _, c := range share {
+				if err := c.pick(rows, parts[i]); err != nil {
+					return corrupt(err)
+				}
+			}
+			return nil
+		})
+	}
+	if err := all.Wait(); err != nil {
+		return nil, err
+	}
+	made := parts[0]
+	for _, part := range parts[1:] {
+		for i, values := range part {
+			made[i] = append(made[i], values...)
 		}
 	}
 	return made, nil
 }
 
-// pickColumn adds the values of one column to rows. A page is read once.
-func pickColumn(chunk parquet.ColumnChunk, rows []int64, made []parquet.Row) error {
-	pages := chunk.Pages()
-	defer pages.Close()
-	for next := 0; next < len(rows); {
-		from := rows[next]
-		if err := pages.SeekToRow(from); err != nil {
-			return err
-		}
-		p, err := pages.ReadPage()
-		if err != nil {
-			return err
-		}
-		for ; next < len(rows) && rows[next] < from+p.NumRows(); next++ {
-			at := rows[next] - from
-			if made[next], err = appendValues(made[next], p.Slice(at, at+1)); err != nil {
+// pick adds the values of one column to rows.
+func (c *columnPicker) pick(rows []int64, made []parquet.Row) error {
+	for i, number := range rows {
+		if number >= c.to {
+			if err := c.read(number); err != nil {
 				return err
 			}
 		}
+		at := number - c.from
+		var err error
+		if made[i], err = appendValues(made[i], c.page.Slice(at, at+1)); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+// read reads the page of a row.
+func (c *columnPicker) read(number int64) (err error) {
+	parquet.Release(c.page)
+	c.page = nil
+	if err := c.pages.SeekToRow(number); err != nil {
+		return err
+	}
+	if c.page, err = c.pages.ReadPage(); err != nil {
+		return err
+	}
+	c.from, c.to = number, number+c.page.NumRows()
 	return nil
 }
 

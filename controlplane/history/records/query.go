@@ -1,6 +1,7 @@
 package records
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -112,7 +113,7 @@ func text(column string, admits func(string) bool) condition {
 }
 
 func equals(column, want string) condition {
-	return text(column, func(have string) bool { return have == want })
+	return condition{column, func(v parquet.Value) bool { return string(v.ByteArray()) == want }}
 }
 
 func number(column string, want uint16) condition {
@@ -148,7 +149,13 @@ func (q *Query) conditions(from, to time.Time) conditions {
 
 // passed gives what a path, or an end where a path begins, may be for packets to have passed the switch.
 func (q *Query) passed() [][]condition {
-	lists := [][]condition{{text("forward_path", q.pathHas)}, {text("reverse_path", q.pathHas)}}
+	part := []byte(q.Switch + "/" + q.SwitchPort)
+	path := func(column string) []condition {
+		return []condition{{column, func(v parquet.Value) bool {
+			return bytes.Contains(v.ByteArray(), part) && q.pathHas(string(v.ByteArray()))
+		}}}
+	}
+	lists := [][]condition{path("forward_path"), path("reverse_path")}
 	for _, side := range []string{"client", "server"} {
 		list := []condition{equals(side+"_switch", q.Switch)}
 		if q.SwitchPort != "" {

@@ -165,36 +165,48 @@ func columnsOf(group parquet.RowGroup) map[string]int {
 }
 
 // set is a set of row numbers. The zero value has all rows.
-type set struct{ member []bool }
-
-func (s set) none() bool { return s.member != nil && !slices.Contains(s.member, true) }
-
-func (s set) and(o set) set {
-	if s.member == nil {
-		return o
-	}
-	if o.member == nil {
-		return s
-	}
-	out := make([]bool, len(s.member))
-	for i := range out {
-		out[i] = s.member[i] && o.member[i]
-	}
-	return set{out}
+type set struct {
+	member []bool // nil of a set of all rows, or of none
+	empty  bool   // it has none for certain
 }
 
+func (s set) none() bool { return s.empty || s.member != nil && !slices.Contains(s.member, true) }
+
+// and gives what both have. It may change s.
+func (s set) and(o set) set {
+	switch {
+	case s.empty || o.empty:
+		return set{empty: true}
+	case s.member == nil:
+		return o
+	case o.member != nil:
+		for i, has := range o.member {
+			s.member[i] = s.member[i] && has
+		}
+	}
+	return s
+}
+
+// or gives what one of both has. It may change s.
 func (s set) or(o set) set {
-	if s.member == nil || o.member == nil {
+	switch {
+	case s.empty:
+		return o
+	case o.empty:
+		return s
+	case s.member == nil || o.member == nil:
 		return set{}
 	}
-	out := make([]bool, len(s.member))
-	for i := range out {
-		out[i] = s.member[i] || o.member[i]
+	for i, has := range o.member {
+		s.member[i] = s.member[i] || has
 	}
-	return set{out}
+	return s
 }
 
 func (s set) numbers(rows int64) (out []int64) {
+	if s.empty {
+		return nil
+	}
 	for i := range rows {
 		if s.member == nil || s.member[i] {
 			out = append(out, i)

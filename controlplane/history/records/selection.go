@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 
 	"github.com/parquet-go/parquet-go"
+	"golang.org/x/sync/errgroup"
 )
 
 // selection finds the rows of a row group that meet conditions. A column whose dictionary has no
@@ -31,28 +33,34 @@ func (s *selection) all(list []condition) (set, error) {
 	return out, nil
 }
 
-// any gives the rows that meet every condition of one list.
+// any gives the rows that meet every condition of one list. Each list is looked at by a goroutine of its own.
 func (s *selection) any(lists [][]condition) (set, error) {
-	out := set{make([]bool, s.group.NumRows())}
-	for _, list := range lists {
-		one, err := s.all(list)
-		if err != nil {
-			return out, err
-		}
+	found := make([]set, len(lists))
+	var all errgroup.Group
+	for i, list := range lists {
+		all.Go(func() (err error) {
+			defer recoverCorrupt(&err)
+			found[i], err = s.all(list)
+			return err
+		})
+	}
+	err := all.Wait()
+	out := set{empty: true}
+	for _, one := range found {
 		out = out.or(one)
 	}
-	return out, nil
+	return out, err
 }
 
 // meets gives the rows whose value in a column is admitted.
 func (s *selection) meets(c condition) (set, error) {
 	pages := s.group.ColumnChunks()[s.columns[c.column]].Pages()
 	defer pages.Close()
-	out := set{make([]bool, s.group.NumRows())}
 	words, err := admitted(pages, c.admits)
-	if err != nil || words != nil && !contains(words) {
-		return out, err
+	if err != nil || words != nil && !slices.Contains(words, true) {
+		return set{empty: true}, err
 	}
+	out := set{member: make([]bool, s.group.NumRows())}
 	next := 0
 	for s.ctx.Err() == nil {
 		p, err := pages.ReadPage()
@@ -95,15 +103,6 @@ func admitted(pages parquet.Pages, admits func(parquet.Value) bool) ([]bool, err
 		words[i] = admits(d.Index(int32(i)))
 	}
 	return words, nil
-}
-
-func contains(words []bool) bool {
-	for _, w := range words {
-		if w {
-			return true
-		}
-	}
-	return false
 }
 
 // admit says of each value of a page whether it is admitted.
