@@ -2,7 +2,7 @@
 # need (Debian packages) as root.
 
 SHELL := /bin/bash
-PACKAGES := mininet iputils-ping tcpdump tshark etcd-server iproute2 nftables iptables conntrack ethtool procps libyang2-tools
+PACKAGES := mininet iputils-ping tcpdump tshark etcd-server iproute2 nftables iptables conntrack ethtool procps libyang2-tools g++
 GO_PACKAGES := ./...
 SWITCH ?= $(CURDIR)/build/softswitch
 
