@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -66,6 +67,8 @@ type reader struct {
 	name    string
 	changes bool // each change comes, once
 	paused  <-chan struct{}
+	// numbered are the ends of the paths of leaves that each change of their object counts up by one.
+	numbered []string
 
 	mu      sync.Mutex
 	leaves  map[string]string // guarded by mu
@@ -84,6 +87,9 @@ func (r *reader) take(resp *gpb.SubscribeResponse) error {
 	if resp.GetSyncResponse() {
 		r.synced = true
 	}
+	if n := resp.GetUpdate(); n.GetAtomic() { // in the place of what was there
+		maps.DeleteFunc(r.leaves, func(path, _ string) bool { return strings.HasPrefix(path, join(n.GetPrefix(), nil)+"/") })
+	}
 	for _, gone := range deletes(resp.GetUpdate()) {
 		if !r.synced {
 			return fmt.Errorf("%s: %s is deleted before sync_response", r.name, gone)
@@ -98,7 +104,7 @@ func (r *reader) take(resp *gpb.SubscribeResponse) error {
 	for _, u := range resp.GetUpdate().GetUpdate() {
 		path := join(resp.GetUpdate().GetPrefix(), u.GetPath())
 		r.leaves[path] = show(u.GetVal())
-		if strings.HasSuffix(path, counterAt) {
+		if slices.ContainsFunc(r.numbered, func(end string) bool { return strings.HasSuffix(path, end) }) {
 			if err := r.count(path, u.GetVal().GetUintVal(), uint64(u.GetDuplicates())); err != nil {
 				return err
 			}
@@ -139,6 +145,25 @@ func (r *reader) expect(want map[string]string) {
 	defer r.mu.Unlock()
 	r.want = want
 	r.check()
+}
+
+// begin has the reader know nothing.
+func (r *reader) begin() {
+	r.leaves, r.deleted, r.last, r.done = map[string]string{}, map[string]bool{}, map[string]uint64{}, make(chan struct{})
+}
+
+// await waits until all is there that is wanted.
+func (r *reader) await(t *testing.T, ctx context.Context) {
+	t.Helper()
+	select {
+	case <-r.done:
+	case <-ctx.Done():
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if !r.closed {
+			t.Errorf("%s: %s", r.name, differences(r.leaves, r.want))
+		}
+	}
 }
 
 // read takes what comes. A POLL is asked again after each answer, and begins with nothing.
@@ -215,7 +240,8 @@ func TestManyWritersAndSubscribers(t *testing.T) {
 	paused := make(chan struct{})
 	readers := subscriptions(paused)
 	for r, options := range readers {
-		r.leaves, r.deleted, r.last, r.done = map[string]string{}, map[string]bool{}, map[string]uint64{}, make(chan struct{})
+		r.begin()
+		r.numbered = []string{counterAt}
 		req, err := api.NewSubscribeRequest(append(options, api.EncodingPROTO())...)
 		if err != nil {
 			t.Fatal(err)
@@ -252,15 +278,7 @@ func TestManyWritersAndSubscribers(t *testing.T) {
 		r.expect(want)
 	}
 	for r := range readers {
-		select {
-		case <-r.done:
-		case <-ctx.Done():
-			r.mu.Lock()
-			if !r.closed {
-				t.Errorf("%s: %s", r.name, differences(r.leaves, r.want))
-			}
-			r.mu.Unlock()
-		}
+		r.await(t, ctx)
 	}
 	cancel()
 	reading.Wait()
