@@ -182,7 +182,7 @@ func serviceChanges(s step) []string {
 		all := map[string]bool{}
 		for leaf, v := range t.leaves {
 			if strings.HasPrefix(leaf, "vips/vip[") && strings.HasSuffix(leaf, "/state/address") {
-				all[v.GetStringVal()] = true
+				all[v.text] = true
 			}
 		}
 		return all

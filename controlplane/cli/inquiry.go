@@ -60,6 +60,15 @@ func keyless(p *gpb.Path) string {
 	return strings.Join(names, "/")
 }
 
+// elementOf is an element of a path that is asked for.
+func elementOf(e *gpb.PathElem) element {
+	out := element{name: e.GetName()}
+	for _, name := range sortedKeys(e.GetKey()) {
+		out.keys = append(out.keys, key{name, e.GetKey()[name]})
+	}
+	return out
+}
+
 func elem(name string) *gpb.PathElem { return &gpb.PathElem{Name: name} }
 
 // inCluster is where to ask in a cluster, "" for any.
@@ -73,7 +82,7 @@ func (q *inquiry) ask(ctx context.Context, paths ...*gpb.Path) error {
 	for _, p := range paths {
 		name := ""
 		for _, e := range p.GetElem() {
-			name += "/" + text(e)
+			name += "/" + string(elementOf(e).appendText(nil))
 		}
 		if !q.asked[name] {
 			q.asked[name] = true

@@ -278,12 +278,7 @@ func (b *branch) has(name string) bool {
 
 func (b *branch) text(leaf string) string { return b.leaf(leaf).text }
 
-func (b *branch) number(leaf string) uint64 {
-	if v := b.leaf(leaf); v.kind == typedUint {
-		return v.number
-	}
-	return 0
-}
+func (b *branch) number(leaf string) uint64 { return b.leaf(leaf).unsigned() }
 
 func (b *branch) signed(leaf string) int64 {
 	if v := b.leaf(leaf); v.kind == typedInt {
@@ -292,10 +287,7 @@ func (b *branch) signed(leaf string) int64 {
 	return 0
 }
 
-func (b *branch) truth(leaf string) bool {
-	v := b.leaf(leaf)
-	return v.kind == typedBool && v.number != 0
-}
+func (b *branch) truth(leaf string) bool { return b.leaf(leaf).truth() }
 
 // texts gives a leaf-list; never nil.
 func (b *branch) texts(leaf string) []string { return append([]string{}, b.leaf(leaf).list...) }

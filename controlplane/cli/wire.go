@@ -14,13 +14,15 @@ import (
 // Numbers of the fields that are read (gnmi.proto). A large cluster has millions of leaves: as messages of the generated
 // package each would be half a dozen objects.
 const (
-	responseUpdate protowire.Number = 1
-	responseSync   protowire.Number = 3
+	responseUpdate    protowire.Number = 1
+	responseSync      protowire.Number = 3
+	responseExtension protowire.Number = 5
 
-	notificationPrefix protowire.Number = 2
-	notificationUpdate protowire.Number = 4
-	notificationDelete protowire.Number = 5
-	notificationAtomic protowire.Number = 6
+	notificationTimestamp protowire.Number = 1
+	notificationPrefix    protowire.Number = 2
+	notificationUpdate    protowire.Number = 4
+	notificationDelete    protowire.Number = 5
+	notificationAtomic    protowire.Number = 6
 
 	updatePath protowire.Number = 1
 	updateVal  protowire.Number = 3
@@ -61,13 +63,25 @@ type leafUpdate struct {
 	value value
 }
 
+func (v value) unsigned() uint64 {
+	if v.kind == typedUint {
+		return v.number
+	}
+	return 0
+}
+
+func (v value) truth() bool { return v.kind == typedBool && v.number != 0 }
+
 // note is what a SubscribeResponse says.
 type note struct {
-	sync    bool // everything was sent once
+	at      int64 // nanoseconds since 1970
+	sync    bool  // everything was sent once
 	atomic  bool
 	prefix  []element
 	updates []leafUpdate
 	deletes [][]element
+
+	extensions [][]byte
 }
 
 // noteReader reads responses one after the other.
@@ -96,6 +110,8 @@ func (r *noteReader) read(response []byte) (*note, error) {
 			return fields(v, r.notification)
 		case responseSync:
 			r.note.sync = n != 0
+		case responseExtension:
+			r.note.extensions = append(r.note.extensions, v)
 		}
 		return nil
 	})
@@ -104,6 +120,8 @@ func (r *noteReader) read(response []byte) (*note, error) {
 
 func (r *noteReader) notification(field protowire.Number, v []byte, n uint64) (err error) {
 	switch field {
+	case notificationTimestamp:
+		r.note.at = int64(n)
 	case notificationPrefix:
 		r.note.prefix, err = r.path(v)
 	case notificationUpdate:

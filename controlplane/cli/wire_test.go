@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"maps"
 	"slices"
 	"testing"
 
@@ -61,7 +60,7 @@ func responses() []*gpb.SubscribeResponse {
 
 // noteOf is a response as its note.
 func noteOf(resp *gpb.SubscribeResponse) *note {
-	n := &note{sync: resp.GetSyncResponse(), atomic: resp.GetUpdate().GetAtomic(), prefix: elementsOf(resp.GetUpdate().GetPrefix())}
+	n := &note{at: resp.GetUpdate().GetTimestamp(), sync: resp.GetSyncResponse(), atomic: resp.GetUpdate().GetAtomic(), prefix: elementsOf(resp.GetUpdate().GetPrefix())}
 	for _, u := range resp.GetUpdate().GetUpdate() {
 		n.updates = append(n.updates, leafUpdate{elementsOf(u.GetPath()), valueOf(u.GetVal())})
 	}
@@ -73,11 +72,7 @@ func noteOf(resp *gpb.SubscribeResponse) *note {
 
 func elementsOf(p *gpb.Path) (out []element) {
 	for _, e := range p.GetElem() {
-		one := element{name: e.GetName()}
-		for _, name := range slices.Sorted(maps.Keys(e.GetKey())) {
-			one.keys = append(one.keys, key{name, e.GetKey()[name]})
-		}
-		out = append(out, one)
+		out = append(out, elementOf(e))
 	}
 	return out
 }
@@ -111,6 +106,6 @@ func equalNotes(a, b *note) bool {
 		return elements(a.path, b.path) && a.value.kind == b.value.kind && a.value.number == b.value.number && a.value.text == b.value.text &&
 			slices.Equal(a.value.list, b.value.list)
 	}
-	return a.sync == b.sync && a.atomic == b.atomic && elements(a.prefix, b.prefix) && slices.EqualFunc(a.updates, b.updates, updates) &&
+	return a.at == b.at && a.sync == b.sync && a.atomic == b.atomic && elements(a.prefix, b.prefix) && slices.EqualFunc(a.updates, b.updates, updates) &&
 		slices.EqualFunc(a.deletes, b.deletes, elements)
 }
