@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"time"
 
 	"github.com/fabricscope/fabricscope/controlplane/flow"
@@ -118,7 +119,7 @@ func (r *Replay) open(from time.Time) error {
 		}
 	}
 	r.read = second(nanos(from))
-	if err := r.collect(r.where.coverAt(r.read), from); err != nil {
+	if err := r.collect(r.where.coverAt(r.read), nanos(from)); err != nil {
 		return err
 	}
 	if len(r.where.scopes) == 0 {
@@ -127,17 +128,25 @@ func (r *Replay) open(from time.Time) error {
 	return nil
 }
 
-// collect makes the changes from from on, in the parts at some places, due.
-func (r *Replay) collect(where question, from time.Time) error {
+// collect makes the changes from a commit time on, in the parts at some places, due.
+func (r *Replay) collect(where question, from int64) error {
 	parts := 0
+	u := unpacker{vocabulary: r.disk.vocabulary}
+	changes := func(s *state) bool { return r.within(s.commit, from) || r.within(s.endCommit, from) }
 	err := readParts(r.ctx, r.tx, where.read(partsOf), func(some *packed) (*packed, error) {
 		parts += len(some.places)
 		for at, data := range some.each {
-			p, err := unpack(data, r.disk.vocabulary)
+			if err := u.times(data); err != nil {
+				return nil, &damage{place: at, err: err}
+			}
+			if !u.p.some(changes) {
+				continue // the facts need not be read
+			}
+			p, err := unpack(data, r.disk.vocabulary) // the changes keep it
 			if err != nil {
 				return nil, &damage{place: at, err: err}
 			}
-			r.expect(p, at, nanos(from))
+			r.expect(p, at, from)
 		}
 		return some, nil
 	})
@@ -150,21 +159,23 @@ func (r *Replay) collect(where question, from time.Time) error {
 	return err
 }
 
+// within says whether a commit is of the replay's time, from a time on.
+func (r *Replay) within(commit, from int64) bool { return from <= commit && commit < nanos(r.until) }
+
 // expect makes the changes in a part due that are of the replay's time.
 func (r *Replay) expect(p *part, at place, from int64) {
-	within := func(commit int64) bool { return from <= commit && commit < nanos(r.until) }
 	for i := range p.states {
 		s := &p.states[i]
 		c := change{ref: p.objects[s.object], place: at, index: i}
 		if !wanted(r.wants, c.ref) {
 			continue
 		}
-		if within(s.commit) {
+		if r.within(s.commit, from) {
 			begin := c
 			begin.event, begin.commit, begin.text, begin.began = moment(s.event), moment(s.commit), s.text, true
 			heap.Push(&r.due, &begin)
 		}
-		if within(s.endCommit) {
+		if r.within(s.endCommit, from) {
 			c.event, c.commit = moment(s.endEvent), moment(s.endCommit)
 			heap.Push(&r.due, &c)
 		}
@@ -266,7 +277,7 @@ func (r *Replay) peek() (*change, error) {
 	}
 	for last := second(nanos(r.until)); r.read < last && (len(r.due) == 0 || second(nanos(r.due[0].commit)) > r.read); {
 		to := min(r.read+r.stretch, last)
-		if err := r.collect(r.where.begunIn(r.read, to), time.Time{}); err != nil {
+		if err := r.collect(r.where.begunIn(r.read, to), math.MinInt64); err != nil {
 			return nil, r.judge(err)
 		}
 		r.read = to
