@@ -27,6 +27,7 @@ import (
 	"github.com/fabricscope/fabricscope/controlplane/diagnose"
 	"github.com/fabricscope/fabricscope/controlplane/fabric"
 	"github.com/fabricscope/fabricscope/controlplane/flowcache"
+	"github.com/fabricscope/fabricscope/controlplane/heap"
 	"github.com/fabricscope/fabricscope/controlplane/history"
 	"github.com/fabricscope/fabricscope/controlplane/history/records"
 	"github.com/fabricscope/fabricscope/controlplane/inventory"
@@ -56,6 +57,7 @@ type Daemon struct {
 	watcher    *kube.Watcher
 	guard      *access.Guard
 	gnmi       *gnmi.Server
+	heap       *heap.Heap
 	http       *httpServer
 	cfg        config.Config // what runs; see Reload
 }
@@ -129,6 +131,9 @@ func (d *Daemon) compose(cfg config.Config, log *slog.Logger, r *prometheus.Regi
 		return err
 	}
 	if d.gnmi, err = newGNMI(cfg, d.store, d.records, d.guard, log, r); err != nil {
+		return err
+	}
+	if d.heap, err = heap.New(heap.Config{Target: cfg.HeapTarget}); err != nil {
 		return err
 	}
 	d.http = &httpServer{guard: d.guard, address: cfg.HTTP.Listen, registry: r, store: d.store, records: d.records, log: log}
@@ -264,6 +269,7 @@ func (d *Daemon) runAll(ctx context.Context) error {
 	}
 	g.Go(func() error { return quiet(ctx, d.watcher.Run(ctx)) })
 	g.Go(func() error { return d.guard.Run(ctx) })
+	g.Go(func() error { return d.heap.Run(ctx) })
 	g.Go(func() error { return quiet(ctx, d.gnmi.Run(ctx)) })
 	g.Go(func() error { return quiet(ctx, d.http.Run(ctx)) })
 	g.Go(func() error { return quiet(ctx, d.serveControl(ctx)) })

@@ -26,6 +26,7 @@ type Config struct {
 	Clusters []Cluster `yaml:"clusters"`
 	Switches []Switch  `yaml:"switches"`
 
+	HeapTarget int64   `yaml:"heap-target"` // bytes up to which the heap grows before it is collected; 0 leaves it to Go
 	ElectionID uint64  `yaml:"election-id"` // of the controllers of a fabric the one with the highest is primary
 	Fabric     Fabric  `yaml:"fabric"`
 	Flows      Flows   `yaml:"flows"`
@@ -193,7 +194,7 @@ type History struct {
 // Default is what a file that sets nothing else means.
 func Default() Config {
 	return Config{
-		StateDir: "/var/lib/fabricscope", LogLevel: "info", ElectionID: 1,
+		StateDir: "/var/lib/fabricscope", LogLevel: "info", ElectionID: 1, HeapTarget: 1 << 30,
 		GNMI: GNMI{Listen: ":9339", SampleDefault: 10 * time.Second, SampleMinimum: time.Second, SendTimeout: 30 * time.Second,
 			Keepalive: time.Minute, HandshakeTimeout: 10 * time.Second, MaxConnections: 4096, MaxAddressConnections: 2048,
 			MaxCalls: 8192, MaxAddressCalls: 4096, MaxStreams: 1024, MaxSubscribers: 4096, MaxCallerSubscribers: 2048,

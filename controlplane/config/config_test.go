@@ -64,6 +64,7 @@ func TestErrorsNameLineOrField(t *testing.T) {
 		{"idle-timeout: 3s", "idle-timeout: -3s", "flows.idle-timeout: -3s is not positive"},
 		{"flows: {", "flows: {cache-slots: 100, ", "flows.cache-slots: 100 is not a power of two from 2 to 16384"},
 		{"flows:", "---\nflows:", "more than one YAML document"},
+		{"state-dir: /tmp/state", "heap-target: 1000", "heap-target: 1000 is neither 0 nor at least 67108864"},
 		{"state-dir: /tmp/state", "election-id: 0", "election-id: must not be 0"},
 		{"state-dir: /tmp/state", "gnmi: {max-behind: 7}", "gnmi.max-behind: 7 is less than 1024"},
 		{"state-dir: /tmp/state", "gnmi: {max-behind-bytes: 7}", "gnmi.max-behind-bytes: 7 is less than 65536"},

@@ -41,6 +41,9 @@ func (c Config) Validate() error {
 	if err := new(slog.Level).UnmarshalText([]byte(c.LogLevel)); err != nil {
 		p.add("log-level", "%q is not debug, info, warn or error", c.LogLevel)
 	}
+	if c.HeapTarget != 0 && c.HeapTarget < 64<<20 {
+		p.add("heap-target", "%d is neither 0 nor at least 67108864", c.HeapTarget)
+	}
 	if c.ElectionID == 0 {
 		p.add("election-id", "must not be 0, which P4Runtime reserves")
 	}

@@ -33,9 +33,13 @@ type link struct {
 	number uint64 // rises by one along the log
 	bytes  int64  // of all changes up to this one
 	next   atomic.Pointer[link]
+	told   atomic.Pointer[told] // nil until somebody sends it
+}
 
+// told is a change as members send it who read every change by itself.
+type told struct {
 	once     sync.Once
-	messages []encoded // set by once; what members who read every change by itself send
+	messages []encoded // set by once
 }
 
 // interests are where the group wants changes.
@@ -99,14 +103,19 @@ func (g *group) unread(at *link) int {
 
 // encode gives the messages of a change for a group, the same for all of its members.
 func (g *group) encode(l *link) []encoded {
-	l.once.Do(func() {
+	t := l.told.Load()
+	if t == nil {
+		l.told.CompareAndSwap(nil, new(told))
+		t = l.told.Load()
+	}
+	t.once.Do(func() {
 		for _, p := range g.parts {
 			for _, m := range p.changes([]inventory.Update{l.Update}, 0) {
-				l.messages = append(l.messages, encoded{bytes: m, shared: true})
+				t.messages = append(t.messages, encoded{bytes: m, shared: true})
 			}
 		}
 	})
-	return l.messages
+	return t.messages
 }
 
 // tell gives the messages of what a member took: what was merged, and changes one by one while they are few, else

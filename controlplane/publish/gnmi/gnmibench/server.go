@@ -18,6 +18,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/fabricscope/fabricscope/controlplane/heap"
 	"github.com/fabricscope/fabricscope/controlplane/history"
 	"github.com/fabricscope/fabricscope/controlplane/inventory"
 	"github.com/fabricscope/fabricscope/controlplane/publish/gnmi"
@@ -62,9 +63,13 @@ func startServer(ctx context.Context, s settings, dir string) (*bench, error) {
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
+	collecting, err := heap.New(heap.DefaultConfig()) // as the daemon has it
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
 	running, cancel := context.WithCancel(ctx)
 	ended := make(chan error)
-	all := []func(context.Context) error{store.Run, guard.Run, b.open.server.Run, b.door.server.Run}
+	all := []func(context.Context) error{collecting.Run, store.Run, guard.Run, b.open.server.Run, b.door.server.Run}
 	for _, run := range all {
 		go func() { ended <- run(running) }()
 	}
