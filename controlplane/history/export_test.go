@@ -121,3 +121,6 @@ func Expire(s *Store) { s.expire() }
 
 // Sweep deletes what is past its retention, as Run does now and then.
 func Sweep(s *Store) { s.sweep() }
+
+// Audit looks through the whole file, as Run does once a day.
+func Audit(t *testing.T, s *Store) { s.auditAll(t.Context(), 0) }

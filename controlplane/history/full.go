@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/klauspost/compress/s2"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 )
@@ -38,6 +39,8 @@ func (d *disk) noRoom(err error) error {
 func (d *disk) connectWithoutRoom(why error) (err error) {
 	d.shut = why
 	if _, err := os.Stat(d.path); errors.Is(err, os.ErrNotExist) {
+		first := s2.MakeDict(firstWords(), nil) // as the file will have it
+		d.vocabulary, d.words = vocabulary{1: first}, words{1, first}
 		return nil
 	}
 	// No other setting: the driver may make it first, and would look into the file for it.

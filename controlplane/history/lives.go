@@ -179,8 +179,12 @@ func (l *lives) overrule(r inventory.Ref, at place, index int, event int64) erro
 	return nil
 }
 
-// spans gives where the tree has a part: under the kind of its owner, and under each service that it has members of.
-func (l *lives) spans(p *part) (spans []span, err error) {
+// spans gives where the tree has a part.
+func (l *lives) spans(p *part) ([]span, error) { return p.spans(l.service) }
+
+// spans gives where the tree has a part: under the kind of its owner, and under each service that it has members of, of whose
+// life service gives the number.
+func (p *part) spans(service func(member inventory.Ref) (int64, error)) (spans []span, err error) {
 	begin, until := p.cover()
 	s := span{node: fork(begin, until), begin: begin, until: until}
 	for _, r := range p.objects {
@@ -191,7 +195,7 @@ func (l *lives) spans(p *part) (spans []span, err error) {
 		if r.Kind != inventory.KindMember {
 			continue
 		}
-		life, err := l.service(r)
+		life, err := service(r)
 		if err != nil {
 			return nil, err
 		}

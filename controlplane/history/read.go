@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"time"
 
 	"github.com/fabricscope/fabricscope/controlplane/flow"
@@ -14,8 +13,6 @@ import (
 
 // The queries of the past's flows.
 const (
-	selectFlow = `SELECT id, event_ns, commit_ns, fact, sum FROM flow_record `
-
 	recentFlows = selectFlow + `WHERE last_ns >= ?1 ORDER BY id DESC`
 	newestFlows = selectFlow + `r WHERE last_ns >= ?1 AND NOT EXISTS (SELECT 1 FROM flow_record n
 		WHERE n.conversation = r.conversation AND n.slot_ns > r.slot_ns) ORDER BY id DESC`
@@ -62,15 +59,15 @@ func readFlows(ctx context.Context, q querier, query string, args []any, each fu
 	defer func() { _ = rows.Close() }()
 	seen := map[string]struct{}{}
 	for rows.Next() {
-		var number, event, commit int64
+		var r flowRow
 		var text sql.RawBytes
-		var sum sql.NullInt64
-		if err := rows.Scan(&number, &event, &commit, &text, &sum); err != nil {
+		if err := rows.Scan(r.into(&text)...); err != nil {
 			return err
 		}
-		fact, err := decodeFlow(text, sum)
+		r.text = text
+		fact, err := r.decode()
 		if err != nil {
-			row := &damage{flow: number, err: err}
+			row := &damage{flow: r.id, err: err}
 			if spoiled == nil {
 				return row
 			}
@@ -82,17 +79,9 @@ func readFlows(ctx context.Context, q querier, query string, args []any, each fu
 			continue
 		}
 		seen[id] = struct{}{}
-		each(inventory.Entry{Fact: fact, Event: moment(event), Commit: moment(commit)}, sumOf(text))
+		each(inventory.Entry{Fact: fact, Event: r.times.event(), Commit: r.times.commit()}, sumOf(text))
 	}
 	return rows.Err()
-}
-
-// decodeFlow gives the fact of a flow record. Those of before sums have none.
-func decodeFlow(text []byte, sum sql.NullInt64) (inventory.Fact, error) {
-	if sum.Valid && int64(crc32.Checksum(text, sums)) != sum.Int64 {
-		return nil, fmt.Errorf("%w: %d bytes with another sum", ErrCorrupt, len(text))
-	}
-	return decodeRest[flow.Conversation](text)
 }
 
 // beginPast begins to read one consistent state of the file, for questions about t and later, and says from when on it has

@@ -16,7 +16,7 @@ import (
 )
 
 // flowChanges are the flow records that were written from ?1 until just before ?2.
-const flowChanges = `SELECT id, commit_ns, event_ns, fact, sum FROM flow_record WHERE commit_ns >= ?1 AND commit_ns < ?2 ORDER BY commit_ns, id`
+const flowChanges = selectFlow + `WHERE commit_ns >= ?1 AND commit_ns < ?2 ORDER BY commit_ns, id`
 
 // The intervals that begin in a stretch of a replay are read at once: in firstStretch seconds, and then in as many as give
 // between fewBegun and manyBegun parts.
@@ -56,9 +56,8 @@ type change struct {
 	commit time.Time
 	began  bool
 	place
-	index int           // of the part's states
-	flow  int64         // number of a flow record
-	sum   sql.NullInt64 // and what protects its text
+	index int      // of the part's states
+	flow  *flowRow // nil for an interval
 }
 
 // compare orders changes as they were recorded: of one commit, the ends come first.
@@ -233,13 +232,16 @@ func (r *Replay) add(updates []inventory.Update, c *change) ([]inventory.Update,
 		return append(updates, u), nil
 	}
 	var err error
-	if c.flow != 0 {
-		u.Fact, err = decodeFlow(c.text, c.sum)
+	spoiled := damage{place: c.place}
+	if c.flow != nil {
+		spoiled.flow = c.flow.id
+		u.Fact, err = c.flow.decode()
 	} else {
 		u.Fact, err = decode(c.ref.Kind, c.text)
 	}
 	if err != nil {
-		return nil, r.judge(fmt.Errorf("what %v became at %s: %w", c.ref, c.commit.Format(time.RFC3339Nano), &damage{place: c.place, flow: c.flow, err: err}))
+		spoiled.err = err
+		return nil, r.judge(fmt.Errorf("what %v became at %s: %w", c.ref, c.commit.Format(time.RFC3339Nano), &spoiled))
 	}
 	if c.ref.Kind == inventory.KindConversation {
 		if u.Ref = u.Fact.Ref(); !wanted(r.wants, u.Ref) {
@@ -297,12 +299,11 @@ func (r *Replay) nextFlow() error {
 		return nil
 	}
 	if r.flows.Next() {
-		var event, commit int64
-		c := &change{ref: inventory.Ref{Kind: inventory.KindConversation}, began: true}
-		if err := r.flows.Scan(&c.flow, &commit, &event, &c.text, &c.sum); err != nil {
+		c := &change{ref: inventory.Ref{Kind: inventory.KindConversation}, began: true, flow: &flowRow{}}
+		if err := r.flows.Scan(c.flow.into(&c.flow.text)...); err != nil {
 			return r.judge(err)
 		}
-		c.event, c.commit = moment(event), moment(commit)
+		c.event, c.commit = c.flow.times.event(), c.flow.times.commit()
 		r.flow = c
 	}
 	return r.judge(r.flows.Err())

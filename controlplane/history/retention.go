@@ -154,14 +154,21 @@ func raise(tx *sql.Tx, horizon string, to int64) error {
 // expire deletes some of the parts in which everything ended by a second, those that ended first, and says how many, and from
 // when on nothing of them was so, by either time.
 func (l *lives) expire(by int64, most int) (count int, last int64, err error) {
-	places, err := l.expired(by, most)
+	rows, err := l.expired(by, most)
 	if err != nil {
 		return 0, 0, err
 	}
-	for _, at := range places {
+	for _, row := range rows {
+		at := row.place
 		p, err := l.load(at)
 		if err != nil {
 			return 0, 0, err
+		}
+		if p.sealed != row.ended { // what has not ended is not deleted, whatever a row says that was damaged
+			if _, err := l.sql.deleteEnded.Exec(row.ended, at.life, at.part); err != nil {
+				return 0, 0, err
+			}
+			continue
 		}
 		for _, s := range p.states {
 			last = max(last, s.endCommit, s.until)
@@ -181,24 +188,30 @@ func (l *lives) expire(by int64, most int) (count int, last int64, err error) {
 			return 0, 0, err
 		}
 	}
-	return len(places), last, nil
+	return len(rows), last, nil
+}
+
+// endedRow says that everything in a part has ended by a second.
+type endedRow struct {
+	ended int64
+	place
 }
 
 // expired gives some of the parts in which everything ended by a second, those that ended first.
-func (l *lives) expired(by int64, most int) (places []place, err error) {
+func (l *lives) expired(by int64, most int) (all []endedRow, err error) {
 	rows, err := l.sql.expired.Query(by, most)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = rows.Close() }()
 	for rows.Next() {
-		var at place
-		if err := rows.Scan(&at.life, &at.part); err != nil {
+		var r endedRow
+		if err := rows.Scan(&r.ended, &r.life, &r.part); err != nil {
 			return nil, err
 		}
-		places = append(places, at)
+		all = append(all, r)
 	}
-	return places, rows.Err()
+	return all, rows.Err()
 }
 
 // forget deletes what the owners of objects, and the services that they are members of, are found by, where nothing of them is left.

@@ -36,6 +36,13 @@ func (s *Store) Run(ctx context.Context) error {
 	s.mu.Unlock()
 	s.nudge()
 
+	auditing, over := context.WithCancel(ctx)
+	audited := make(chan struct{})
+	go func() {
+		defer close(audited)
+		s.audit(auditing)
+	}()
+	defer func() { over(); <-audited }()
 	expire := time.NewTicker(min(s.cfg.Linger/10, 5*time.Second))
 	defer expire.Stop()
 	sweep := time.NewTimer(sweepAgain)
@@ -114,18 +121,21 @@ func (s *Store) gather(ctx context.Context) {
 // commit writes what is queued.
 func (s *Store) commit() error {
 	s.mu.Lock()
-	condemned := s.condemned
-	s.condemned = nil
+	condemned, suspects := s.condemned, s.suspects
+	s.condemned, s.suspects = nil, nil
 	s.mu.Unlock()
 	err := s.disk.reopen()
 	if err == nil {
 		err = s.takeOut(condemned)
 	}
+	if err == nil {
+		condemned, err = nil, s.judge(s.mend(suspects))
+	}
 
 	s.mu.Lock()
 	if err != nil {
 		defer s.mu.Unlock()
-		s.condemned = append(condemned, s.condemned...)
+		s.condemned, s.suspects = append(condemned, s.condemned...), append(suspects, s.suspects...)
 		s.fail(err)
 		s.levelOut()
 		return err

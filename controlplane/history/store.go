@@ -43,6 +43,8 @@ type Store struct {
 	failedFrom time.Time          // guarded by mu; commit time of the first change that is not on disk, while failure is set
 	dropped    uint64             // guarded by mu
 	condemned  []*damage          // guarded by mu; rows that the writer is to take out
+	suspects   []suspect          // guarded by mu; what the writer is to look at and mend
+	mended     uint64             // guarded by mu; places at which something was, since New
 	damage     error              // guarded by mu; the last that was found since New
 	damaged    uint64             // guarded by mu; rows that were taken out since New
 	inFlight   int                // guarded by mu; changes that the writer has taken and not written

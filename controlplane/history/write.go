@@ -4,7 +4,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"time"
 
 	"github.com/fabricscope/fabricscope/controlplane/flow"
@@ -37,7 +36,7 @@ func (s *statements) texts() []statement {
 		{&s.deleteSpan, `DELETE FROM span WHERE scope = ? AND node = ? AND begin = ? AND until = ? AND life = ? AND part = ?`},
 		{&s.insertEnded, `INSERT INTO ended VALUES (?, ?, ?)`},
 		{&s.deleteEnded, `DELETE FROM ended WHERE at = ? AND life = ? AND part = ?`},
-		{&s.expired, `SELECT life, part FROM ended WHERE at <= ? ORDER BY at, life, part LIMIT ?`},
+		{&s.expired, `SELECT at, life, part FROM ended WHERE at <= ? ORDER BY at, life, part LIMIT ?`},
 		{&s.forget, `DELETE FROM owner WHERE key = ?1 AND NOT EXISTS (SELECT 1 FROM life l WHERE l.life = owner.life)
 			AND NOT EXISTS (SELECT 1 FROM span s WHERE s.scope = 64 + owner.life)`},
 		{&s.numbering, `UPDATE numbering SET next_life = ?`},
@@ -244,12 +243,13 @@ func (b *batch) putFlow(it item) error {
 	if every := int64(b.d.flowInterval); every > 0 {
 		slot -= commit % every
 	}
-	_, err := b.sql.flow.Exec(c.ID, slot, nanos(it.Event), commit, nanos(c.First), nanos(c.Last), int64(c.Protocol),
+	times := flowTimes{slot, nanos(it.Event), commit, nanos(c.First), nanos(c.Last)}
+	_, err := b.sql.flow.Exec(c.ID, times[0], times[1], times[2], times[3], times[4], int64(c.Protocol),
 		c.Client.Address.String(), int64(c.Client.Port), c.Client.Identity.Cluster, c.Client.Identity.Namespace,
 		c.Client.Identity.Pod, c.Client.Identity.Service,
 		c.Server.Address.String(), int64(c.Server.Port), c.Server.Identity.Cluster, c.Server.Identity.Namespace,
 		c.Server.Identity.Pod, c.Server.Identity.Service,
-		int64(c.Forward.Packets), int64(c.Forward.Bytes), int64(c.Reverse.Packets), int64(c.Reverse.Bytes), string(it.text), int64(crc32.Checksum(it.text, sums)))
+		int64(c.Forward.Packets), int64(c.Forward.Bytes), int64(c.Reverse.Packets), int64(c.Reverse.Bytes), string(it.text), times.sum(it.text))
 	b.flowRows++
 	return err
 }
