@@ -109,7 +109,9 @@ func recordRandomly(s *history.Store, r *rand.Rand, now time.Time) {
 	late := now.Add(-time.Duration(r.IntN(20)) * time.Second)
 	event := []time.Time{now, late, {}}[r.IntN(3)]
 	p := pod(r.IntN(12), []string{"Pending", "Running"}[r.IntN(2)])
-	switch r.IntN(8) {
+	switch r.IntN(9) {
+	case 8:
+		s.Retain(inventory.KindPod, "blue", map[inventory.Ref]struct{}{p.Ref(): {}, pod(r.IntN(12), "").Ref(): {}}, now)
 	case 0:
 		s.Record(inventory.Ended(p.Ref(), event))
 	case 1, 2:
@@ -161,6 +163,11 @@ func TestEveryDurableKindSurvivesRestart(t *testing.T) {
 		t.Errorf("recording the same again: version %d, before %d", v, version)
 	}
 	s.Replace(inventory.KindPod, "green", nil, epoch.Add(time.Hour))
+	s.Record(inventory.Became(pod(30, "Running"), epoch.Add(time.Hour)))
+	s.Retain(inventory.KindPod, "blue", map[inventory.Ref]struct{}{pod(30, "Running").Ref(): {}}, epoch.Add(time.Hour))
+	if left := slices.Collect(s.Now().All(inventory.KindPod)); len(left) != 1 || left[0].Fact.Ref() != pod(30, "Running").Ref() {
+		t.Errorf("of all pods one was to be retained: %v", left)
+	}
 	s.Replace(inventory.KindPod, "blue", nil, epoch.Add(time.Hour))
 	if left := slices.Collect(s.Now().All(inventory.KindPod)); len(left) != 0 {
 		t.Errorf("pods after the replacement with none: %v", left)

@@ -208,41 +208,6 @@ func (s *Store) Record(changes ...inventory.Change) {
 	s.nudge()
 }
 
-// Replace makes facts everything that there is of a kind in a cluster ("" for the fabric),
-// as of at: what is new or different becomes so at that time, and what is missing ends,
-// marked as having ended at some time up to then.
-func (s *Store) Replace(kind inventory.Kind, cluster string, facts []inventory.Fact, at time.Time) {
-	items := make([]item, len(facts))
-	present := make(map[inventory.Ref]struct{}, len(facts))
-	for i, f := range facts {
-		items[i] = prepare(inventory.Became(f, at))
-		present[items[i].ref] = struct{}{}
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.admit(len(items)) {
-		return
-	}
-	var missing []inventory.Ref
-	s.current.root.ascend(inventory.Ref{Kind: kind, Cluster: cluster}, func(n *node) bool {
-		if n.ref.Kind != kind || n.ref.Cluster != cluster {
-			return false
-		}
-		if _, ok := present[n.ref]; !ok {
-			missing = append(missing, n.ref)
-		}
-		return true
-	})
-	commit := s.commitTime()
-	for _, r := range missing {
-		s.apply(item{ref: r, Entry: inventory.Entry{Event: at}}, commit)
-	}
-	for _, it := range items {
-		s.apply(it, commit)
-	}
-	s.nudge()
-}
-
 func prepare(c inventory.Change) item {
 	it := item{ref: c.Ref, Entry: inventory.Entry{Fact: c.Fact, Event: c.Event}, endKnown: true}
 	if c.Fact != nil {
@@ -338,6 +303,13 @@ func (s *Store) Now() inventory.View {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return view{root: s.current.snapshot(), version: s.version}
+}
+
+// snapshot gives the current state's root, which no later change touches.
+func (s *Store) snapshot() *node {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.current.snapshot()
 }
 
 // Subscribe gives the current state and the feed of every update after it, without gap or

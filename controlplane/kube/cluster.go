@@ -99,8 +99,7 @@ func (c *cluster) run(ctx context.Context) {
 			continue
 		}
 		list := cache.NewListWatchFromClient(client, r.name, metav1.NamespaceAll, fields.Everything())
-		reflector := c.reflector(ctx, r, &observed{ListWatch: list, observer: o})
-		running.Go(func() { reflector.RunWithContext(ctx) })
+		running.Go(func() { c.follow(ctx, r, list, o) })
 	}
 	running.Go(func() { c.followGateways(ctx, connection) })
 }
@@ -125,15 +124,15 @@ func restClient(cfg rest.Config, group schema.GroupVersion, connection *http.Cli
 	return rest.RESTClientForConfigAndClient(&cfg, connection)
 }
 
-// reflector follows a resource. It asks for lists as streams, and of a server that does not know that, in pages from
-// the server's cache. To ask for pages always would have etcd answer, at a version that the cache may not have
-// reached, so that the watch after it could be refused again and again.
-func (c *cluster) reflector(ctx context.Context, r resource, list cache.ListerWatcher) *cache.Reflector {
+// follow follows a resource until ctx ends. Its reflector asks for lists as streams, and of a server that does not know
+// that, in pages.
+func (c *cluster) follow(ctx context.Context, r resource, list *cache.ListWatch, o *observer) {
 	quiet := logr.Discard()
-	return cache.NewReflectorWithOptions(list, r.kind, r.store, cache.ReflectorOptions{
+	f := newFollowed(list, r.store, o)
+	f.run(ctx, cache.NewReflectorWithOptions(f, r.kind, f, cache.ReflectorOptions{
 		Name: c.name + "/" + r.name, Logger: &quiet, Clock: stoppingClock{done: ctx.Done()},
 		Backoff: &wait.Backoff{Duration: c.retry.min, Cap: c.retry.max, Steps: 100, Factor: 2, Jitter: 0.5},
-	})
+	}))
 }
 
 // stoppingClock is the real clock, except that no pause outlasts the end of the run.

@@ -104,6 +104,8 @@ type Sink interface {
 	Record(changes ...inventory.Change)
 	// Replace makes facts everything of a kind in a cluster: what is missing ends.
 	Replace(kind inventory.Kind, cluster string, facts []inventory.Fact, at time.Time)
+	// Retain ends everything of a kind in a cluster that is not there, as of at or some time before.
+	Retain(kind inventory.Kind, cluster string, there map[inventory.Ref]struct{}, at time.Time)
 	// Now gives what was recorded last, by which a change finds when it happened.
 	Now() inventory.View
 	// Until is when the last change was recorded, in this run or the one before; zero for none.

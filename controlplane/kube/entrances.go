@@ -147,7 +147,6 @@ func (p *part) Replace(objects []any, _ string) error {
 	}
 	p.owner.change(func() { p.objects, p.listed = fresh, true })
 	p.owner.level()
-	p.owner.cluster.health.complete(p.resource)
 	return nil
 }
 

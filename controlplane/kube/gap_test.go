@@ -1,6 +1,8 @@
 package kube
 
 import (
+	"maps"
+	"sync"
 	"testing"
 	"time"
 
@@ -11,12 +13,15 @@ import (
 
 // told is a sink that remembers the last change of each fact, and in what order they came.
 type told struct {
-	now     map[inventory.Ref]inventory.Fact
+	mu      sync.Mutex
+	now     map[inventory.Ref]inventory.Fact // guarded by mu
 	until   time.Time
-	changes []inventory.Change
+	changes []inventory.Change // guarded by mu
 }
 
 func (t *told) Record(changes ...inventory.Change) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	for _, c := range changes {
 		t.changes = append(t.changes, c)
 		if delete(t.now, c.Ref); c.Fact != nil {
@@ -24,10 +29,28 @@ func (t *told) Record(changes ...inventory.Change) {
 		}
 	}
 }
-func (t *told) Replace(inventory.Kind, string, []inventory.Fact, time.Time) {}
-func (t *told) Now() inventory.View                                         { return t }
-func (t *told) Until() time.Time                                            { return t.until }
-func (t *told) Version() uint64                                             { return 0 }
+
+func (t *told) Replace(k inventory.Kind, _ string, facts []inventory.Fact, _ time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	maps.DeleteFunc(t.now, func(r inventory.Ref, _ inventory.Fact) bool { return r.Kind == k })
+	for _, f := range facts {
+		t.now[f.Ref()] = f
+	}
+}
+
+func (t *told) Retain(k inventory.Kind, _ string, there map[inventory.Ref]struct{}, _ time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	maps.DeleteFunc(t.now, func(r inventory.Ref, _ inventory.Fact) bool {
+		_, ok := there[r]
+		return r.Kind == k && !ok
+	})
+}
+
+func (t *told) Now() inventory.View { return t }
+func (t *told) Until() time.Time    { return t.until }
+func (t *told) Version() uint64     { return 0 }
 func (t *told) All(inventory.Kind) func(func(inventory.Entry) bool) {
 	return func(func(inventory.Entry) bool) {}
 }
@@ -35,6 +58,8 @@ func (t *told) From(k inventory.Kind, _, _ string) func(func(inventory.Entry) bo
 	return t.All(k)
 }
 func (t *told) Get(r inventory.Ref) (inventory.Entry, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	f, ok := t.now[r]
 	return inventory.Entry{Fact: f}, ok
 }

@@ -113,7 +113,7 @@ func (c *cluster) followDynamic(ctx context.Context, name string, connection *ht
 		},
 	}
 	r := resource{name: name, kind: &unstructured.Unstructured{}, store: c.entrances.part(name)}
-	c.reflector(ctx, r, &observed{ListWatch: list, observer: o}).RunWithContext(ctx)
+	c.follow(ctx, r, list, o)
 	c.entrances.drop(name)
 }
 

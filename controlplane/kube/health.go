@@ -44,6 +44,7 @@ type health struct {
 type request struct {
 	optional bool
 	listed   bool
+	behind   bool // the watch has not sent yet what happened while all was listed
 	denied   bool // the credentials may not read it
 	err      error
 	garbled  bool      // err is about an answer that cannot be read
@@ -176,12 +177,17 @@ func (h *health) followed(resource string) {
 	}
 }
 
-// complete notes that everything of the resource is known.
+// complete notes that everything of the resource was listed.
 func (h *health) complete(resource string) {
 	h.update(resource, func(r *request) {
 		r.settle()
-		*r = request{optional: r.optional, listed: true, heard: h.now()}
+		*r = request{optional: r.optional, listed: true, behind: true, heard: h.now()}
 	})
+}
+
+// caughtUp notes that what happened while the resource was listed is known, too.
+func (h *health) caughtUp(resource string) {
+	h.update(resource, func(r *request) { r.behind = false })
 }
 
 // settle ends the doubt about a resumed watch, one way or the other.
@@ -245,7 +251,7 @@ func (h *health) judge(fact *inventory.Cluster) (heard time.Time, why string) {
 		case r.err != nil && fact.State != unreachable:
 			fact.State, fact.Message = unreachable, h.from.origin.blame(r.err)
 			why = fact.Message
-		case !r.listed || r.resumed != nil:
+		case !r.listed || r.behind || r.resumed != nil:
 			if fact.State == synced {
 				fact.State, why = connecting, name+": listed anew, the watch could not go on"
 			}

@@ -122,7 +122,6 @@ func (m *members) Replace(objects []any, _ string) error {
 		}
 	}
 	m.cluster.sink.Replace(inventory.KindMember, m.cluster.name, facts, m.cluster.now())
-	m.cluster.health.complete("endpointslices")
 	return nil
 }
 

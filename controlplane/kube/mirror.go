@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/tools/cache"
 
 	"github.com/fabricscope/fabricscope/controlplane/inventory"
 )
@@ -56,27 +58,72 @@ func (m *mirror) Delete(object any) error {
 	return nil
 }
 
+// Transformer implements cache.TransformingStore: of what is listed only what it means is kept until all of it has come.
+func (m *mirror) Transformer() cache.TransformFunc {
+	return func(object any) (any, error) {
+		o, ok := object.(runtime.Object)
+		if !ok {
+			return nil, fmt.Errorf("%s: listed a %T", m.resource, object)
+		}
+		return &sighting{Change: m.change(m.cluster.sink.Now(), o, m.cluster.now())}, nil
+	}
+}
+
+// sighting is what an object that was listed means. A reflector takes it for the object.
+type sighting struct {
+	inventory.Change
+	recorded bool
+}
+
+// GetObjectKind implements runtime.Object.
+func (s *sighting) GetObjectKind() schema.ObjectKind { return schema.EmptyObjectKind }
+
+// DeepCopyObject implements runtime.Object.
+func (s *sighting) DeepCopyObject() runtime.Object {
+	c := *s
+	return &c
+}
+
+// part implements partial: what is listed is on its way to the disk while the rest is still asked for.
+func (m *mirror) part(objects []runtime.Object) error {
+	changes := make([]inventory.Change, len(objects))
+	for i, o := range objects {
+		s, ok := o.(*sighting)
+		if !ok {
+			return fmt.Errorf("%s: listed a %T", m.resource, o)
+		}
+		changes[i], s.recorded = s.Change, true
+	}
+	m.cluster.sink.Record(changes...)
+	return nil
+}
+
+// portion is how many changes of a list are recorded at once, so that not all wait for the disk in memory.
+const portion = 1000
+
 // Replace implements cache.ReflectorStore. What changed while nobody watched goes in first, with its
 // own times.
 func (m *mirror) Replace(objects []any, _ string) error {
 	m.cluster.metrics.events.WithLabelValues(m.cluster.name, m.resource, "list").Inc()
-	at, known := m.cluster.now(), m.cluster.sink.Now()
-	changes := make([]inventory.Change, 0, len(objects))
-	facts := make([]inventory.Fact, 0, len(objects))
+	at := m.cluster.now()
+	there := make(map[inventory.Ref]struct{}, len(objects))
+	changes := make([]inventory.Change, 0, portion)
 	for _, object := range objects {
-		o, ok := object.(runtime.Object)
+		s, ok := object.(*sighting)
 		if !ok {
 			return fmt.Errorf("%s: listed a %T", m.resource, object)
 		}
-		c := m.change(known, o, at)
-		changes = append(changes, c)
-		if c.Fact != nil {
-			facts = append(facts, c.Fact)
+		there[s.Ref] = struct{}{}
+		if s.recorded {
+			continue
+		}
+		if changes = append(changes, s.Change); len(changes) == portion {
+			m.cluster.sink.Record(changes...)
+			changes = changes[:0]
 		}
 	}
 	m.cluster.sink.Record(changes...)
-	m.cluster.sink.Replace(m.mapping.kind(), m.cluster.name, facts, at)
-	m.cluster.health.complete(m.resource)
+	m.cluster.sink.Retain(m.mapping.kind(), m.cluster.name, there, at)
 	return nil
 }
 

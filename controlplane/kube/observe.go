@@ -10,10 +10,8 @@ import (
 	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
-	"k8s.io/client-go/tools/cache"
 )
 
 // observer tells the health of a cluster how the requests for one resource go. It looks at
@@ -99,39 +97,6 @@ func (o *observer) broke(ctx context.Context, err error) {
 	}
 }
 
-// observed is the list and watch of a resource.
-type observed struct {
-	*cache.ListWatch
-	observer *observer
-}
-
-// ListWithContext implements cache.ListerWithContext.
-func (o *observed) ListWithContext(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
-	o.observer.cluster.health.listing(o.observer.resource)
-	list, err := o.ListWatch.ListWithContext(ctx, options)
-	if err != nil {
-		o.observer.refused(ctx, err)
-		return nil, err
-	}
-	slimList(list)
-	return list, nil
-}
-
-// WatchWithContext implements cache.WatcherWithContext.
-func (o *observed) WatchWithContext(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
-	if initial(options) {
-		o.observer.cluster.health.listing(o.observer.resource)
-	}
-	w, err := o.ListWatch.WatchWithContext(ctx, options)
-	if err != nil {
-		if o.observer.cluster.health.lists(o.observer.resource) { // else it is asked for in another way, and that tells
-			o.observer.refused(ctx, err)
-		}
-		return nil, err
-	}
-	return newWatched(ctx, w, o.observer), nil
-}
-
 // watched is a watch whose first event after an outage is looked at: a server that has
 // forgotten where the watch broke off answers, and then says so in an event.
 type watched struct {
@@ -141,11 +106,12 @@ type watched struct {
 	stop    sync.Once
 }
 
-// newWatched passes events on until w ends or Stop is called.
-func newWatched(ctx context.Context, w watch.Interface, o *observer) *watched {
+// newWatched passes events on until w ends or Stop is called, and calls ended then.
+func newWatched(ctx context.Context, w watch.Interface, o *observer, ended func()) *watched {
 	out := &watched{Interface: w, events: make(chan watch.Event), stopped: make(chan struct{})}
 	go func() {
 		defer close(out.events)
+		defer ended()
 		for e := range w.ResultChan() {
 			switch {
 			case e.Type != watch.Error:

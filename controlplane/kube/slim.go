@@ -7,8 +7,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// slim takes from an object, as soon as it is decoded, what no fact is made of. Until the last object of a
-// list has come all are kept; a pod's manifest is several times what is used of it.
+// slim takes from an object, as soon as it is decoded, what no fact is made of. A pod's manifest is several times what is
+// used of it.
 func slim(object runtime.Object) {
 	if o, err := meta.Accessor(object); err == nil {
 		o.SetManagedFields(nil)
@@ -49,14 +49,6 @@ func slimPod(o *corev1.Pod) {
 
 func slimContainer(c corev1.ContainerStatus) corev1.ContainerStatus {
 	return corev1.ContainerStatus{State: c.State, LastTerminationState: c.LastTerminationState, RestartCount: c.RestartCount, Name: c.Name}
-}
-
-// slimList does so for every object of a list.
-func slimList(list runtime.Object) {
-	_ = meta.EachListItem(list, func(o runtime.Object) error { // the callback has no error, and a list is one
-		slim(o)
-		return nil
-	})
 }
 
 // initial says whether a watch begins with everything there is.
