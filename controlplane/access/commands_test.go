@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fabricscope/fabricscope/controlplane/access"
 	"github.com/fabricscope/fabricscope/controlplane/cli"
 	"github.com/fabricscope/fabricscope/controlplane/inventory"
 	"github.com/fabricscope/fabricscope/controlplane/publish/gnmi/gnmitest/shop"
@@ -38,7 +39,8 @@ func TestNoByteOfAnotherByCommand(t *testing.T) {
 		"findings -o wide": "mine/svc", "findings -o json": "mine/svc", "findings -o json " + at: "mine/svc",
 		"switches -o json": "", "links -o json": "", "accounting -o json": "",
 		"timeline pod mine/mine-1 --since 10m": "mine-1", "timeline service mine/svc --since 10m": "mine",
-		"diff " + at + " -o json": "", "port leaf1 swp3 -o json": "", "get / --target *": "uid-mine", "get /kubernetes " + at: "uid-mine",
+		"diff " + at + " -o json": "", "port leaf1 swp3 -o json": "", "impact --switch leaf1": "", "impact --node worker1 -o json": "", "impact --port leaf1/swp3": "",
+		"get / --target *": "uid-mine", "get /kubernetes " + at: "uid-mine",
 		"export flows": "uid-mine", "export flows --format parquet": "uid-mine",
 	} {
 		for _, who := range []string{"tenant", "root"} {
@@ -56,6 +58,24 @@ func TestNoByteOfAnotherByCommand(t *testing.T) {
 				t.Errorf("%s as %s: status %d:\n%s", line, who, status, &out)
 			}
 		}
+	}
+}
+
+// TestSharedClustersTellWhatIsOld: who sees the clusters beside a namespace is told that what is shown of it may be of long ago,
+// without the nodes.
+func TestSharedClustersTellWhatIsOld(t *testing.T) {
+	g := prepare(t, access.Off).withUsers(t, user(t, "tenant", "pw"))
+	g.cfg.Readers = []access.Reader{{Name: "mine", Users: []string{"tenant"}, Namespaces: []string{"mine"},
+		Shared: []string{"/kubernetes/clusters/cluster"}, Hidden: []string{"/kubernetes/clusters/cluster/nodes"}}}
+	g.facts = rivals()
+	g.start(t)
+	var out bytes.Buffer
+	if status := g.command(t, t.Context(), "tenant", &out, "pods"); status != 0 || !strings.Contains(out.String(), "Cluster green is unreachable") {
+		t.Errorf("status %d:\n%s", status, &out)
+	}
+	out.Reset()
+	if g.command(t, t.Context(), "tenant", &out, "get", "/kubernetes"); strings.Contains(out.String(), "/nodes/") || strings.Contains(out.String(), "uid=uid-rival]") {
+		t.Errorf("a node or another's pod is told:\n%s", &out)
 	}
 }
 
