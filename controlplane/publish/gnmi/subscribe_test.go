@@ -5,6 +5,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
@@ -154,12 +155,25 @@ func TestSubscribeErrors(t *testing.T) {
 	}
 	poll := &gpb.SubscribeRequest{Request: &gpb.SubscribeRequest_Poll{Poll: &gpb.Poll{}}}
 	stream := request(api.SubscriptionListModeSTREAM(), subscribe("/fabric/links", api.SubscriptionModeON_CHANGE()))
+	polled, nothing := request(api.SubscriptionListModePOLL(), subscribe("/fabric/links")), &gpb.SubscribeRequest{}
+	large := strings.Repeat("x", 10<<20)
 	for name, test := range map[string]struct {
 		requests []*gpb.SubscribeRequest
 		code     codes.Code
 		word     string
 	}{
 		"no list":            {[]*gpb.SubscribeRequest{poll}, codes.InvalidArgument, "first message"},
+		"nothing at first":   {[]*gpb.SubscribeRequest{nothing}, codes.InvalidArgument, "first message"},
+		"nothing for a list": {[]*gpb.SubscribeRequest{{Request: &gpb.SubscribeRequest_Subscribe{}}}, codes.InvalidArgument, "empty"},
+		"nothing for a poll": {[]*gpb.SubscribeRequest{polled, nothing}, codes.InvalidArgument, "polls"},
+		"a second poll list": {[]*gpb.SubscribeRequest{polled, polled}, codes.InvalidArgument, "second"},
+		"another mode":       {[]*gpb.SubscribeRequest{list(gpb.SubscriptionList_STREAM, &gpb.Subscription{Path: &gpb.Path{}, Mode: 9})}, codes.InvalidArgument, "9"},
+		"another encoding":   {[]*gpb.SubscribeRequest{request(api.SubscriptionListModeONCE(), subscribe("/fabric"), api.EncodingBYTES())}, codes.Unimplemented, "BYTES"},
+		"no such target":     {[]*gpb.SubscribeRequest{request(api.SubscriptionListModeONCE(), subscribe("/interfaces"), api.Target("leaf9"))}, codes.NotFound, "leaf9"},
+		"part of a target":   {[]*gpb.SubscribeRequest{request(api.SubscriptionListModeONCE(), subscribe("/interfaces"), api.Target("leaf*"))}, codes.NotFound, "leaf*"},
+		"names of modules":   {[]*gpb.SubscribeRequest{request(api.SubscriptionListModeONCE(), subscribe("/fabricscope-fabric:fabric"))}, codes.InvalidArgument, "fabricscope-fabric:fabric"},
+		"10 MiB":             {[]*gpb.SubscribeRequest{request(api.SubscriptionListModeONCE(), subscribe("/fabric/switches/switch[name="+large+"]"))}, codes.ResourceExhausted, "larger than max"},
+		"10,000 paths":       {[]*gpb.SubscribeRequest{list(gpb.SubscriptionList_ONCE, make([]*gpb.Subscription, 10000)...)}, codes.ResourceExhausted, "10000 paths"},
 		"an empty list":      {[]*gpb.SubscribeRequest{list(gpb.SubscriptionList_ONCE)}, codes.InvalidArgument, "empty"},
 		"a second list":      {[]*gpb.SubscribeRequest{stream, stream}, codes.InvalidArgument, "second"},
 		"a poll of a stream": {[]*gpb.SubscribeRequest{stream, poll}, codes.InvalidArgument, "POLL"},
@@ -175,7 +189,7 @@ func TestSubscribeErrors(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, r := range test.requests {
-				if err := call.Send(r); err != nil {
+				if err := call.Send(r); err != nil && !errors.Is(err, io.EOF) { // refused already: receiving tells why
 					t.Fatal(err)
 				}
 			}
