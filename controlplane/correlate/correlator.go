@@ -301,7 +301,8 @@ func (c *Correlator) identify(conv *flow.Conversation, there, back *path) []inve
 	attached := slices.Concat(c.sightings(client, there), c.sightings(server, back))
 	clientBefore, serverBefore := before.ends(conv)
 	clientNow, serverNow, final := c.index.resolveBoth(client, server)
-	conv.Client.Identity, conv.Server.Identity = better(clientBefore, clientNow), better(serverBefore, serverNow)
+	conv.Client.Identity = better(clientBefore, clientNow, c.index.remembers(client.address, clientBefore))
+	conv.Server.Identity = better(serverBefore, serverNow, c.index.remembers(server.address, serverBefore))
 	if !final {
 		asked = 0
 	}
@@ -309,8 +310,9 @@ func (c *Correlator) identify(conv *flow.Conversation, there, back *path) []inve
 	return attached
 }
 
-// better keeps what was known of an end when its pod has gone or left its service since.
-func better(before, now flow.Identity) flow.Identity {
+// better keeps what was known of an end when its pod has left its service since, or has gone so long ago that it is not remembered
+// any more. While it is remembered, another answer knows more: of who got an address is often heard after its first packets.
+func better(before, now flow.Identity, remembered bool) flow.Identity {
 	switch {
 	case before.PodUID == "":
 		return now
@@ -323,6 +325,8 @@ func better(before, now flow.Identity) flow.Identity {
 		if now.Switch == "" {
 			now.Switch, now.Port = before.Switch, before.Port
 		}
+		return now
+	case remembered:
 		return now
 	}
 	return before

@@ -42,6 +42,10 @@ type podSpan struct {
 	inventory.Pod
 	from, to time.Time // to is zero while it lives
 	placed   time.Time // when it was first known to be on a node; zero until then
+
+	// addressed is when it got its addresses, as far as that was seen: a pod may wait for a node while another has
+	// what will be its address. Zero where it had them when it was seen first.
+	addressed time.Time
 }
 
 // node is a node with its addresses sorted by what they are for.
@@ -191,7 +195,8 @@ func (x *index) updatePod(r inventory.Ref, e inventory.Entry) {
 		}
 		return
 	}
-	if span == nil {
+	known := span != nil
+	if !known {
 		span = &podSpan{from: p.Created}
 		x.pods[r] = span
 	}
@@ -204,6 +209,9 @@ func (x *index) updatePod(r inventory.Ref, e inventory.Entry) {
 		span.placed = e.Event
 	}
 	old := span.IPs
+	if known && len(old) == 0 && len(p.IPs) > 0 {
+		span.addressed = e.Event
+	}
 	span.Pod = p
 	x.touch(old...)
 	x.touch(p.IPs...)

@@ -16,6 +16,12 @@ import (
 // may disagree before a pod is held not to have been there.
 const slack = 5 * time.Second
 
+// second is what the API cuts times to.
+const second = time.Second
+
+// guess begins the reason why it may have been another pod.
+const guess = "a guess: "
+
 // side is what a conversation says of one of its ends.
 type side struct {
 	party
@@ -85,6 +91,11 @@ func (x *index) resolve(s side) (id flow.Identity, final bool) {
 	return id, final
 }
 
+// remembers says whether the pod of an identity is known to have had an address, now or not long ago.
+func (x *index) remembers(a netip.Addr, id flow.Identity) bool {
+	return slices.ContainsFunc(x.byAddress[a], func(p *podSpan) bool { return p.Cluster == id.Cluster && p.UID == id.PodUID })
+}
+
 // alive keeps the pods that were there when the packets passed.
 func (x *index) alive(spans []*podSpan, s side) []*podSpan {
 	var fit []*podSpan
@@ -107,10 +118,13 @@ func (x *index) pod(fit []*podSpan, s side) flow.Identity {
 	p := fit[0]
 	id := flow.Identity{Cluster: p.Cluster, Namespace: p.Namespace, Pod: p.Name, PodUID: p.UID, Workload: p.Workload.String(),
 		Node: p.Node, Service: x.servicesOf(p, s)}
-	if others := fit[1:]; len(others) > 0 {
-		if others[0].overlap(s.from, s.to) == p.overlap(s.from, s.to) {
-			id.Why = fmt.Sprintf("a guess: the address was also that of %s/%s", others[0].Namespace, others[0].Name)
-		}
+	switch others := fit[1:]; {
+	case len(others) > 0 && others[0].overlap(s.from, s.to) == p.overlap(s.from, s.to):
+		id.Why = fmt.Sprintf(guess+"the address was also that of %s/%s", others[0].Namespace, others[0].Name)
+	case p.endedBefore(s.from):
+		id.Why = guess + "the pod had ended before, and nobody else is known to have got its address by then"
+	case !s.to.IsZero() && p.from.Sub(s.to) > second:
+		id.Why = guess + "the pod was created after, and nobody else is known to have had its address then"
 	}
 	for _, a := range x.nodeOfPod(p).Addresses {
 		if x.locate(&id, a) {
@@ -120,10 +134,21 @@ func (x *index) pod(fit []*podSpan, s side) flow.Identity {
 	return id
 }
 
-// overlap is for how long the pod lived within the given time.
+// endedBefore says for certain: an end on the second may have been cut to it.
+func (p *podSpan) endedBefore(t time.Time) bool {
+	end := p.to
+	if end.Nanosecond() == 0 {
+		end = end.Add(second)
+	}
+	return !p.to.IsZero() && t.After(end)
+}
+
+// overlap is for how long the pod had its address within the given time.
 func (p *podSpan) overlap(from, to time.Time) time.Duration {
-	if p.from.After(from) {
-		from = p.from
+	for _, began := range []time.Time{p.from, p.addressed} {
+		if began.After(from) {
+			from = began
+		}
 	}
 	if !p.to.IsZero() && p.to.Before(to) {
 		to = p.to
