@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -52,17 +53,31 @@ func (g *Guard) write(ctx context.Context, r *record, err error) {
 	if g.audit == nil {
 		return
 	}
+	c, refused := ctx.Value(claimKey{}).(claim)
+	if p, ok := peer.FromContext(ctx); ok && refused && !g.tells(p.Addr) {
+		return
+	}
 	attrs := append(g.whoAsked(ctx, r), slog.Int("messages", r.sent), slog.Int64("leaves", r.leaves.Load()))
 	if r.records != "" {
 		attrs = append(attrs, slog.String("records", r.records))
 	}
 	attrs = append(attrs, slog.String("code", status.Code(err).String()), slog.Duration("took", time.Since(r.began)))
 	what := "read"
-	if c, ok := ctx.Value(claimKey{}).(claim); ok {
+	if refused {
 		what = "refused"
 		attrs = append(attrs, c.told(err)...)
 	}
 	g.writeLine(ctx, what, attrs)
+}
+
+// tells says whether one more who was refused is told of: anybody can be as often as he wants, and would have the files of others'
+// reading moved away.
+func (g *Guard) tells(from net.Addr) bool {
+	if g.strays.allow(from) {
+		return true
+	}
+	g.metrics.unaudited.WithLabelValues("limited").Inc()
+	return false
 }
 
 // told gives what the log says of somebody who was refused.

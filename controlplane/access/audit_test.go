@@ -94,6 +94,7 @@ func TestAuditOfThoseRefused(t *testing.T) {
 	g.cfg.Audit = g.path("audit")
 	g.start(t)
 	expired := g.clients.sign(t, &x509.Certificate{Subject: pkix.Name{CommonName: "late"}, NotBefore: time.Now().Add(-2 * time.Hour), NotAfter: time.Now().Add(-time.Hour)})
+	began := time.Now()
 	g.ask(t)
 	g.ask(t, newAuthority(t, "clients").client(t, me))
 	g.ask(t, expired)
@@ -114,6 +115,14 @@ func TestAuditOfThoseRefused(t *testing.T) {
 			b, err := os.ReadFile(g.cfg.Audit)
 			return err == nil && pattern.Match(b)
 		})
+	}
+	until(t, "no more of them are told of", func() bool {
+		g.ask(t)
+		return g.counted(t, "fabricscope_access_audit_failures_total", "limited") > 0
+	})
+	log, err := os.ReadFile(g.cfg.Audit)
+	if n := strings.Count(string(log), `"by":"nothing"`); err != nil || n > 11+int(time.Since(began)/time.Second) {
+		t.Errorf("%d lines of the log are of one address: %v", n, err)
 	}
 	if n, c := g.counted(t, handshakes, "nothing"), g.counted(t, handshakes, "certificate"); n == 0 || c < 2 {
 		t.Errorf("%v handshakes without a certificate, %v with a bad one", n, c)

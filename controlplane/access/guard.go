@@ -10,13 +10,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/netip"
 	"os"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/singleflight"
-	"golang.org/x/time/rate"
 	"google.golang.org/grpc/authz"
 )
 
@@ -33,6 +31,7 @@ type Guard struct {
 	hashing  *hashing
 	logins   singleflight.Group // that are being checked
 	failures limiter
+	strays   limiter // who was refused and told of
 	open     openStreams
 	audit    *auditLog // nil for none
 	files    []watched
@@ -58,7 +57,7 @@ func New(cfg Config, deps Deps) (*Guard, error) {
 			return nil, fmt.Errorf("access: %w", err)
 		}
 	}
-	g := &Guard{cfg: cfg, log: deps.Log, now: deps.Now, failures: limiter{from: map[netip.Addr]*rate.Limiter{}},
+	g := &Guard{cfg: cfg, log: deps.Log, now: deps.Now, failures: newLimiter(), strays: newLimiter(),
 		open: openStreams{all: map[*knownStream]struct{}{}}}
 	if err := g.read(); err != nil {
 		return nil, fmt.Errorf("access: %w", err)

@@ -31,7 +31,7 @@ func (h handshakes) Clone() credentials.TransportCredentials {
 	return handshakes{h.TransportCredentials.Clone(), h.guard}
 }
 
-// refuseHandshake tells of a client without a good certificate. Others, as those who speak no TLS and who only look
+// refuseHandshake tells of a client without a good certificate, of one address not more often than logins may fail. Others, as those who speak no TLS and who only look
 // whether the port is open, are counted.
 func (g *Guard) refuseHandshake(from net.Addr, err error) {
 	c := claim{by: "nothing"}
@@ -45,6 +45,9 @@ func (g *Guard) refuseHandshake(from net.Addr, err error) {
 		return
 	}
 	g.metrics.handshakes.WithLabelValues(c.by).Inc()
+	if !g.tells(from) {
+		return
+	}
 	g.log.Warn("a client without a good certificate is refused", "peer", from.String(), "claims", bounded(c.names), "error", err)
 	if g.audit == nil {
 		return

@@ -15,11 +15,13 @@ const (
 	maxAddresses   = 4096
 )
 
-// limiter counts failed logins by the address that they come from.
+// limiter counts failed logins, or handshakes, by the address that they come from.
 type limiter struct {
 	mu   sync.Mutex
 	from map[netip.Addr]*rate.Limiter // guarded by mu
 }
+
+func newLimiter() limiter { return limiter{from: map[netip.Addr]*rate.Limiter{}} }
 
 // origin is what counts as one address: of IPv6 a whole /64.
 func origin(addr net.Addr) netip.Addr {

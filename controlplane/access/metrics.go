@@ -29,7 +29,7 @@ func newMetrics(g *Guard, r prometheus.Registerer) (*metrics, error) {
 	}), ended: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "fabricscope_access_ended_streams_total", Help: "Streams that ended because their callers may not call any more, by status.",
 	}, []string{"code"}), unaudited: prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "fabricscope_access_audit_failures_total", Help: "Lines that the audit log does not have, by why: failed to be written, or the queue was full.",
+		Name: "fabricscope_access_audit_failures_total", Help: "Lines that the audit log does not have, by why: failed to be written, the queue was full, or limited, as too many were refused from an address.",
 	}, []string{"why"})}
 	if r == nil {
 		return m, nil
