@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -56,7 +55,7 @@ func diffCommand(o *options) *cobra.Command {
 
 // differences asks for both moments and compares the answers.
 func (f *filters) differences(ctx context.Context, o *options, to time.Time) ([]difference, error) {
-	var states [2]map[string]line
+	var states [2]map[thingID]line
 	for i, at := range []time.Time{o.at, to} {
 		then := *o
 		then.at = at
@@ -67,58 +66,68 @@ func (f *filters) differences(ctx context.Context, o *options, to time.Time) ([]
 		f.warnOfClusters(&then, data)
 		states[i] = f.lines(data)
 	}
-	var list []difference
-	keys := maps.Clone(states[0])
-	maps.Copy(keys, states[1])
-	for _, key := range slices.Sorted(maps.Keys(keys)) {
-		was, before := states[0][key]
-		is, after := states[1][key]
-		d := difference{Change: "changed", Kind: keys[key].kind, Cluster: keys[key].cluster, Namespace: keys[key].namespace, Name: keys[key].name,
-			Was: was.text, Is: is.text}
-		switch {
-		case !before:
-			d.Change = "added"
-		case !after:
-			d.Change = "removed"
-		case was.text == is.text:
-			continue
-		}
-		list = append(list, d)
-	}
-	slices.SortStableFunc(list, func(a, b difference) int {
-		return cmp.Or(cmp.Compare(a.Cluster, b.Cluster), cmp.Compare(a.Namespace, b.Namespace))
-	})
-	return list, nil
+	return compared(states[0], states[1]), nil
 }
 
-// line is a thing with what matters of its state.
-type line struct{ kind, cluster, namespace, name, text string }
+// compared gives how things differ, by cluster, namespace, kind and key.
+func compared(was, is map[thingID]line) []difference {
+	type identified struct {
+		id thingID
+		difference
+	}
+	var list []identified
+	add := func(change string, id thingID, named, was, is line) {
+		list = append(list, identified{id, difference{Change: change, Kind: id.kind, Cluster: id.cluster,
+			Namespace: named.namespace, Name: named.name, Was: was.text, Is: is.text}})
+	}
+	for id, before := range was {
+		switch after, there := is[id]; {
+		case !there:
+			add("removed", id, before, before, line{})
+		case before.text != after.text:
+			add("changed", id, after, before, after)
+		}
+	}
+	for id, after := range is {
+		if _, before := was[id]; !before {
+			add("added", id, after, line{}, after)
+		}
+	}
+	slices.SortFunc(list, func(a, b identified) int {
+		return cmp.Or(cmp.Compare(a.Cluster, b.Cluster), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.id.key, b.id.key))
+	})
+	var differences []difference
+	for _, d := range list {
+		differences = append(differences, d.difference)
+	}
+	return differences
+}
 
-// lines describes everything that the filters admit, by a key that stays.
-func (f *filters) lines(data *branch) map[string]line {
-	all := map[string]line{}
-	add := func(key string, l line) { all[l.kind+" "+l.cluster+" "+key] = l }
+// thingID tells a thing from others, at any moment.
+type thingID struct{ kind, cluster, key string }
+
+// line is a thing with what matters of its state.
+type line struct{ namespace, name, text string }
+
+// lines describes everything that the filters admit.
+func (f *filters) lines(data *branch) map[thingID]line {
+	all := map[thingID]line{}
+	add := func(id thingID, l line) { all[id] = l }
 	for _, p := range f.pods(readPods(data)) {
 		var at []string
 		for _, a := range p.Attachments {
 			at = append(at, a.Switch+"/"+a.Port)
 		}
-		state := "not ready"
-		if p.Ready {
-			state = "ready"
-		}
-		add(p.UID, line{"pod", p.Cluster, p.Namespace, p.Name, strings.Join(slices.DeleteFunc([]string{state, strings.Join(p.IPs, ","),
-			p.Node, strings.Join(at, "+")}, func(s string) bool { return s == "" }), " ")})
+		add(thingID{"pod", p.Cluster, p.UID}, line{p.Namespace, p.Name, strings.Join(slices.DeleteFunc([]string{readiness(p.Ready),
+			strings.Join(p.IPs, ","), p.Node, strings.Join(at, "+")}, func(s string) bool { return s == "" }), " ")})
 	}
 	for _, s := range f.services(readServices(data)) {
 		text := strings.Join([]string{s.Type, joined(s.VIPs, func(v vip) string { return v.Address }), joined(s.Ports, servicePort.String)}, " ")
-		add(s.Namespace+"/"+s.Name, line{"service", s.Cluster, s.Namespace, s.Name, text})
+		name := s.Namespace + "/" + s.Name
+		add(thingID{"service", s.Cluster, name}, line{s.Namespace, s.Name, text})
 		for _, m := range s.Members {
-			state := "not ready"
-			if m.Ready {
-				state = "ready"
-			}
-			add(s.Namespace+"/"+s.Name+"/"+m.Address+m.PodUID, line{"member", s.Cluster, s.Namespace, s.Name, strings.TrimSpace(m.Pod+" "+m.Address) + " " + state})
+			add(thingID{"member", s.Cluster, name + "/" + m.Address + m.PodUID},
+				line{s.Namespace, s.Name, strings.TrimSpace(m.Pod+" "+m.Address) + " " + readiness(m.Ready)})
 		}
 	}
 	if !f.things() {
@@ -127,18 +136,22 @@ func (f *filters) lines(data *branch) map[string]line {
 	return all
 }
 
+func readiness(ready bool) string {
+	if ready {
+		return "ready"
+	}
+	return "not ready"
+}
+
 // things says that what is asked about has no nodes and cables.
 func (f *filters) things() bool { return f.namespace+f.service+f.pod+f.selectorText != "" }
 
 // infrastructure describes nodes, links and endpoints.
-func (f *filters) infrastructure(data *branch, add func(string, line)) {
+func (f *filters) infrastructure(data *branch, add func(thingID, line)) {
 	for _, c := range data.each("kubernetes", "clusters", "cluster") {
 		for _, n := range c.each("nodes", "node") {
 			s := n.in("state")
-			text := "not ready"
-			if s.truth("ready") {
-				text = "ready"
-			}
+			text := readiness(s.truth("ready"))
 			if s.truth("unschedulable") {
 				text += ", unschedulable"
 			}
@@ -146,7 +159,7 @@ func (f *filters) infrastructure(data *branch, add func(string, line)) {
 				text += ", " + strings.Join(problems, ", ")
 			}
 			if strings.Contains(c.key("name"), f.cluster) {
-				add(n.key("name"), line{"node", c.key("name"), "", n.key("name"), text})
+				add(thingID{"node", c.key("name"), n.key("name")}, line{"", n.key("name"), text})
 			}
 		}
 	}
@@ -155,16 +168,16 @@ func (f *filters) infrastructure(data *branch, add func(string, line)) {
 	}
 	for _, l := range readLinks(data) {
 		name := l.A.String() + ">" + l.B.String()
-		add(name, line{"link", "", "", name, "up"})
+		add(thingID{"link", "", name}, line{"", name, "up"})
 	}
 	for _, s := range readSwitches(data) {
 		for _, p := range s.Ports {
 			name := s.Name + "/" + p.Name
-			add(name, line{"port", "", "", name, p.status()})
+			add(thingID{"port", "", name}, line{"", name, p.status()})
 		}
 	}
 	for _, e := range readEndpoints(data) {
-		add(e.Address+e.Switch+e.Port, line{"endpoint", "", "", e.Address, e.Switch + "/" + e.Port + " " + e.MAC})
+		add(thingID{"endpoint", "", e.Address + e.Switch + e.Port}, line{"", e.Address, e.Switch + "/" + e.Port + " " + e.MAC})
 	}
 }
 
