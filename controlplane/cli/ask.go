@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"strings"
+	"time"
 
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
 	"github.com/openconfig/gnmi/proto/gnmi_ext"
@@ -149,10 +151,19 @@ func (o *options) list(mode gpb.SubscriptionList_Mode, paths []string) *gpb.Subs
 	return list
 }
 
-// request asks by the event time of --at, or for now: docs/formats/gnmi.md has the extension.
+// request asks by the event time of --at, with --as-known by its commit time, or for now: docs/formats/gnmi.md has the extensions.
 func (o *options) request(list *gpb.SubscriptionList) (*gpb.SubscribeRequest, error) {
 	req := &gpb.SubscribeRequest{Request: &gpb.SubscribeRequest_Subscribe{Subscribe: list}}
 	if o.at.IsZero() {
+		return req, nil
+	}
+	if o.asKnown {
+		last := time.Unix(0, math.MaxInt64)
+		if o.at.Before(last) {
+			last = o.at
+		}
+		then := &gnmi_ext.History{Request: &gnmi_ext.History_SnapshotTime{SnapshotTime: last.UnixNano()}}
+		req.Extension = []*gnmi_ext.Extension{{Ext: &gnmi_ext.Extension_History{History: then}}}
 		return req, nil
 	}
 	msg, err := proto.Marshal(timestamppb.New(o.at))
@@ -187,10 +198,10 @@ func (o *options) explain(err error) error {
 		if o.atText == "" {
 			return fail("%s", s.Message())
 		}
-		return fail("--at %s: %s", o.atText, s.Message())
+		return fail("%s %s: %s", o.atFlag, o.atText, s.Message())
 	case codes.Unimplemented:
 		if !o.at.IsZero() && o.at.After(o.now) {
-			return fail("--at %s: %s", o.atText, s.Message())
+			return fail("%s %s: %s", o.atFlag, o.atText, s.Message())
 		}
 	}
 	return fail("the daemon at %s answered %v: %s", o.address, s.Code(), s.Message())

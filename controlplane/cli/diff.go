@@ -40,7 +40,7 @@ func diffCommand(o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			list, err := f.differences(c.Context(), o, to)
+			list, err := f.differences(c.Context(), o, o.later(toText, to))
 			if err != nil {
 				return err
 			}
@@ -53,17 +53,22 @@ func diffCommand(o *options) *cobra.Command {
 	return c
 }
 
+// later is the options for a question about the moment of --to.
+func (o *options) later(text string, to time.Time) *options {
+	then := *o
+	then.at, then.atText, then.atFlag = to, text, "--to"
+	return &then
+}
+
 // differences asks for both moments and compares the answers.
-func (f *filters) differences(ctx context.Context, o *options, to time.Time) ([]difference, error) {
+func (f *filters) differences(ctx context.Context, from, to *options) ([]difference, error) {
 	var states [2]map[thingID]line
-	for i, at := range []time.Time{o.at, to} {
-		then := *o
-		then.at = at
+	for i, then := range []*options{from, to} {
 		data, err := then.ask(ctx, f.differencePaths()...)
 		if err != nil {
 			return nil, err
 		}
-		f.warnOfClusters(&then, data)
+		f.warnOfClusters(then, data)
 		states[i] = f.lines(data)
 	}
 	return compared(states[0], states[1]), nil

@@ -19,7 +19,11 @@ func parseTime(flag, s string, now time.Time) (time.Time, error) {
 		return time.Time{}, nil
 	}
 	for _, read := range []func(string, time.Time) (time.Time, bool){absolute, ago, byDay} {
-		if t, ok := read(text, now); ok {
+		t, ok := read(text, now)
+		switch {
+		case ok && t.Unix() < 0:
+			return time.Time{}, fmt.Errorf("%s: %q is before 1970, of which nothing is known", flag, s)
+		case ok:
 			return t, nil
 		}
 	}

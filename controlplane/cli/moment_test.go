@@ -40,7 +40,8 @@ func TestMomentsInAllForms(t *testing.T) {
 			t.Errorf("%q is %s, %v; want %s", text, got.UTC().Format(time.RFC3339Nano), err, want)
 		}
 	}
-	for _, text := range []string{"noon", "yesterday noon", "2026-13-01", "25:00", "10", "-", "--2h", "1d-2h", "yesterday 23", "someday 10:00", "last night", "1.5"} {
+	for _, text := range []string{"noon", "yesterday noon", "2026-13-01", "25:00", "10", "-", "--2h", "1d-2h", "yesterday 23", "someday 10:00", "last night", "1.5",
+		"0001-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "99999d"} {
 		if got, err := parseTime("--at", text, now); err == nil {
 			t.Errorf("%q is taken for %s", text, got)
 		}

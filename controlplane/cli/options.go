@@ -24,6 +24,8 @@ type options struct {
 	timeout    time.Duration
 	output     string
 	atText     string
+	atFlag     string // which atText is of
+	asKnown    bool
 	flags      *pflag.FlagSet
 
 	at  time.Time // the past moment asked about, or at which what is asked about begins; zero for now
@@ -49,6 +51,7 @@ func (o *options) addFlags(f *pflag.FlagSet) {
 	f.DurationVar(&o.timeout, "timeout", defaultTimeout, "how long to wait for the answer, or for more of it")
 	f.StringVarP(&o.output, "output", "o", "table", "table, wide, json, or jsonl: an object a line")
 	f.StringVar(&o.atText, "at", "", "the moment to ask about, in RFC 3339, as 10m ago or as \"yesterday 23:00\" (default: now)")
+	f.BoolVar(&o.asKnown, "as-known", false, "what was known at --at, without what came to be known of it later")
 }
 
 func (o *options) env(name, otherwise string) string {
@@ -60,7 +63,7 @@ func (o *options) env(name, otherwise string) string {
 
 // prepare reads what flags and environment say together.
 func (o *options) prepare() error {
-	o.now = o.Now()
+	o.now, o.atFlag = o.Now(), "--at"
 	switch o.output {
 	case "table", "wide", "json", "jsonl":
 	default:
@@ -85,6 +88,9 @@ func (o *options) prepare() error {
 	}
 	if (o.cert == "") != (o.key == "") {
 		return errors.New("--tls-cert and --tls-key go together")
+	}
+	if o.asKnown && o.atText == "" {
+		return errors.New("--as-known: --at is needed, the moment when it was known")
 	}
 	err := o.readPassword()
 	if err != nil {

@@ -49,11 +49,15 @@ func (o *options) dated() {
 	if o.forMachines() {
 		to = o.Stderr
 	}
+	known := ""
+	if o.asKnown {
+		known = ", as it was known then"
+	}
 	switch {
 	case !o.to.IsZero():
-		fmt.Fprintf(to, "From %s to %s\n", o.local(o.at), o.local(o.to))
+		fmt.Fprintf(to, "From %s to %s%s\n", o.local(o.at), o.local(o.to), known)
 	case !o.at.IsZero():
-		fmt.Fprintf(to, "As of %s\n", o.local(o.at))
+		fmt.Fprintf(to, "As of %s%s\n", o.local(o.at), known)
 	}
 }
 
