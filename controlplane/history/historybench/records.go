@@ -10,8 +10,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
+	"github.com/fabricscope/fabricscope/controlplane/heap"
 	"github.com/fabricscope/fabricscope/controlplane/history/records"
 )
 
@@ -56,12 +58,17 @@ func (b *recordsBench) with(cfg records.Config, do func() error) (err error) {
 	if b.store, err = records.New(cfg, records.Deps{Now: func() time.Time { return time.Unix(0, b.clock.Load()) }}); err != nil {
 		return err
 	}
+	collector, err := heap.New(heap.DefaultConfig()) // as in the daemon
+	if err != nil {
+		return errors.Join(err, b.store.Close())
+	}
 	running, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- b.store.Run(running) }()
+	var all errgroup.Group
+	all.Go(func() error { return b.store.Run(running) })
+	all.Go(func() error { return collector.Run(running) })
 	defer func() {
 		stop()
-		err = errors.Join(err, <-ended)
+		err = errors.Join(err, all.Wait())
 	}()
 	return do()
 }
@@ -159,40 +166,52 @@ func (b *recordsBench) compact(ctx context.Context) error {
 	return nil
 }
 
-// asked is how many pods and hours are asked for, from a disk whose files are not in memory and then again.
-const asked = 50
+// asked is how many pods and hours are asked for, and how many ports of switches, from a disk whose files are not in memory
+// and then again.
+const (
+	asked      = 50
+	askedPorts = 10
+)
 
-// find asks for the flows of single pods in single hours.
+// find asks for the flows of single pods, and of single ports, in single hours.
 func (b *recordsBench) find(ctx context.Context) error {
+	if err := b.ask(ctx, "a pod's flows of an hour", "under 1 s, within a day's 50000000", asked, func(i int) records.Query {
+		return records.Query{Pod: b.pods[i*len(b.pods)/asked]}
+	}); err != nil {
+		return err
+	}
+	return b.ask(ctx, "a switch port's flows of an hour", "", askedPorts, func(i int) records.Query {
+		return records.Query{Switch: leafName(i), SwitchPort: fmt.Sprint("Ethernet", i)}
+	})
+}
+
+// ask asks for hours all over the time that was written.
+func (b *recordsBench) ask(ctx context.Context, what, aim string, times int, query func(i int) records.Query) error {
 	span := b.traffic.now.Sub(begin)
 	var cold, warm []time.Duration
 	found := 0
-	ask := func(i int) (time.Duration, error) {
-		from := b.traffic.now.Add(-span * time.Duration(i) / asked).Add(-min(time.Hour, span))
-		q := records.Query{Pod: b.pods[i*len(b.pods)/asked], From: from, To: from.Add(time.Hour)}
-		started := time.Now()
-		err := b.store.Scan(ctx, q, func(*records.Record) error { found++; return nil })
-		return time.Since(started), err
-	}
-	for i := range asked {
+	for i := range times {
 		if err := b.forget(); err != nil {
 			return err
 		}
-		for _, times := range []*[]time.Duration{&cold, &warm} {
-			took, err := ask(i)
-			if err != nil {
+		q := query(i)
+		q.From = b.traffic.now.Add(-span * time.Duration(i) / time.Duration(times)).Add(-min(time.Hour, span))
+		q.To = q.From.Add(time.Hour)
+		for _, to := range []*[]time.Duration{&cold, &warm} {
+			started := time.Now()
+			if err := b.store.Scan(ctx, q, func(*records.Record) error { found++; return nil }); err != nil {
 				return err
 			}
-			*times = append(*times, took)
+			*to = append(*to, time.Since(started))
 		}
 	}
-	what := fmt.Sprintf("a pod's flows of an hour, %d on average: ", found/len(cold)/2)
+	what = fmt.Sprintf("%s, %d on average: ", what, found/times/2)
 	for _, t := range []struct {
 		name  string
 		times []time.Duration
 	}{{"cold", cold}, {"warm", warm}} {
 		measured(what+t.name+", median", milliseconds(quantile(t.times, 0.5)), "")
-		measured(what+t.name+", p99", milliseconds(quantile(t.times, 0.99)), "under 1 s, within a day's 50000000")
+		measured(what+t.name+", p99", milliseconds(quantile(t.times, 0.99)), aim)
 	}
 	return nil
 }

@@ -13,6 +13,8 @@ import (
 // The cluster of the simulated traffic, and how many records it has in a day.
 const (
 	simNodes      = 1000
+	simPorts      = 25 // nodes at a leaf
+	simSpines     = 4
 	simServices   = 600
 	simPods       = 20000
 	recordsPerDay = 50_000_000
@@ -29,8 +31,8 @@ type traffic struct {
 	services [][]int // pods of each
 	calls    [][]int // services that each calls
 	open     []*records.Record
-	places   map[records.Place]*records.Place // equal ones are one, as a recorder has it
-	overlays map[flow.Outer]*flow.Outer       // so are these
+	up, down [simSpines][]*records.Place // from and to each leaf, at the spine and the leaf
+	overlays map[flow.Outer]*flow.Outer  // equal ones are one, as a recorder has it
 }
 
 type simPod struct {
@@ -39,27 +41,37 @@ type simPod struct {
 	address netip.Addr
 	service int
 	leaf    int
+	at      *records.Place
 	node    netip.Addr
 	prober  *simPod // its node
 }
 
 func newTraffic(begin time.Time) *traffic {
-	t := &traffic{r: rand.New(rand.NewPCG(1, 2)), now: begin, services: make([][]int, simServices), places: map[records.Place]*records.Place{},
-		overlays: map[flow.Outer]*flow.Outer{}}
+	t := &traffic{r: rand.New(rand.NewPCG(1, 2)), now: begin, services: make([][]int, simServices), overlays: map[flow.Outer]*flow.Outer{}}
+	for spine := range simSpines {
+		for leaf := range simNodes / simPorts {
+			t.up[spine] = append(t.up[spine], &records.Place{Switch: fmt.Sprint("spine", spine), Port: fmt.Sprint("Ethernet", leaf)})
+			t.down[spine] = append(t.down[spine], &records.Place{Switch: leafName(leaf), Port: fmt.Sprint("Ethernet", 48+spine)})
+		}
+	}
+	nodes := make([]*records.Place, simNodes)
+	for i := range nodes {
+		nodes[i] = &records.Place{Switch: leafName(i / simPorts), Port: fmt.Sprint("Ethernet", i%simPorts)}
+	}
 	for i := range simPods {
 		s := int(t.r.ExpFloat64() * simServices / 6)
 		if s %= simServices; i < simServices {
 			s = i
 		}
 		node := t.r.IntN(simNodes)
-		leaf := node / 25
+		leaf := node / simPorts
 		t.services[s] = append(t.services[s], i)
-		t.pods = append(t.pods, simPod{service: s, leaf: leaf, node: netip.AddrFrom4([4]byte{192, 0, byte(node / 250), byte(1 + node%250)}),
+		t.pods = append(t.pods, simPod{service: s, leaf: leaf, at: nodes[node], node: netip.AddrFrom4([4]byte{192, 0, byte(node / 250), byte(1 + node%250)}),
 			address: netip.AddrFrom4([4]byte{10, byte(16 + i>>16), byte(i >> 8), byte(i)}),
 			who: &flow.Identity{Cluster: "blue", Namespace: fmt.Sprint("team-", s%40), Pod: fmt.Sprintf("app-%d-6b7f9c%04x-%05x", s, s, t.r.IntN(1<<20)),
 				PodUID:   fmt.Sprintf("%08x-%04x-4%03x-8%03x-%012x", t.r.Uint32(), t.r.IntN(1<<16), t.r.IntN(1<<12), t.r.IntN(1<<12), t.r.Int64N(1<<48)),
 				Workload: fmt.Sprint("Deployment/app-", s), Service: fmt.Sprintf("team-%d/app-%d", s%40, s), Node: fmt.Sprintf("node-%04d", node),
-				Switch: fmt.Sprintf("leaf%02d", leaf), Port: fmt.Sprint("Ethernet", node%25)}})
+				Switch: nodes[node].Switch, Port: nodes[node].Port}})
 	}
 	for i := range t.pods {
 		who := *t.pods[i].who
@@ -67,7 +79,7 @@ func newTraffic(begin time.Time) *traffic {
 		p := &t.pods[i]
 		p.asks = &who
 		node := &flow.Identity{Cluster: "blue", Node: who.Node, Switch: who.Switch, Port: who.Port}
-		p.prober = &simPod{who: node, asks: node, address: p.node, leaf: p.leaf, node: p.node}
+		p.prober = &simPod{who: node, asks: node, address: p.node, leaf: p.leaf, at: p.at, node: p.node}
 	}
 	for range simServices {
 		var calls []int
@@ -131,22 +143,15 @@ func (t *traffic) hops(a, b *simPod) []records.Hop {
 	if t.overlays[o] == nil {
 		t.overlays[o] = &o
 	}
-	hop := func(sw, port string) records.Hop { return records.Hop{Place: t.place(sw, port), Outer: t.overlays[o]} }
+	hop := func(at *records.Place) records.Hop { return records.Hop{Place: at, Outer: t.overlays[o]} }
 	if a.leaf == b.leaf {
-		return []records.Hop{hop(a.who.Switch, a.who.Port)}
+		return []records.Hop{hop(a.at)}
 	}
-	spine := t.r.IntN(4)
-	return []records.Hop{hop(a.who.Switch, a.who.Port), hop(fmt.Sprint("spine", spine), fmt.Sprint("Ethernet", a.leaf)),
-		hop(b.who.Switch, fmt.Sprint("Ethernet", 48+spine))}
+	spine := t.r.IntN(simSpines)
+	return []records.Hop{hop(a.at), hop(t.up[spine][a.leaf]), hop(t.down[spine][b.leaf])}
 }
 
-func (t *traffic) place(sw, port string) *records.Place {
-	p := records.Place{Switch: sw, Port: port}
-	if t.places[p] == nil {
-		t.places[p] = &p
-	}
-	return t.places[p]
-}
+func leafName(leaf int) string { return fmt.Sprintf("leaf%02d", leaf) }
 
 // again is the record of another interval of a conversation.
 func (t *traffic) again(r records.Record) records.Record {

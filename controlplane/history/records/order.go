@@ -43,6 +43,8 @@ type sorter struct {
 	tables []*tables // of each batch
 	bases  []int64
 	keys   []sortKey
+
+	fetched byte // something of every record, so that fetch does something
 }
 
 func newSorter(of *memory) *sorter {
@@ -135,6 +137,18 @@ func (s *sorter) record(k sortKey, r *Record) {
 	s.d.record(r)
 }
 
+// fetch looks at the beginning and the middle of records. They are anywhere in memory, and the processor waits for many of
+// them at once if nothing depends on what they are.
+func (s *sorter) fetch(keys []sortKey) {
+	for _, k := range keys {
+		payload := s.of.batches[k.batch].payload
+		s.fetched += payload[k.at] + payload[min(int(k.at)+recordMiddle, len(payload)-1)]
+	}
+}
+
+// recordMiddle is as far from the beginning of a record as a line of the processor's cache is long.
+const recordMiddle = 64
+
 // sortedChunk is how many rows are made at once, column by column: few, so that they stay near the processor.
 const sortedChunk = 256
 
@@ -150,6 +164,7 @@ func writeSorted(of *memory, w *parquet.GenericWriter[row]) error {
 	chunk := make([]row, sortedChunk)
 	var r Record
 	for part := range slices.Chunk(s.keys, sortedChunk) {
+		s.fetch(part)
 		for i, k := range part {
 			s.record(k, &r)
 			m.row(&r, &chunk[i])

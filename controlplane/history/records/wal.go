@@ -34,7 +34,7 @@ func openWAL(dir string, log *slog.Logger) (*wal, error) {
 }
 
 func (w *wal) open() (err error) {
-	w.wl, err = wlog.NewSize(w.log, nil, w.dir, walFileSize, compression.Snappy)
+	w.wl, err = wlog.NewSize(w.log, nil, w.dir, walFileSize, compression.None) // payloads repeat little, and are deleted within minutes
 	return err
 }
 
