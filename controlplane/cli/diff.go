@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
+	gpb "github.com/openconfig/gnmi/proto/gnmi"
 	"github.com/spf13/cobra"
 )
 
@@ -62,16 +64,64 @@ func (o *options) later(text string, to time.Time) *options {
 
 // differences asks for both moments and compares the answers.
 func (f *filters) differences(ctx context.Context, from, to *options) ([]difference, error) {
-	var states [2]map[thingID]line
-	for i, then := range []*options{from, to} {
-		data, err := then.ask(ctx, f.differencePaths()...)
-		if err != nil {
-			return nil, err
+	moments := []*options{from, to}
+	answers, found, err := f.askServiceAt(ctx, moments)
+	if err != nil {
+		return nil, err
+	}
+	states := []map[thingID]line{{}, {}}
+	var pods []*pod
+	var services []service
+	var clusters []string
+	for i, then := range moments {
+		data := answers[i]
+		if !found {
+			if data, err = then.ask(ctx, f.differencePaths()...); err != nil {
+				return nil, err
+			}
 		}
 		f.warnOfClusters(then, data)
-		states[i] = f.lines(data)
+		for _, p := range readPods(data) {
+			p.moment = i
+			pods = append(pods, p)
+		}
+		for _, s := range readServices(data) {
+			s.moment = i
+			services = append(services, s)
+		}
+		for _, c := range data.each("kubernetes", "clusters", "cluster") {
+			clusters = append(clusters, c.key("name"))
+		}
+		if !f.things() {
+			f.infrastructure(data, states[i])
+		}
+	}
+	// A name that something has at one of the moments is meant as a whole at both.
+	for _, p := range f.pods(pods) {
+		p.describe(states[p.moment])
+	}
+	for _, s := range f.services(services) {
+		s.describe(states[s.moment])
+	}
+	named := nameAmong(f.cluster, clusters, func(c string) []string { return []string{c} })
+	for _, all := range states {
+		maps.DeleteFunc(all, func(id thingID, _ line) bool { return id.kind == "node" && !named.admits(id.cluster) })
 	}
 	return compared(states[0], states[1]), nil
+}
+
+// askServiceAt asks at each of the moments for the service that the filters name, if it was there at one.
+func (f *filters) askServiceAt(ctx context.Context, moments []*options) (answers []*branch, found bool, err error) {
+	for _, then := range moments {
+		data, there, err := f.askService(ctx, then, func(cluster, uid string) []*gpb.Path {
+			return []*gpb.Path{inCluster(cluster, elem("pods"), entry("pod", "uid", uid))}
+		})
+		if err != nil {
+			return nil, false, err
+		}
+		answers, found = append(answers, data), found || there
+	}
+	return answers, found, nil
 }
 
 // compared gives how things differ, by cluster, namespace, kind and key.
@@ -114,31 +164,26 @@ type thingID struct{ kind, cluster, key string }
 // line is a thing with what matters of its state.
 type line struct{ namespace, name, text string }
 
-// lines describes everything that the filters admit.
-func (f *filters) lines(data *branch) map[thingID]line {
-	all := map[thingID]line{}
-	add := func(id thingID, l line) { all[id] = l }
-	for _, p := range f.pods(readPods(data)) {
-		var at []string
-		for _, a := range p.Attachments {
-			at = append(at, a.Switch+"/"+a.Port)
-		}
-		add(thingID{"pod", p.Cluster, p.UID}, line{p.Namespace, p.Name, strings.Join(slices.DeleteFunc([]string{readiness(p.Ready),
-			strings.Join(p.IPs, ","), p.Node, strings.Join(at, "+")}, func(s string) bool { return s == "" }), " ")})
+// describe adds what matters of a pod.
+func (p *pod) describe(all map[thingID]line) {
+	var at []string
+	for _, a := range p.Attachments {
+		at = append(at, a.Switch+"/"+a.Port)
 	}
-	for _, s := range f.services(readServices(data)) {
-		text := strings.Join([]string{s.Type, joined(s.VIPs, func(v vip) string { return v.Address }), joined(s.Ports, servicePort.String)}, " ")
-		name := s.Namespace + "/" + s.Name
-		add(thingID{"service", s.Cluster, name}, line{s.Namespace, s.Name, text})
-		for _, m := range s.Members {
-			add(thingID{"member", s.Cluster, name + "/" + m.Address + m.PodUID},
-				line{s.Namespace, s.Name, strings.TrimSpace(m.Pod+" "+m.Address) + " " + readiness(m.Ready)})
-		}
+	parts := []string{readiness(p.Ready), strings.Join(p.IPs, ","), p.Node, strings.Join(at, "+")}
+	text := strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), " ")
+	all[thingID{"pod", p.Cluster, p.UID}] = line{p.Namespace, p.Name, text}
+}
+
+// describe adds what matters of a service and of its members.
+func (s service) describe(all map[thingID]line) {
+	text := strings.Join([]string{s.Type, joined(s.VIPs, func(v vip) string { return v.Address }), joined(s.Ports, servicePort.String)}, " ")
+	name := s.Namespace + "/" + s.Name
+	all[thingID{"service", s.Cluster, name}] = line{s.Namespace, s.Name, text}
+	for _, m := range s.Members {
+		all[thingID{"member", s.Cluster, name + "/" + m.Address + m.PodUID}] =
+			line{s.Namespace, s.Name, strings.TrimSpace(m.Pod+" "+m.Address) + " " + readiness(m.Ready)}
 	}
-	if !f.things() {
-		f.infrastructure(data, add)
-	}
-	return all
 }
 
 func readiness(ready bool) string {
@@ -151,8 +196,8 @@ func readiness(ready bool) string {
 // things says that what is asked about has no nodes and cables.
 func (f *filters) things() bool { return f.namespace+f.service+f.pod+f.selectorText != "" }
 
-// infrastructure describes nodes, links and endpoints.
-func (f *filters) infrastructure(data *branch, add func(thingID, line)) {
+// infrastructure adds nodes, and where no cluster is asked about links, ports and endpoints.
+func (f *filters) infrastructure(data *branch, all map[thingID]line) {
 	for _, c := range data.each("kubernetes", "clusters", "cluster") {
 		for _, n := range c.each("nodes", "node") {
 			s := n.in("state")
@@ -163,9 +208,7 @@ func (f *filters) infrastructure(data *branch, add func(thingID, line)) {
 			if problems := s.texts("problem"); len(problems) > 0 {
 				text += ", " + strings.Join(problems, ", ")
 			}
-			if strings.Contains(c.key("name"), f.cluster) {
-				add(thingID{"node", c.key("name"), n.key("name")}, line{"", n.key("name"), text})
-			}
+			all[thingID{"node", c.key("name"), n.key("name")}] = line{"", n.key("name"), text}
 		}
 	}
 	if f.cluster != "" {
@@ -173,16 +216,16 @@ func (f *filters) infrastructure(data *branch, add func(thingID, line)) {
 	}
 	for _, l := range readLinks(data) {
 		name := l.A.String() + ">" + l.B.String()
-		add(thingID{"link", "", name}, line{"", name, "up"})
+		all[thingID{"link", "", name}] = line{"", name, "up"}
 	}
 	for _, s := range readSwitches(data) {
 		for _, p := range s.Ports {
 			name := s.Name + "/" + p.Name
-			add(thingID{"port", "", name}, line{"", name, p.status()})
+			all[thingID{"port", "", name}] = line{"", name, p.status()}
 		}
 	}
 	for _, e := range readEndpoints(data) {
-		add(thingID{"endpoint", "", e.Address + e.Switch + e.Port}, line{"", e.Address, e.Switch + "/" + e.Port + " " + e.MAC})
+		all[thingID{"endpoint", "", e.Address + e.Switch + e.Port}] = line{"", e.Address, e.Switch + "/" + e.Port + " " + e.MAC}
 	}
 }
 

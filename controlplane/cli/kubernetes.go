@@ -36,6 +36,8 @@ type pod struct {
 	Labels      map[string]string `json:"labels"`
 	Services    []string          `json:"services"` // names of services of its namespace that it is a member of
 	Attachments []attachment      `json:"attachments"`
+
+	moment int // of those that are compared
 }
 
 type workload struct {
@@ -68,6 +70,8 @@ type service struct {
 	Hostnames []string          `json:"hostnames"`
 	Ports     []servicePort     `json:"ports"`
 	Members   []member          `json:"members"`
+
+	moment int // as that of a pod
 }
 
 type vip struct {

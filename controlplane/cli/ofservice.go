@@ -8,27 +8,27 @@ import (
 )
 
 // askService asks for the services with exactly the name of --service, in those clusters and namespaces that the filters name,
-// and for what of lists for the pods of their members: much less than everything. It gives nil where there are none; then the
+// and for what of lists for the pods of their members: much less than everything. Where there are none nothing is found; then the
 // names may be meant as parts of names.
-func (f *filters) askService(ctx context.Context, o *options, of func(cluster, uid string) []*gpb.Path) (*branch, error) {
+func (f *filters) askService(ctx context.Context, o *options, of func(cluster, uid string) []*gpb.Path) (data *branch, found bool, err error) {
+	data = &branch{}
 	if f.service == "" {
-		return nil, nil
+		return data, false, nil
 	}
-	data := &branch{}
-	err := o.askInto(ctx, data, listOf(path(clusterStatePath),
+	err = o.askInto(ctx, data, listOf(path(clusterStatePath),
 		inCluster(f.cluster, elem("services"), entry("service", "namespace", f.namespace, "name", f.service), elem("state"))))
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	var whole []*gpb.Path
 	for _, s := range readServices(data) {
 		whole = append(whole, inCluster(s.Cluster, elem("services"), entry("service", "namespace", s.Namespace, "name", s.Name)))
 	}
 	if len(whole) == 0 {
-		return nil, nil
+		return data, false, nil
 	}
 	if err := o.askAll(ctx, data, whole); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	var behind []*gpb.Path
 	for _, s := range readServices(data) {
@@ -38,7 +38,7 @@ func (f *filters) askService(ctx context.Context, o *options, of func(cluster, u
 			}
 		}
 	}
-	return data, o.askAll(ctx, data, behind)
+	return data, true, o.askAll(ctx, data, behind)
 }
 
 // askAll adds what is beneath paths to data, however many these are.

@@ -47,11 +47,11 @@ func podsCommand(o *options) *cobra.Command {
 
 // askPods asks for the pods that the filters can admit, and all services of these; for all pods where that is not known before.
 func (f *filters) askPods(ctx context.Context, o *options) (*branch, error) {
-	data, err := f.askService(ctx, o, func(cluster, uid string) []*gpb.Path {
+	data, found, err := f.askService(ctx, o, func(cluster, uid string) []*gpb.Path {
 		return []*gpb.Path{inCluster(cluster, elem("pods"), entry("pod", "uid", uid)),
 			inCluster(cluster, elem("services"), elem("service"), elem("members"), entry("member", "pod-uid", uid))}
 	})
-	if err != nil || data != nil && len(f.pods(readPods(data))) > 0 {
+	if err != nil || found && len(f.pods(readPods(data))) > 0 {
 		return data, err
 	}
 	return o.ask(ctx, append(f.podPaths(o.output != "table"), clusterStatePath)...)

@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 
+	gpb "github.com/openconfig/gnmi/proto/gnmi"
 	"github.com/spf13/cobra"
 )
 
@@ -19,11 +21,7 @@ func servicesCommand(o *options) *cobra.Command {
 			if err := f.prepare(); err != nil {
 				return err
 			}
-			paths := append(f.servicePaths(vips || o.output != "table"), clusterStatePath)
-			if vips {
-				paths = append(paths, entrancesPath, nodesPath)
-			}
-			data, err := o.ask(c.Context(), paths...)
+			data, err := f.askServices(c.Context(), o, vips)
 			if err != nil {
 				return err
 			}
@@ -44,6 +42,28 @@ func servicesCommand(o *options) *cobra.Command {
 	f.addFabricFlags(c.Flags())
 	c.Flags().BoolVar(&vips, "vips", false, "a line for each address that a service answers under, with node ports, Ingresses and gateways")
 	return c
+}
+
+// askServices asks for the services that the filters can admit, with vips also for what else they answer under; for all services
+// where that is not known before.
+func (f *filters) askServices(ctx context.Context, o *options, vips bool) (*branch, error) {
+	data, found, err := f.askService(ctx, o, func(cluster, uid string) []*gpb.Path {
+		return []*gpb.Path{inCluster(cluster, elem("pods"), entry("pod", "uid", uid), elem("attachments"))}
+	})
+	if err != nil {
+		return nil, err
+	}
+	var paths []string
+	if vips {
+		paths = append(paths, entrancesPath, nodesPath+"/node/state")
+	}
+	if !found || len(f.services(readServices(data))) == 0 {
+		data, paths = &branch{}, append(append(paths, f.servicePaths(vips || o.output != "table")...), clusterStatePath)
+	}
+	if len(paths) == 0 {
+		return data, nil
+	}
+	return data, o.askInto(ctx, data, o.list(gpb.SubscriptionList_ONCE, paths))
 }
 
 // services keeps the services that the filters admit: by their own names and labels, and
