@@ -12,7 +12,6 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
@@ -98,7 +97,7 @@ func (c *cluster) run(ctx context.Context) {
 			c.health.failed(r.name, err)
 			continue
 		}
-		list := cache.NewListWatchFromClient(client, r.name, metav1.NamespaceAll, fields.Everything())
+		list := cache.NewFilteredListWatchFromClient(client, r.name, metav1.NamespaceAll, func(*metav1.ListOptions) {})
 		running.Go(func() { c.follow(ctx, r, list, o) })
 	}
 	running.Go(func() { c.followGateways(ctx, connection) })

@@ -2,9 +2,11 @@ package kube
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
@@ -129,56 +131,95 @@ func (f *followed) catchUp(ctx context.Context) {
 	f.mu.Unlock()
 	for ctx.Err() == nil {
 		begun := time.Now()
-		version, err := f.newest(ctx)
+		version, err := f.versionAt(ctx, metav1.ListOptions{Limit: 1})
 		if err != nil {
 			f.observer.refused(ctx, err)
 			select {
 			case <-ctx.Done():
 			case <-time.After(f.observer.cluster.retry.min):
 			}
-		} else if !f.reaches(ctx, list, version) {
+			continue
+		}
+		switch how := f.reaches(ctx, list, version); {
+		case how == anew:
 			return
-		} else if time.Since(begun) < 2*certain {
+		case how == silent, time.Since(begun) < certain:
 			f.observer.cluster.health.caughtUp(f.observer.resource)
 			return
 		}
 	}
 }
 
-// newest asks for the version that the server is at.
-func (f *followed) newest(ctx context.Context) (string, error) {
-	list, err := f.ListWatch.ListWithContext(ctx, metav1.ListOptions{Limit: 1})
+// versionAt asks for the version of a list.
+func (f *followed) versionAt(ctx context.Context, options metav1.ListOptions) (string, error) {
+	list, err := f.ListWatch.ListWithContext(ctx, options)
 	if err != nil {
 		return "", err
 	}
-	return versionOf(list)
+	l, err := meta.ListAccessor(list)
+	if err != nil {
+		return "", fmt.Errorf("listed a %T", list)
+	}
+	return l.GetResourceVersion(), nil
 }
 
-// reaches waits until the store has a version. A server whose resource did not change up to it may never say so: a watch
-// that sends nothing for a moment has sent what there was. It gives false when everything is listed anew.
-func (f *followed) reaches(ctx context.Context, list int, version string) bool {
-	quiet := time.NewTimer(certain)
-	defer quiet.Stop()
-	for fired := false; ; {
+// nothing asks the server's cache for what has a name that none can have: the answer has the cache's version alone.
+func nothing() metav1.ListOptions {
+	return metav1.ListOptions{ResourceVersion: "0", FieldSelector: "metadata.name=-"}
+}
+
+// How waiting for a version ends.
+type outcome int
+
+const (
+	reached outcome = iota // the store has it
+	silent                 // nothing comes any more
+	anew                   // everything is listed again, or the run ends
+)
+
+// silence is how many moments a watch has to be silent for that to say that nothing comes.
+const silence = 5
+
+// reaches waits until the store has a version. What did not change up to it gets no news of it; so when nothing comes for a
+// moment, the cache that the watch is fed from is asked what it has. Its version may be of the whole server, and say nothing
+// either: then what is left is that a watch is silent for long.
+func (f *followed) reaches(ctx context.Context, list int, version string) outcome {
+	moment := time.NewTimer(certain)
+	defer moment.Stop()
+	for quiet := 0; ; {
 		f.mu.Lock()
-		anew, watching, order := f.lists != list, f.watching, f.compare(version)
+		again, watching, order := f.lists != list, f.watching, f.compare(version)
 		f.mu.Unlock()
 		switch {
-		case anew:
-			return false
-		case order >= 0, fired && watching:
-			return true
+		case again, ctx.Err() != nil:
+			return anew
+		case order >= 0:
+			return reached
+		case !watching:
+			quiet = 0
+		case quiet >= silence, quiet > 0 && f.hasCached(ctx):
+			return silent
 		}
-		quiet.Reset(certain)
+		moment.Reset(certain)
 		select {
 		case <-ctx.Done():
-			return false
 		case <-f.moved:
-			fired = false
-		case <-quiet.C:
-			fired = true
+			quiet = 0
+		case <-moment.C:
+			quiet++
 		}
 	}
+}
+
+// hasCached says whether the store has everything that the server's cache has. What is wrong with a request tells the next.
+func (f *followed) hasCached(ctx context.Context) bool {
+	version, err := f.versionAt(ctx, nothing())
+	if err != nil {
+		return false
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.compare(version) >= 0
 }
 
 // compare orders the store's version and another; one that is no number is taken for reached. f.mu is held.

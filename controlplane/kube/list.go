@@ -64,11 +64,3 @@ func (f *followed) reduce(page runtime.Object) (runtime.Object, error) {
 	}
 	return list, err
 }
-
-func versionOf(list runtime.Object) (string, error) {
-	l, err := meta.ListAccessor(list)
-	if err != nil {
-		return "", fmt.Errorf("listed a %T", list)
-	}
-	return l.GetResourceVersion(), nil
-}
