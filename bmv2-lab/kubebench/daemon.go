@@ -29,10 +29,14 @@ import (
 	"github.com/fabricscope/fabricscope/bmv2-lab/cluster/process"
 )
 
+// Ports of the run are below those that the kernel gives to connections.
 const (
-	gnmiAddress = "127.0.0.1:36339"
-	httpAddress = "127.0.0.1:36464"
+	gnmiAddress = "127.0.0.1:9581"
+	httpAddress = "127.0.0.1:9582"
+	clusterPort = 6473 // and the four after it
 )
+
+const daemonName = "fabricscoped"
 
 // daemon is the controller under test.
 type daemon struct {
@@ -71,7 +75,7 @@ func (w *world) learn(ctx context.Context) error {
 
 // startDaemon starts the controller, and returns when it has listed everything.
 func (w *world) startDaemon(ctx context.Context) error {
-	p, err := process.Start(process.Spec{Name: "fabricscoped", Path: w.daemon, Log: filepath.Join(w.dir, "fabricscoped.log"),
+	p, err := w.launch(process.Spec{Name: daemonName, Path: w.daemon, Log: filepath.Join(w.dir, daemonName+".log"),
 		Args: []string{"--config", filepath.Join(w.dir, "fabricscoped.yaml")}})
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"log"
@@ -26,6 +27,7 @@ type settings struct {
 	rate     int
 	burst    int
 	time     time.Duration
+	limit    time.Duration
 	kwok     string
 	daemon   string
 	dir      string
@@ -43,7 +45,8 @@ func main() {
 	flag.DurationVar(&s.time, "time", 3*time.Minute, "how long pods change")
 	flag.StringVar(&s.kwok, "kwok", "build/kwok", "kwok's `EXECUTABLE`")
 	flag.StringVar(&s.daemon, "daemon", "build/fabricscoped", "the controller's `EXECUTABLE`")
-	flag.StringVar(&s.dir, "dir", "", "`DIRECTORY` to work in (default: a new one, deleted at the end)")
+	flag.DurationVar(&s.limit, "limit", time.Hour, "how long all of it may take")
+	flag.StringVar(&s.dir, "dir", filepath.Join(os.TempDir(), "fabricscope-kubebench"), "`DIRECTORY` to work in; at the end it is deleted, but for the logs of what failed")
 	flag.Parse()
 	klog.SetLogger(logr.Discard()) // the clients' own lines repeat the errors
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -54,22 +57,19 @@ func main() {
 }
 
 func run(ctx context.Context, s settings) (err error) {
-	if s.dir == "" {
-		if s.dir, err = os.MkdirTemp("", "kubebench-"); err != nil {
-			return err
-		}
-		defer func() {
-			if err == nil { // the logs say why, otherwise
-				os.RemoveAll(s.dir)
-			}
-		}()
+	if s.nodes < 1 || s.pods < s.nodes || s.pods/s.nodes > podsPerNode || s.services < 1 {
+		return fmt.Errorf("-nodes, -pods, -services: there can be 1 to %d pods at a node, and there has to be a service", podsPerNode)
 	}
 	if s.dir, err = filepath.Abs(s.dir); err != nil {
 		return err
 	}
-	if s.nodes < 1 || s.pods < s.nodes || s.pods/s.nodes > podsPerNode || s.services < 1 {
-		return fmt.Errorf("-nodes, -pods, -services: there can be 1 to %d pods at a node, and there has to be a service", podsPerNode)
+	release, err := s.claim()
+	if err != nil {
+		return err
 	}
+	defer func() { err = errors.Join(err, release(err != nil)) }()
+	ctx, cancel := context.WithTimeoutCause(ctx, s.limit, fmt.Errorf("it has not come to its end within %v", s.limit))
+	defer cancel()
 	report("%d nodes, %d pods, %d services", s.nodes, s.pods, s.services)
 	w, err := startWorld(ctx, s)
 	if err != nil {

@@ -25,6 +25,8 @@ var stages []byte
 // clusterName is what the controller calls the cluster.
 const clusterName = "scale"
 
+const kwokName = "kwok"
+
 // world is the cluster, what simulates its nodes, and another watcher of it.
 type world struct {
 	settings
@@ -69,7 +71,7 @@ func newCluster(s settings) (*cluster.Cluster, error) {
 	if config.Binaries, err = cluster.Find(build); err != nil {
 		return nil, err
 	}
-	config.Name, config.Port, config.Directory = clusterName, 36443, filepath.Join(s.dir, "cluster")
+	config.Name, config.Port, config.Directory = clusterName, clusterPort, filepath.Join(s.dir, "cluster")
 	config.PodCIDR, config.ServiceCIDR = netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("172.16.0.0/16")
 	config.WithoutControllers = true
 	return cluster.New(config, cluster.Deps{Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
@@ -103,14 +105,14 @@ func (w *world) startKwok() error {
 	if err := os.WriteFile(config, stages, 0o644); err != nil {
 		return err
 	}
-	return w.start(process.Spec{Name: "kwok", Path: w.kwok, Log: filepath.Join(w.dir, "kwok.log"), Args: []string{
+	return w.start(process.Spec{Name: kwokName, Path: w.kwok, Log: filepath.Join(w.dir, kwokName+".log"), Args: []string{
 		"--kubeconfig=" + w.cluster.Kubeconfig(cluster.UserAdmin), "--config=" + config, "--manage-all-nodes=true", "--node-lease-duration-seconds=0",
 	}})
 }
 
 // start runs a process whose end is that of the world.
 func (w *world) start(spec process.Spec) error {
-	p, err := process.Start(spec)
+	p, err := w.launch(spec)
 	if err != nil {
 		return err
 	}
