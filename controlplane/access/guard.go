@@ -69,10 +69,23 @@ func New(cfg Config, deps Deps) (*Guard, error) {
 	if leaf, now := g.identity.get().Leaf, g.now(); now.Before(leaf.NotBefore) || now.After(leaf.NotAfter) {
 		g.log.Warn("clients will refuse the server's certificate", "file", cfg.Certificate, "from", leaf.NotBefore, "until", leaf.NotAfter)
 	}
+	g.warnOfStrangers()
 	if err := g.openLog(deps.Stderr); err != nil {
 		return nil, fmt.Errorf("access: %w", err)
 	}
 	return g, nil
+}
+
+// warnOfStrangers tells of readers' users whom the users file does not have: it may be that they are yet to come, or that a name is
+// misspelt and who has the right one is refused.
+func (g *Guard) warnOfStrangers() {
+	for i, r := range g.cfg.Readers {
+		for _, name := range r.Users {
+			if g.users != nil && g.users.get().hashes[name] == nil {
+				g.log.Warn("nobody can log in as this user of a reader", "field", fmt.Sprintf("access.readers[%d].users", i), "user", name, "file", g.cfg.Users)
+			}
+		}
+	}
 }
 
 // Check says what New would refuse, without leaving anything behind. A certificate may be yet to be made.

@@ -3,6 +3,7 @@ package access_test
 import (
 	"context"
 	"crypto/tls"
+	"log/slog"
 	"strings"
 	"testing"
 
@@ -133,6 +134,17 @@ func TestPolicy(t *testing.T) {
 	writeFile(t, g.cfg.Policy, []byte(strings.ReplaceAll(policy, `"alice"]`, `"bob"]`)))
 	until(t, "the new policy counts", func() bool { return get(nil, "username", "bob", "password", "right") == nil })
 	wantCode(t, get(nil, "username", "alice", "password", "right"), codes.PermissionDenied)
+}
+
+// TestWarnsOfReadersWhoCannotLogIn, who may be yet to come.
+func TestWarnsOfReadersWhoCannotLogIn(t *testing.T) {
+	g := prepare(t, access.Off).withUsers(t, user(t, "alice", "x"))
+	g.cfg.Readers = []access.Reader{{Name: "shop", Users: []string{"alice", "alicia"}}}
+	var said strings.Builder
+	_, err := access.New(g.cfg, access.Deps{Log: slog.New(slog.NewTextHandler(&said, nil))})
+	if err != nil || !strings.Contains(said.String(), "field=access.readers[0].users user=alicia") || strings.Contains(said.String(), "user=alice ") {
+		t.Errorf("%v, and said %q", err, said.String())
+	}
 }
 
 func TestWrongFilesRefuseToStart(t *testing.T) {
