@@ -141,6 +141,50 @@ func TestAnAddressOfAnotherClusterIsNobody(t *testing.T) {
 	}
 }
 
+// A node with two uplinks, whose address was learned at one of them, is the same by the other.
+func TestTheOtherUplinkOfANode(t *testing.T) {
+	c, w := start(t)
+	twoClusters(c)
+	for _, on := range []string{"leaf1", "leaf2"} {
+		became(c, inventory.Port{Switch: on, Name: map[string]string{"leaf1": "g1", "leaf2": "g1b"}[on], Peer: "g1"}, at(0))
+	}
+	conv := between("10.244.1.5", "192.0.2.1", in("g1b"))
+	conv.ForwardHops[0].Switch = "leaf2"
+	if got, _ := record(c, w, conv); named(got.Client.Identity) != "green/g1-pod" || got.Client.Identity.Why != "" {
+		t.Errorf("%+v", got.Client.Identity)
+	}
+}
+
+// What a cluster that is not watched any more goes on to send is not the other's, whose pods have the same addresses.
+func TestAClusterThatIsNotWatchedAnyMore(t *testing.T) {
+	const a, b = "10.244.1.5", "10.244.2.5"
+	for name, c := range map[string]struct {
+		conv   flow.Conversation
+		client string // as named
+		why    string // part of the client's
+	}{
+		"its overlay": {between(a, b, tunnelled("g1", 4096, "10.1.1.21", "10.1.1.22"), tunnelled("g2", 4096, "10.1.1.22", "10.1.1.21")), "",
+			"the outer address 10.1.1.21 is of no known node"},
+		"its ports":                {between(a, b, in("g1"), in("g2")), "blue/w1-pod", "a guess: its packets enter the fabric where its node is not"},
+		"the overlay of the other": {between(a, b, tunnelled("w1", 1, "10.1.1.11", "10.1.1.12")), "blue/w1-pod", ""},
+		"the ports of the other":   {between(a, b, in("w1"), in("w2")), "blue/w1-pod", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			correlator, w := start(t)
+			twoClusters(correlator)
+			for _, r := range []inventory.Ref{inventory.Pod{Cluster: "green", UID: "greeng1"}.Ref(), inventory.Pod{Cluster: "green", UID: "greeng2"}.Ref(),
+				inventory.Node{Cluster: "green", Name: "g1"}.Ref(), inventory.Node{Cluster: "green", Name: "g2"}.Ref(),
+				inventory.Service{Cluster: "green", Namespace: "shop", Name: "cart"}.Ref(), inventory.Cluster{Name: "green"}.Ref()} {
+				ended(correlator, r, at(1))
+			}
+			got, _ := record(correlator, w, c.conv)
+			if id := got.Client.Identity; named(id) != c.client || !strings.Contains(id.Why, c.why) || c.why == "" && id.Why != "" {
+				t.Errorf("%+v, want %q and %q", id, c.client, c.why)
+			}
+		})
+	}
+}
+
 // Two clusters on the same hosts: their nodes have the same addresses, and the VNI tells.
 func TestNodesThatShareAnAddress(t *testing.T) {
 	for name, vnis := range map[string]func(*Correlator){

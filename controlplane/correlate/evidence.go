@@ -13,7 +13,8 @@ import (
 // A pod's address says nothing of its cluster: several may use the same. What does is the way of its packets:
 // inside an overlay the outer address, which is a node's, and the VNI; without one the port where they
 // enter the fabric, behind which a node is. Where neither is known, the cluster of the other end counts, since pod
-// addresses mean nothing outside of their cluster. While one cluster is watched there is nothing to confuse.
+// addresses mean nothing outside of their cluster. While one cluster is watched there is nothing to confuse, but others may be there
+// that are not watched, or not any more: then what speaks against a pod counts all the same.
 
 // evidence fills in what both directions of a conversation say of its ends.
 func evidence(client, server *side, there, back *path) {
@@ -88,7 +89,10 @@ func (x *index) narrow(spans []*podSpan, s side) (fit []*podSpan, shown bool) {
 		if owner, ok := x.ownerOf(s.tunnel.vni); ok && s.tunnel.kind != flow.IPIP {
 			return keep(func(p *podSpan) bool { return p.Cluster == owner }), true
 		}
-		return spans, len(x.clusters) < 2
+		if len(x.clusters) < 2 { // it is another's, of which nothing is known: the pod's packets have its node's address outside
+			return keep(func(p *podSpan) bool { return x.nodeOfPod(p).Name == "" }), true
+		}
+		return spans, false
 	}
 	if len(s.entered) == 0 || len(x.clusters) < 2 {
 		return spans, len(x.clusters) < 2
@@ -103,10 +107,31 @@ func (x *index) narrow(spans []*podSpan, s side) (fit []*podSpan, shown bool) {
 	return keep(func(p *podSpan) bool { return !x.nodeIsSomewhere(p) }), false
 }
 
-// nodeIsAt says whether a pod's node was seen at a port.
+// nodeIsAt says whether a pod's node was seen at a port, or at another one of the same machine: packets of a node with two
+// uplinks come by both, and its address is learned at one.
 func (x *index) nodeIsAt(p *podSpan, at place) bool {
-	_, ok := x.nodePlaces(x.nodeOfPod(p))[at]
-	return ok
+	for other := range x.nodePlaces(x.nodeOfPod(p)) {
+		if x.together(at, other) {
+			return true
+		}
+	}
+	return false
+}
+
+// strays says that packets without an overlay came in where the node of a pod is not, which is known to be elsewhere.
+func (x *index) strays(p *podSpan, s side) bool {
+	if s.tunnel.address.IsValid() || len(s.entered) == 0 || len(x.clusters) > 1 {
+		return false
+	}
+	places := x.nodePlaces(x.nodeOfPod(p))
+	for _, at := range s.entered {
+		for other := range places {
+			if x.together(at, other) {
+				return false
+			}
+		}
+	}
+	return len(places) > 0
 }
 
 func (x *index) nodeIsSomewhere(p *podSpan) bool { return len(x.nodePlaces(x.nodeOfPod(p))) > 0 }

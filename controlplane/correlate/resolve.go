@@ -76,6 +76,8 @@ func (x *index) resolve(s side) (id flow.Identity, final bool) {
 	id = flow.Identity{Why: "address is of no known pod, node or service"}
 	if !ok {
 		id.Why = why
+	} else if len(x.byAddress[s.address]) > 0 && s.tunnel.address.IsValid() && len(nodes) == 0 {
+		id.Why = fmt.Sprintf("the outer address %s is of no known node, so that it is another's pod", s.tunnel.address)
 	}
 	x.locate(&id, s.address)
 	if id.Switch == "" && len(s.entered) == 1 {
@@ -121,6 +123,8 @@ func (x *index) pod(fit []*podSpan, s side) flow.Identity {
 	switch others := fit[1:]; {
 	case len(others) > 0 && others[0].overlap(s.from, s.to) == p.overlap(s.from, s.to):
 		id.Why = fmt.Sprintf(guess+"the address was also that of %s/%s", others[0].Namespace, others[0].Name)
+	case x.strays(p, s):
+		id.Why = guess + "its packets enter the fabric where its node is not"
 	case p.endedBefore(s.from):
 		id.Why = guess + "the pod had ended before, and nobody else is known to have got its address by then"
 	case !s.to.IsZero() && p.from.Sub(s.to) > second:
