@@ -33,7 +33,7 @@ func rules() map[string][]string {
 		"controlplane/correlate":              words,
 		"controlplane/diagnose":               words,
 		"controlplane/history":                words,
-		"controlplane/history/historybench":   append([]string{"controlplane/history", "controlplane/publish", "controlplane/cli", "models"}, words...),
+		"controlplane/history/historybench":   append([]string{"controlplane/heap", "controlplane/history", "controlplane/publish", "controlplane/cli", "models"}, words...),
 		"controlplane/publish":                append([]string{"controlplane/history", "models"}, words...),
 		"controlplane/publish/gnmi/gnmibench": append([]string{"controlplane/access", "controlplane/heap", "controlplane/publish", "controlplane/history", "models"}, words...),
 		"controlplane/access":                 append([]string{"controlplane/history", "models"}, words...),
