@@ -89,6 +89,8 @@ func TestStartOnAFullDisk(t *testing.T) {
 			if st := s.Status(); !errors.Is(st.Err, syscall.ENOSPC) || !strings.Contains(st.Err.Error(), cfg.Dir) || len(st.Isolated) > 0 {
 				t.Errorf("status %+v", st)
 			}
+			stop() // with nothing to write, which is no error
+			s, stop = start(t, cfg, deps(t))
 			s.Record(inventory.Ended(pod(0, "").Ref(), epoch.Add(time.Minute)), inventory.Became(pod(100, "Running"), epoch.Add(time.Minute)))
 			if err := s.Flush(t.Context()); !errors.Is(err, history.ErrNotStored) || !errors.Is(err, syscall.ENOSPC) {
 				t.Errorf("flush: %v", err)

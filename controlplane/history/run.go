@@ -222,7 +222,7 @@ func (s *Store) finish() error {
 	err := s.commit()
 
 	s.mu.Lock()
-	lost := s.version - s.stored
+	lost, short := s.version-s.stored, s.lossy
 	s.phase = Closed
 	for f := range s.feeds {
 		f.finish()
@@ -230,7 +230,10 @@ func (s *Store) finish() error {
 	clear(s.feeds)
 	s.levelOut()
 	s.mu.Unlock()
-	if err != nil {
+	switch {
+	case err != nil && lost == 0 && !short: // there was nothing to write
+		err = nil
+	case err != nil:
 		err = fmt.Errorf("history: %w: the last %d changes: %w", ErrNotStored, lost, err)
 	}
 	if closing := s.disk.close(); closing != nil {
