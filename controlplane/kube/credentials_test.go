@@ -140,9 +140,13 @@ func TestWrongCredentials(t *testing.T) {
 	for name, c := range cases {
 		w.says(name, c)
 	}
+	var asking []string
 	for name, c := range cases {
-		w.steady(name, c)
+		if c.asks {
+			asking = append(asking, name)
+		}
 	}
+	w.steady(asking...)
 	for name, c := range cases {
 		w.mend(name, c, kubeconfig(right, goodCA, goodUser))
 	}
@@ -305,30 +309,38 @@ func (w *credentialsWorld) says(name string, c wrong) {
 	w.Logf("%s: %s", name, fact.Message)
 }
 
-// steady waits until a cluster was tried some times more, by which its fact must not change.
-func (w *credentialsWorld) steady(name string, c wrong) {
+// steady waits until clusters were tried some times more, by which their facts must not change.
+func (w *credentialsWorld) steady(names ...string) {
 	w.Helper()
-	if !c.asks {
-		return
+	w.tried(names) // until each of their resources has been refused
+	before, said := map[string]inventory.Entry{}, map[string]string{}
+	for _, name := range names {
+		e, fact := w.entry(name)
+		before[name], said[name] = e, fact.Message
 	}
-	w.tried(name) // until each of its resources has been refused
-	before, fact := w.entry(name)
-	w.tried(name)
-	if after, now := w.entry(name); !after.Commit.Equal(before.Commit) {
-		w.Errorf("%s said %q, and then %q", name, fact.Message, now.Message)
+	w.tried(names)
+	for _, name := range names {
+		if after, now := w.entry(name); !after.Commit.Equal(before[name].Commit) {
+			w.Errorf("%s said %q, and then %q", name, said[name], now.Message)
+		}
 	}
 }
 
-// tried waits until a cluster was tried some times more.
-func (w *credentialsWorld) tried(name string) {
+// tried waits until each cluster was tried some times more.
+func (w *credentialsWorld) tried(names []string) {
 	w.Helper()
-	before := w.metric("fabricscope_kube_failures_total", name)
-	eventually(w.T, name+" is tried again", func() error {
-		if n := w.metric("fabricscope_kube_failures_total", name) - before; n < 10 {
-			return fmt.Errorf("%v times", n)
-		}
-		return nil
-	})
+	before := map[string]float64{}
+	for _, name := range names {
+		before[name] = w.metric("fabricscope_kube_failures_total", name)
+	}
+	for _, name := range names {
+		eventually(w.T, name+" is tried again", func() error {
+			if n := w.metric("fabricscope_kube_failures_total", name) - before[name]; n < 10 {
+				return fmt.Errorf("%v times", n)
+			}
+			return nil
+		})
+	}
 }
 
 func (w *credentialsWorld) mend(name string, c wrong, right string) {
@@ -398,7 +410,7 @@ func (w *credentialsWorld) forbidden() {
 		}
 		return nil
 	})
-	w.steady("token", c)
+	w.steady("token")
 	if _, known := w.store.Now().Get(inventory.Namespace{Cluster: "token", Name: "default"}.Ref()); !known {
 		w.Error("what may be read is not known any more")
 	}
