@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/fabricscope/fabricscope/controlplane/access"
@@ -98,16 +97,8 @@ func run(ctx context.Context, cfg config.Config, c invocation, stdout, stderr io
 	return serve(ctx, cfg, c.config, log)
 }
 
-// collectAt is by how much of what is in use the heap grows before it is collected. Go's default, 100, is for programs that
-// make much and keep little: this one keeps what there is in the clusters. A fifth less memory costs a fifth more processor
-// time while a cluster is read for the first time, and little after that.
-const collectAt = 50
-
 // serve runs a daemon until ctx ends, and reads its configuration again on SIGHUP.
 func serve(ctx context.Context, cfg config.Config, path string, log *slog.Logger) error {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(collectAt)
-	}
 	d, err := New(cfg, log)
 	if err != nil {
 		return err

@@ -15,8 +15,8 @@ import (
 
 // Config says how large the heap may become before it is collected.
 type Config struct {
-	// Target is up to how many bytes the heap may grow between collections when more than half of it was free after
-	// the last one; a heap that needs more grows to twice what it needs, as Go's do. 0 leaves it to Go.
+	// Target is up to how many bytes the heap may grow between collections when more than a third of it was free after
+	// the last one; a heap that needs more grows by half of what it needs. 0 leaves it to Go, whose heap doubles.
 	Target int64
 }
 
@@ -50,7 +50,7 @@ const (
 	every = 250 * time.Millisecond
 	// least and most are bounds of the percentage by which the heap grows between collections. What was measured while
 	// the daemon starts is soon too little, so most does not let it go far.
-	least, most = 100, 400
+	least, most = 50, 400
 	// still is a change of the percentage that is not worth stopping all goroutines for.
 	still = 10
 )

@@ -15,7 +15,7 @@ func TestPercent(t *testing.T) {
 	for _, c := range []struct {
 		live int64
 		want int
-	}{{0, 400}, {10 * mib, 400}, {300 * mib, 241}, {512 * mib, 100}, {900 * mib, 100}, {5000 * mib, 100}} {
+	}{{0, 400}, {10 * mib, 400}, {300 * mib, 241}, {512 * mib, 100}, {640 * mib, 60}, {900 * mib, 50}, {5000 * mib, 50}} {
 		if got := percent(c.live, 1024*mib); got != c.want {
 			t.Errorf("%d MiB: %d%%, want %d%%", c.live/mib, got, c.want)
 		}
