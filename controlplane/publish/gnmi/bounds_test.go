@@ -61,6 +61,41 @@ func TestConnectionsThatNeverShakeHands(t *testing.T) {
 	}
 }
 
+// TestTooManyConnections wants the one above the limit told why, in every call, and let in when there is room.
+func TestTooManyConnections(t *testing.T) {
+	lab := gnmitest.Start(t, shop.Facts(), func(_ *historyConfig, c *gnmiConfig) { c.MaxAddressConnections = 1 })
+	connect := func() *grpc.ClientConn {
+		t.Helper()
+		conn, err := grpc.NewClient(lab.Address, grpc.WithTransportCredentials(credentials.NewTLS(clientTLS(t, lab.CA))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return conn
+	}
+	first, second := connect(), connect()
+	defer second.Close()
+	if _, err := gpb.NewGNMIClient(first).Capabilities(deadline(t), new(gpb.CapabilityRequest)); err != nil {
+		t.Fatal(err)
+	}
+	over := gpb.NewGNMIClient(second)
+	for range 2 {
+		_, err := over.Capabilities(deadline(t), new(gpb.CapabilityRequest))
+		wantCode(t, err, codes.ResourceExhausted, "1 connections of 127.0.0.1 already", "gnmi.max-address-connections")
+	}
+	stream, err := over.Subscribe(deadline(t))
+	if err == nil {
+		_, err = stream.Recv()
+	}
+	wantCode(t, err, codes.ResourceExhausted, "1 connections of 127.0.0.1 already")
+	first.Close()
+	waitFor(t, "a connection that was closed still counts", func() bool {
+		conn := connect()
+		defer conn.Close()
+		_, err := gpb.NewGNMIClient(conn).Capabilities(deadline(t), new(gpb.CapabilityRequest))
+		return err == nil
+	})
+}
+
 // TestDeadPeer has a client who shakes hands and then answers no ping.
 func TestDeadPeer(t *testing.T) {
 	t.Parallel()

@@ -23,6 +23,9 @@ func (s *Server) admit(ctx context.Context, _ *tap.Info) (context.Context, error
 	owner := ""
 	if p, ok := peer.FromContext(ctx); ok {
 		owner = addressOf(p.Addr)
+		if err := s.refused(p); err != nil {
+			return nil, err
+		}
 	}
 	leave, err := s.calls.enter(owner)
 	if err != nil {
@@ -36,6 +39,16 @@ func (s *Server) admit(ctx context.Context, _ *tap.Info) (context.Context, error
 	})
 	context.AfterFunc(ctx, func() { timer.Stop() })
 	return context.WithValue(ctx, patienceKey{}, timer), nil
+}
+
+// refused gives why a connection's calls are.
+func (s *Server) refused(p *peer.Peer) error {
+	connection, ok := s.open.Load(endsOf(p.LocalAddr, p.Addr))
+	if !ok {
+		return nil
+	}
+	why, _ := connection.(context.Context).Value(refusedKey{}).(error)
+	return why
 }
 
 // inTime says that the timer of admit is not needed any more, and whether it was in time.

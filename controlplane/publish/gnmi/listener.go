@@ -5,16 +5,26 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"time"
 )
 
-// boundedListener closes connections over the quota at once: waiting in the queue of the system they would hold up
-// those of others.
+// excused is how many connections over the quota stay, no longer than a handshake may take, to be told why: each of
+// their calls fails with the reason.
+const excused = 64
+
+// boundedListener does not let connections over the quota wait in the queue of the system, where they would hold up those
+// of others: it excuses itself to a few, and closes the others at once.
 type boundedListener struct {
 	net.Listener
 	connections *quota
-	open        *sync.Map // by endsOf: a context that ends with the connection
+	open        *sync.Map     // by endsOf: a context that ends with the connection
+	refusals    chan struct{} // holds one for each connection that is excused
+	patience    time.Duration // after which that is closed
 	log         *slog.Logger
 }
+
+// refusedKey is the key, in the context of a connection, of why its calls are refused.
+type refusedKey struct{}
 
 // endsOf names a connection.
 func endsOf(local, remote net.Addr) string { return local.String() + " " + remote.String() }
@@ -28,17 +38,31 @@ func (l boundedListener) Accept() (net.Conn, error) {
 		}
 		leave, err := l.connections.enter(addressOf(conn.RemoteAddr()))
 		if err == nil {
-			return l.counted(conn, leave), nil
+			return l.counted(context.Background(), conn, leave), nil
 		}
 		l.log.Debug("gNMI connection is refused", "peer", conn.RemoteAddr().String(), "err", err)
-		_ = conn.Close()
+		select {
+		case l.refusals <- struct{}{}:
+			return l.excuse(conn, err), nil
+		default:
+			_ = conn.Close()
+		}
 	}
 }
 
+// excuse gives a connection whose calls are refused.
+func (l boundedListener) excuse(conn net.Conn, why error) net.Conn {
+	timer := time.AfterFunc(l.patience, func() { _ = conn.Close() })
+	return l.counted(context.WithValue(context.Background(), refusedKey{}, why), conn, func() {
+		timer.Stop()
+		<-l.refusals
+	})
+}
+
 // counted gives a connection that leaves its quota, and the open ones, when it is closed.
-func (l boundedListener) counted(conn net.Conn, leave func()) net.Conn {
+func (l boundedListener) counted(ctx context.Context, conn net.Conn, leave func()) net.Conn {
 	ends := endsOf(conn.LocalAddr(), conn.RemoteAddr())
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(ctx)
 	l.open.Store(ends, ctx)
 	return &countedConn{conn, sync.OnceFunc(func() {
 		l.open.CompareAndDelete(ends, ctx)

@@ -125,7 +125,9 @@ func (s *Server) Run(ctx context.Context) error {
 	followed := make(chan error, 1)
 	go func() { followed <- s.hub.run(running) }()
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(boundedListener{listener, s.connections, &s.open, s.log}) }()
+	bounded := boundedListener{Listener: listener, connections: s.connections, open: &s.open,
+		refusals: make(chan struct{}, excused), patience: s.cfg.HandshakeTimeout, log: s.log}
+	go func() { served <- server.Serve(bounded) }()
 	select {
 	case err := <-served:
 		stop()
