@@ -165,6 +165,9 @@ const (
 	headerBytes = 64 << 10
 )
 
+// readBytes is how much of what a client says is read at once: requests are small, and each connection has the room.
+const readBytes = 4 << 10
+
 // options are those of the gRPC server.
 func (s *Server) options(transport *tls.Config) []grpc.ServerOption {
 	return append([]grpc.ServerOption{
@@ -178,6 +181,8 @@ func (s *Server) options(transport *tls.Config) []grpc.ServerOption {
 		grpc.ConnectionTimeout(s.cfg.HandshakeTimeout),
 		grpc.InTapHandle(s.admit),
 		grpc.MaxHeaderListSize(headerBytes),
+		grpc.ReadBufferSize(readBytes),
+		grpc.SharedWriteBuffer(true), // most connections have nothing to write at a time
 		grpc.StaticStreamWindowSize(windowBytes),
 		grpc.StaticConnWindowSize(windowBytes),
 		grpc.ChainUnaryInterceptor(s.hearUnary),

@@ -94,7 +94,10 @@ func (d *door) listen(s settings, dir string, deps gnmi.Deps) (err error) {
 		return err
 	}
 	cfg := gnmi.DefaultConfig()
-	cfg.LabDir, cfg.MaxSubscribers = dir, 2*s.subscribers
+	cfg.LabDir = dir
+	for _, limit := range []*int{&cfg.MaxConnections, &cfg.MaxAddressConnections, &cfg.MaxCalls, &cfg.MaxAddressCalls, &cfg.MaxSubscribers, &cfg.MaxCallerSubscribers} {
+		*limit = max(*limit, 2*s.subscribers)
+	}
 	d.address = deps.Listener.Addr().String()
 	d.server, err = gnmi.New(cfg, deps)
 	return err
