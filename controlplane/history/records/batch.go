@@ -349,6 +349,9 @@ func (d *batchDecoder) readRoute() {
 	for i := range r.here {
 		r.hops[i] = routeHop{place: d.readPlace(), overlay: d.readOverlayIndex(), incomplete: d.byte() == 1}
 	}
+	if len(d.routes) == cap(d.routes) {
+		d.routes = slices.Grow(d.routes, len(d.routes)+1) // there are millions; append would copy them more often
+	}
 	d.routes = append(d.routes, r)
 }
 

@@ -32,8 +32,10 @@ func pick(ctx context.Context, group parquet.RowGroup, old bool, rows []int64, e
 	p := newPicker(group)
 	defer p.close()
 	s := schema()
-	for part := range slices.Chunk(rows, pickAtOnce) {
-		made, err := p.pick(part)
+	for len(rows) > 0 {
+		part := rows[:min(pickAtOnce, len(rows))]
+		rows = rows[len(part):]
+		made, err := p.pick(part, len(rows) == 0)
 		if err != nil {
 			return err
 		}
@@ -55,38 +57,52 @@ type picker struct{ columns []*columnPicker }
 
 // columnPicker is where a picker is in one column: few rows share a page, but neighbours do.
 type columnPicker struct {
-	pages    parquet.Pages
-	page     parquet.Page // the last that was read; nil before
-	from, to int64        // its rows
+	number   int
+	pages    parquet.Pages // nil when it is closed
+	page     parquet.Page  // the last that was read; nil before
+	from, to int64         // its rows
+	words    []int32       // of a page with a dictionary, what each row has of it
 }
 
 func newPicker(group parquet.RowGroup) *picker {
 	p := &picker{}
-	for _, chunk := range group.ColumnChunks() {
-		p.columns = append(p.columns, &columnPicker{pages: chunk.Pages()})
+	for i, chunk := range group.ColumnChunks() {
+		p.columns = append(p.columns, &columnPicker{number: i, pages: chunk.Pages()})
 	}
 	return p
 }
 
 func (p *picker) close() {
 	for _, c := range p.columns {
-		parquet.Release(c.page)
-		_ = c.pages.Close()
+		c.close()
 	}
 }
 
-// pick gives rows as values. Columns are read by as many goroutines as there are processors.
-func (p *picker) pick(rows []int64) ([]parquet.Row, error) {
-	shares := slices.Collect(slices.Chunk(p.columns, (len(p.columns)+runtime.GOMAXPROCS(0)-1)/runtime.GOMAXPROCS(0)))
+func (c *columnPicker) close() {
+	if c.pages != nil {
+		parquet.Release(c.page)
+		_ = c.pages.Close()
+		c.pages, c.page, c.words = nil, nil, nil
+	}
+}
+
+// pick gives rows as values. Columns are read by as many goroutines as there are processors. When these are the last rows, a
+// column that was read makes room for the next.
+func (p *picker) pick(rows []int64, last bool) ([]parquet.Row, error) {
+	processors := runtime.GOMAXPROCS(0)
+	shares := slices.Collect(slices.Chunk(p.columns, (len(p.columns)+processors-1)/processors))
 	parts := make([][]parquet.Row, len(shares))
 	var all errgroup.Group
 	for i, share := range shares {
 		all.Go(func() (err error) {
 			defer recoverCorrupt(&err)
-			parts[i] = make([]parquet.Row, len(rows))
+			parts[i] = emptyRows(len(rows), len(p.columns)-share[0].number) // the first has room for all
 			for _, c := range share {
 				if err := c.pick(rows, parts[i]); err != nil {
 					return corrupt(err)
+				}
+				if last {
+					c.close()
 				}
 			}
 			return nil
@@ -104,8 +120,18 @@ func (p *picker) pick(rows []int64) ([]parquet.Row, error) {
 	return made, nil
 }
 
+// emptyRows gives rows with room for values, in one piece of memory.
+func emptyRows(n, values int) []parquet.Row {
+	all := make([]parquet.Value, n*values)
+	rows := make([]parquet.Row, n)
+	for i := range rows {
+		rows[i] = all[i*values : i*values : (i+1)*values]
+	}
+	return rows
+}
+
 // pick adds the values of one column to rows.
-func (c *columnPicker) pick(rows []int64, made []parquet.Row) error {
+func (c *columnPicker) pick(rows []int64, made []parquet.Row) (err error) {
 	for i, number := range rows {
 		if number >= c.to {
 			if err := c.read(number); err != nil {
@@ -113,8 +139,9 @@ func (c *columnPicker) pick(rows []int64, made []parquet.Row) error {
 			}
 		}
 		at := number - c.from
-		var err error
-		if made[i], err = appendValues(made[i], c.page.Slice(at, at+1)); err != nil {
+		if c.words != nil {
+			made[i] = append(made[i], c.page.Dictionary().Index(c.words[at]).Clone().Level(0, 0, c.number))
+		} else if made[i], err = appendValues(made[i], c.page.Slice(at, at+1)); err != nil {
 			return err
 		}
 	}
@@ -124,7 +151,7 @@ func (c *columnPicker) pick(rows []int64, made []parquet.Row) error {
 // read reads the page of a row.
 func (c *columnPicker) read(number int64) (err error) {
 	parquet.Release(c.page)
-	c.page = nil
+	c.page, c.words = nil, nil
 	if err := c.pages.SeekToRow(number); err != nil {
 		return err
 	}
@@ -132,6 +159,10 @@ func (c *columnPicker) read(number int64) (err error) {
 		return err
 	}
 	c.from, c.to = number, number+c.page.NumRows()
+	if c.page.Dictionary() != nil && c.page.RepetitionLevels() == nil {
+		data := c.page.Data()
+		c.words = data.Int32()
+	}
 	return nil
 }
 

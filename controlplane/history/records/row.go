@@ -108,14 +108,13 @@ type rowMaker struct {
 	whole     bool   // paths name every hop, for people
 	texts     *texts // makes paths of many rows at once; nil makes each
 	addresses map[netip.Addr]string
-	overlays  map[*flow.Outer]overlayText
 
 	client, server   knownText // of the row before
 	forward, reverse way       // of the row before
 }
 
 func newRowMaker() *rowMaker {
-	return &rowMaker{addresses: map[netip.Addr]string{}, overlays: map[*flow.Outer]overlayText{}}
+	return &rowMaker{addresses: map[netip.Addr]string{}}
 }
 
 func (m *rowMaker) address(a netip.Addr) string {
@@ -191,10 +190,7 @@ func (m *rowMaker) putPath(to *string, w *way) {
 }
 
 func (m *rowMaker) overlay(o *flow.Outer) overlayText {
-	if t, known := m.overlays[o]; known {
-		return t
-	}
-	return intern(m.overlays, o, overlayText{o.Kind.String(), o.VNI, m.address(o.Src), m.address(o.Dst)})
+	return overlayText{o.Kind.String(), o.VNI, m.address(o.Src), m.address(o.Dst)}
 }
 
 // knownText is an address and its text.
