@@ -2,8 +2,6 @@ package history
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"slices"
 	"strings"
 
@@ -97,6 +95,10 @@ func find(ctx context.Context, q querier, wants []Want) (search, error) {
 	if len(wants) == 0 {
 		return everything(), nil
 	}
+	lives, err := namedLives(ctx, q, wants)
+	if err != nil {
+		return search{}, err
+	}
 	var s search
 	var kinds []inventory.Kind
 	services := 0
@@ -106,11 +108,9 @@ func find(ctx context.Context, q querier, wants []Want) (search, error) {
 			kinds = append(kinds, w.Kind)
 			continue
 		}
-		life, err := lifeOf(ctx, q, owner)
+		life, known := lives[keyOf(owner)]
 		switch {
-		case errors.Is(err, sql.ErrNoRows): // there never was anything of it
-		case err != nil:
-			return s, err
+		case !known: // there never was anything of it
 		case members:
 			if scope := firstService + life; !slices.Contains(s.scopes, scope) {
 				s.scopes = append(s.scopes, scope)
@@ -125,6 +125,33 @@ func find(ctx context.Context, q querier, wants []Want) (search, error) {
 	}
 	s.shared = services > 0 && len(s.scopes) > 1
 	return s, nil
+}
+
+// namedLives gives the numbers of the lives that wants name, by their keys, as far as there are such.
+func namedLives(ctx context.Context, q querier, wants []Want) (map[int64]int64, error) {
+	var keys []int64
+	for _, w := range wants {
+		if owner, _, ok := w.life(); ok {
+			keys = append(keys, keyOf(owner))
+		}
+	}
+	lives := map[int64]int64{}
+	if len(keys) == 0 {
+		return lives, nil
+	}
+	rows, err := q.QueryContext(ctx, `SELECT o.key, o.life FROM json_each(?) k CROSS JOIN owner o ON o.key = k.value`, list(keys))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var key, life int64
+		if err := rows.Scan(&key, &life); err != nil {
+			return nil, err
+		}
+		lives[key] = life
+	}
+	return lives, rows.Err()
 }
 
 // lifeOf gives the number of an object's life; sql.ErrNoRows says that there is none.

@@ -251,20 +251,19 @@ func (s *selector) render(w *writer, k *kind, e inventory.Entry, f filter) (rend
 	if !ok || len(s.earlier) == 0 {
 		return r, ok
 	}
-	r.leaves = slices.DeleteFunc(r.leaves, func(l leaf) bool {
-		return slices.ContainsFunc(s.earlier, func(p *program) bool { return p.acceptsPath(r.entry, l.path()) })
-	})
+	for _, p := range s.earlier {
+		if at := k.match(p, w.values); !at.empty() {
+			r.leaves = slices.DeleteFunc(r.leaves, func(l leaf) bool { return p.acceptsFrom(at, l.path()) })
+		}
+	}
 	return r, len(r.leaves) > 0
 }
 
-// acceptsPath says whether the program accepts a leaf of an entry.
-func (p *program) acceptsPath(entry, path []elem) bool {
-	s := p.start
-	for _, part := range [][]elem{entry, path} {
-		for _, e := range part {
-			if s = p.step(s, e.node.name, e.node.keys, e.values); s.empty() {
-				return false
-			}
+// acceptsFrom says whether the program accepts a path beneath an entry where it is in states s.
+func (p *program) acceptsFrom(s states, path []elem) bool {
+	for _, e := range path {
+		if s = p.step(s, e.node.name, e.node.keys, e.values); s.empty() {
+			return false
 		}
 	}
 	return p.accepts(s)
