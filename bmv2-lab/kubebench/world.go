@@ -74,6 +74,7 @@ func newCluster(s settings) (*cluster.Cluster, error) {
 	config.Name, config.Port, config.Directory = clusterName, clusterPort, filepath.Join(s.dir, "cluster")
 	config.PodCIDR, config.ServiceCIDR = netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("172.16.0.0/16")
 	config.WithoutControllers = true
+	config.StartTimeout = 5 * time.Minute // an API server reads everything before it is ready
 	return cluster.New(config, cluster.Deps{Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
 }
 
