@@ -45,6 +45,10 @@ func (w *world) change(ctx context.Context) error {
 	}
 	took := time.Since(begin)
 	_, after := w.witness.count()
+	// kwok may be behind with what was asked for.
+	if err := w.until("every place has one pod that is ready", w.witness.settled(w.pods)); err != nil {
+		return err
+	}
 	if err := w.until("changes are heard of", d.progress); err != nil {
 		return err
 	}
@@ -55,6 +59,9 @@ func (w *world) change(ctx context.Context) error {
 	w.witness.tell(nil)
 	report("%-64s %12.0f   at most %.0f in a second", "changes of pods a second", float64(after-before)/took.Seconds(), busiest)
 	times := d.sorted()
+	if len(times) == 0 {
+		return errors.New("no change was heard of")
+	}
 	measured(fmt.Sprintf("the subscriber behind the other watcher, %d changes, p99", len(times)), quantile(times, 0.99), "under 100 ms")
 	report("%-64s %12s   the longest %s", "the same, median", quantile(times, 0.5), quantile(times, 1))
 	measured("resident memory of the controller, at most", w.d.resident("VmHWM"), "under 1.5 GiB")

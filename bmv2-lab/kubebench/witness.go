@@ -183,6 +183,14 @@ func (w *witness) count() (ready, changes int) {
 	return len(w.ready), w.changes
 }
 
+// settled is how near the number of pods that are ready is to what it should be.
+func (w *witness) settled(pods int) func() (done, of int) {
+	return func() (int, int) {
+		ready, _ := w.count()
+		return min(ready, 2*pods-ready), pods
+	}
+}
+
 // at gives the pods that were ready at a time with their addresses, and those of which a sight is nearer to it than
 // a margin.
 func (w *witness) at(t time.Time, margin time.Duration) (ready map[string]string, near map[string]bool) {
