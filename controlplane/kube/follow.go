@@ -163,11 +163,6 @@ func (f *followed) versionAt(ctx context.Context, options metav1.ListOptions) (s
 	return l.GetResourceVersion(), nil
 }
 
-// nothing asks the server's cache for what has a name that none can have: the answer has the cache's version alone.
-func nothing() metav1.ListOptions {
-	return metav1.ListOptions{ResourceVersion: "0", FieldSelector: "metadata.name=-"}
-}
-
 // How waiting for a version ends.
 type outcome int
 
@@ -180,9 +175,9 @@ const (
 // silence is how many moments a watch has to be silent for that to say that nothing comes.
 const silence = 5
 
-// reaches waits until the store has a version. What did not change up to it gets no news of it; so when nothing comes for a
-// moment, the cache that the watch is fed from is asked what it has. Its version may be of the whole server, and say nothing
-// either: then what is left is that a watch is silent for long.
+// reaches waits until the store has a version. What did not change up to it gets no news of it: then what is left is that a
+// watch is silent for long. The server's cache, which the watch is fed from, would not tell: after a start it may itself be
+// behind.
 func (f *followed) reaches(ctx context.Context, list int, version string) outcome {
 	moment := time.NewTimer(certain)
 	defer moment.Stop()
@@ -197,7 +192,7 @@ func (f *followed) reaches(ctx context.Context, list int, version string) outcom
 			return reached
 		case !watching:
 			quiet = 0
-		case quiet >= silence, quiet > 0 && f.hasCached(ctx):
+		case quiet >= silence:
 			return silent
 		}
 		moment.Reset(certain)
@@ -209,17 +204,6 @@ func (f *followed) reaches(ctx context.Context, list int, version string) outcom
 			quiet++
 		}
 	}
-}
-
-// hasCached says whether the store has everything that the server's cache has. What is wrong with a request tells the next.
-func (f *followed) hasCached(ctx context.Context) bool {
-	version, err := f.versionAt(ctx, nothing())
-	if err != nil {
-		return false
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.compare(version) >= 0
 }
 
 // compare orders the store's version and another; one that is no number is taken for reached. f.mu is held.

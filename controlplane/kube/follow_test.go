@@ -27,7 +27,6 @@ import (
 type behind struct {
 	cached, stored []string // names of pods
 	newest         string   // the version that it is at once all was listed
-	cache          string   // that of its cache then
 	events         *io.PipeReader
 }
 
@@ -46,8 +45,6 @@ func (b *behind) RoundTrip(request *http.Request) (*http.Response, error) {
 			return nil, fmt.Errorf("watched from %q", q.Get("resourceVersion"))
 		}
 		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: b.events}, nil
-	case q.Get("resourceVersion") == "0" && q.Get("fieldSelector") != "":
-		return answer(http.StatusOK, listOf(b.cache, "", nil))
 	case q.Get("resourceVersion") == "0":
 		return answer(http.StatusOK, listOf("50", "", b.cached))
 	case q.Get("limit") == "1":
@@ -96,12 +93,11 @@ type following struct {
 	events *io.PipeWriter
 }
 
-// follow runs f, in a bubble, while the pods of an API server are followed that is behind, and whose cache has a version once
-// all was listed.
-func follow(t *testing.T, cache string, f func(*following)) {
+// follow runs f, in a bubble, while the pods of an API server are followed that is behind.
+func follow(t *testing.T, f func(*following)) {
 	synctest.Test(t, func(t *testing.T) {
 		read, write := io.Pipe()
-		api := &behind{cached: []string{"old"}, stored: []string{"brief", "new", "other"}, newest: "120", cache: cache, events: read}
+		api := &behind{cached: []string{"old"}, stored: []string{"brief", "new", "other"}, newest: "120", events: read}
 		metrics, err := newMetrics(nil)
 		if err != nil {
 			t.Fatal(err)
@@ -162,7 +158,7 @@ func (f *following) expect(when string, known bool, names ...string) {
 // was known, and it is not called known before the watch has told what happened while everything was listed.
 func TestListIsNewest(t *testing.T) {
 	t.Run("the watch comes to the newest version", func(t *testing.T) {
-		follow(t, "120", func(f *following) {
+		follow(t, func(f *following) {
 			f.expect("listed", false, "brief", "new", "other")
 			time.Sleep(certain / 4)
 			f.send("DELETED", "brief", "110")
@@ -172,26 +168,8 @@ func TestListIsNewest(t *testing.T) {
 			f.expect("there", true, "late", "new", "other")
 		})
 	})
-	t.Run("the cache has nothing more", func(t *testing.T) {
-		follow(t, storedVersion, func(f *following) {
-			time.Sleep(certain - 1)
-			f.expect("a moment later", false, "brief", "new", "other")
-			time.Sleep(1)
-			f.expect("quiet", true, "brief", "new", "other")
-		})
-	})
-	t.Run("the cache has more, which the watch is slow to tell", func(t *testing.T) {
-		follow(t, "110", func(f *following) {
-			time.Sleep(silence*certain - 1)
-			f.expect("nothing yet", false, "brief", "new", "other")
-			f.send("DELETED", "brief", "110")
-			f.expect("told", false, "new", "other")
-			time.Sleep(certain)
-			f.expect("quiet", true, "new", "other")
-		})
-	})
 	t.Run("the version is of other resources", func(t *testing.T) {
-		follow(t, "120", func(f *following) {
+		follow(t, func(f *following) {
 			time.Sleep(silence*certain - 1)
 			f.expect("quiet", false, "brief", "new", "other")
 			time.Sleep(1)
@@ -199,7 +177,7 @@ func TestListIsNewest(t *testing.T) {
 		})
 	})
 	t.Run("the watch tells more for long", func(t *testing.T) {
-		follow(t, "120", func(f *following) {
+		follow(t, func(f *following) {
 			for version := 101; version < 120; version++ {
 				time.Sleep(certain / 2)
 				f.send("MODIFIED", "new", fmt.Sprint(version))
