@@ -65,9 +65,5 @@ func (s *Store) reached(t time.Time) bool {
 	return s.failure == nil || t.Before(s.failedFrom)
 }
 
-// Until gives the commit time of the last change, in this run or the one before it; the zero time when there was none.
-func (s *Store) Until() time.Time {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.lastCommit
-}
+// Resumed gives the commit time of the last change before this run; the zero time when there was none.
+func (s *Store) Resumed() time.Time { return s.resumed }

@@ -51,7 +51,7 @@ func TestClockSteps(t *testing.T) {
 		}
 	}
 	flush(t, s)
-	newest := all(at(t, s, s.Until(), history.ByCommit))
+	newest := all(at(t, s, history.LastCommit(s), history.ByCommit))
 	if got := newest[pod(1, "").Ref()].Fact; !cmp.Equal(got, inventory.Fact(pod(1, "Failed")), equal...) {
 		t.Errorf("what was known last: %v", got)
 	}

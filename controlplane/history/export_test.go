@@ -26,6 +26,13 @@ func Rows(t *testing.T, s *Store, table string) (n int) {
 	return n
 }
 
+// LastCommit gives the commit time of the last change.
+func LastCommit(s *Store) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lastCommit
+}
+
 // Kept gives from when on the file has what existed and flow records, and the bytes in use.
 func Kept(t *testing.T, s *Store) (facts, flows time.Time, bytes int64) {
 	t.Helper()

@@ -31,6 +31,7 @@ type Store struct {
 	current    tree               // guarded by mu
 	version    uint64             // guarded by mu; of the last update
 	lastCommit time.Time          // guarded by mu
+	resumed    time.Time          // never changed after New; the last commit of the run before
 	feeds      map[*Feed]struct{} // guarded by mu
 	queue      []item             // guarded by mu; changes that the writer has not taken
 	spare      []item             // guarded by mu; empty; the next queue's room
@@ -172,7 +173,7 @@ func (s *Store) load() error {
 		s.lossy = true
 	}
 	s.version, s.stored = m.version, m.version
-	s.lastCommit = m.commit
+	s.lastCommit, s.resumed = m.commit, m.commit
 	if err := s.disk.lostTail(m); errors.Is(err, ErrCorrupt) {
 		s.log.Error("the end of the history is missing", "file", s.disk.path, "error", err)
 		s.damage = err

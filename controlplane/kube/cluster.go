@@ -32,6 +32,7 @@ type cluster struct {
 	sink    Sink
 	log     *slog.Logger
 	now     func() time.Time
+	since   time.Time // until when it was watched before, in this run or an earlier one
 	metrics *metrics
 
 	entrances *entrances

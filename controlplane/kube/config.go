@@ -108,8 +108,8 @@ type Sink interface {
 	Retain(kind inventory.Kind, cluster string, there map[inventory.Ref]struct{}, at time.Time)
 	// Now gives what was recorded last, by which a change finds when it happened.
 	Now() inventory.View
-	// Until is when the last change was recorded, in this run or the one before; zero for none.
-	Until() time.Time
+	// Resumed is when the last change was recorded before this run; zero for none.
+	Resumed() time.Time
 }
 
 // Deps is what a Watcher uses of its surroundings. Sink is required.

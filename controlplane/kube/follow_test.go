@@ -102,12 +102,12 @@ func follow(t *testing.T, f func(*following)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		sink := &told{now: map[inventory.Ref]inventory.Fact{}, until: time.Now()}
+		sink := &told{now: map[inventory.Ref]inventory.Fact{}, resumed: time.Now()}
 		for _, known := range []inventory.Fact{inventory.Cluster{Name: "blue", State: synced}, inventory.Pod{Cluster: "blue", UID: "old"}} {
 			sink.now[known.Ref()] = known
 		}
 		c := &cluster{name: "blue", access: access{cluster: Cluster{Name: "blue"}, rest: &rest.Config{Host: "http://blue", Transport: api}},
-			retry: retry{time.Second, time.Second}, look: time.Hour, sink: sink, log: slog.New(slog.DiscardHandler), now: time.Now, metrics: metrics}
+			retry: retry{time.Second, time.Second}, look: time.Hour, sink: sink, log: slog.New(slog.DiscardHandler), now: time.Now, since: sink.resumed, metrics: metrics}
 		c.entrances = newEntrances(c)
 		c.watched = []resource{{"pods", corev1.SchemeGroupVersion, &corev1.Pod{}, newMirror(c, "pods", pods{}), false}}
 		c.health = newHealth(c, c.watched)

@@ -25,8 +25,8 @@ type gap struct {
 	loss  bool // a watch could not go on
 }
 
-// resume takes over what an earlier run left. While nobody ran nothing was heard.
-func (g *gap) resume(now time.Time) {
+// resume takes over what was left when the cluster was last watched, until since. After that nothing was heard.
+func (g *gap) resume(since, now time.Time) {
 	view := g.sink.Now()
 	if e, ok := view.Get(inventory.Gap{Cluster: g.cluster}.Ref()); ok {
 		g.known, g.open, g.loss, g.since = true, true, true, e.Fact.(inventory.Gap).Since
@@ -37,7 +37,6 @@ func (g *gap) resume(now time.Time) {
 		return
 	}
 	g.known = true
-	since := g.sink.Until()
 	if since.After(now) { // the clock was set back
 		since = now
 	}

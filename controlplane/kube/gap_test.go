@@ -15,7 +15,7 @@ import (
 type told struct {
 	mu      sync.Mutex
 	now     map[inventory.Ref]inventory.Fact // guarded by mu
-	until   time.Time
+	resumed time.Time
 	changes []inventory.Change // guarded by mu
 }
 
@@ -49,7 +49,7 @@ func (t *told) Retain(k inventory.Kind, _ string, there map[inventory.Ref]struct
 }
 
 func (t *told) Now() inventory.View { return t }
-func (t *told) Until() time.Time    { return t.until }
+func (t *told) Resumed() time.Time  { return t.resumed }
 func (t *told) Version() uint64     { return 0 }
 func (t *told) All(inventory.Kind) func(func(inventory.Entry) bool) {
 	return func(func(inventory.Entry) bool) {}
@@ -97,12 +97,12 @@ func TestGap(t *testing.T) {
 			until: at(3), play: func(g *gap) { g.end(at(100)) }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			sink := &told{now: map[inventory.Ref]inventory.Fact{}, until: c.until}
+			sink := &told{now: map[inventory.Ref]inventory.Fact{}}
 			for _, f := range c.known {
 				sink.now[f.Ref()] = f
 			}
 			g := &gap{cluster: "blue", sink: sink, closed: prometheus.NewCounter(prometheus.CounterOpts{})}
-			g.resume(at(50))
+			g.resume(c.until, at(50))
 			c.play(g)
 			var begun, ended time.Time
 			for _, change := range sink.changes {

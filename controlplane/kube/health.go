@@ -70,7 +70,7 @@ func newHealth(c *cluster, resources []resource) *health {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.gap.resume(h.now())
+	h.gap.resume(c.since, h.now())
 	h.tell()
 	return h
 }

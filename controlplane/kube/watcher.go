@@ -21,6 +21,8 @@ type Watcher struct {
 	metrics *metrics
 	wake    chan struct{} // holds one when wanted may have changed
 
+	stopped map[string]time.Time // of Run; until when clusters were watched that were watched in this run
+
 	mu     sync.Mutex
 	wanted []access // guarded by mu
 }
@@ -43,7 +45,7 @@ func New(cfg Config, deps Deps) (*Watcher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("kube: metrics: %w", err)
 	}
-	w := &Watcher{cfg: cfg, deps: deps, metrics: m, wake: make(chan struct{}, 1)}
+	w := &Watcher{cfg: cfg, deps: deps, metrics: m, wake: make(chan struct{}, 1), stopped: map[string]time.Time{}}
 	return w, w.Set(cfg.Clusters)
 }
 
@@ -139,6 +141,7 @@ func (w *Watcher) reconcile(ctx context.Context, all map[string]*running) {
 			r.cluster.health.files(wanted[i].broken)
 			continue
 		}
+		w.stopped[name] = w.deps.Now()
 		r.stop()
 		delete(all, name)
 	}
@@ -157,9 +160,13 @@ func (w *Watcher) reconcile(ctx context.Context, all map[string]*running) {
 
 func (w *Watcher) start(ctx context.Context, a access) *running {
 	ctx, cancel := context.WithCancel(ctx)
+	since, again := w.stopped[a.cluster.Name]
+	if !again {
+		since = w.deps.Sink.Resumed()
+	}
 	c := &cluster{
 		name: a.cluster.Name, access: a, retry: retry{w.cfg.RetryMin, w.cfg.RetryMax},
-		look: w.cfg.Reread, sink: w.deps.Sink, log: w.deps.Log.With("cluster", a.cluster.Name), now: w.deps.Now, metrics: w.metrics,
+		look: w.cfg.Reread, sink: w.deps.Sink, log: w.deps.Log.With("cluster", a.cluster.Name), now: w.deps.Now, since: since, metrics: w.metrics,
 	}
 	c.prepare()
 	r := &running{cluster: c, cancel: cancel, ended: make(chan struct{})}

@@ -105,7 +105,7 @@ func (b *intervalsBench) during(delay time.Duration, work func() error) (err err
 // lastCommit gives the end of what was written: of an earlier run that was cut off, too.
 func (b *intervalsBench) lastCommit() (end time.Time, err error) {
 	err = b.during(0, func() error {
-		end = b.store.Until()
+		end = b.store.Resumed()
 		return nil
 	})
 	return end, err
